@@ -1,1 +1,7 @@
-//! ledger-domain
+//! The pure core of the ledger: what events say, what they add up to, and what follows from it.
+//!
+//! Nothing in here knows a clock, a database, a network or a source of randomness: time and ids
+//! are arguments.
+
+pub mod id;
+pub mod money;
