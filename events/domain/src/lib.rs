@@ -3,6 +3,7 @@
 //! Nothing in here knows a clock, a database, a network or a source of randomness: time and ids
 //! are arguments.
 
+pub mod account;
 pub mod codec;
 pub mod event;
 pub mod id;

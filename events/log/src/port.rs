@@ -334,13 +334,15 @@ pub trait EventLog: Send + Sync + 'static {
     async fn body(&self, tenant: &Tenant, key: &EventKey) -> Result<Option<Vec<u8>>, ReadError>;
 
     /// The usage of one trainer and feature within an interval, as (occurred at, quantity), settled
-    /// holds included and running ones left out; in no particular order.
+    /// holds included and running ones left out, up to a position of the log; in no particular
+    /// order.
     async fn usage(
         &self,
         tenant: &Tenant,
         trainer: &TrainerId,
         feature: &FeatureSlug,
         within: Interval,
+        up_to: i64,
     ) -> Result<Vec<(Timestamp, i64)>, ReadError>;
 
     /// Tells the highest position known to be durable, each time it moves. It may lag behind what

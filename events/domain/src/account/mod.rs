@@ -1,0 +1,5 @@
+//! Account state: what the facts about a trainer and a customer add up to.
+
+mod view;
+
+pub use view::*;
