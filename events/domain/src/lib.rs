@@ -3,5 +3,6 @@
 //! Nothing in here knows a clock, a database, a network or a source of randomness: time and ids
 //! are arguments.
 
+pub mod catalog;
 pub mod id;
 pub mod money;
