@@ -21,6 +21,7 @@ mod answer;
 mod calendar;
 mod check;
 mod clock;
+mod disputes;
 mod enforcement;
 mod entitlement;
 mod features;
@@ -40,6 +41,7 @@ pub use answer::{
     Access, Anomaly, Denial, Effective, HeldAddOn, HeldTier, ScheduledTier, Source, status,
 };
 pub use check::{Check, Meter, Warning, check};
+pub use disputes::{Disputes, LostDispute};
 pub use enforcement::{Outcome, bucket};
 pub use entitlement::{Entitlement, Giver};
 pub use required::{required_add_on, required_tier};
@@ -50,7 +52,6 @@ use world::World;
 
 use crate::account::{GrantView, SubscriptionView, TrainerView};
 use crate::catalog::Catalog;
-use crate::id::StripeId;
 use crate::time::Timestamp;
 
 /// What one trainer holds, as the facts make it.
@@ -64,25 +65,6 @@ pub struct Holdings {
     pub grants: Vec<GrantView>,
     /// The trainer's payment disputes.
     pub disputes: Disputes,
-}
-
-/// The payment disputes of a trainer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Disputes {
-    /// How many are open.
-    pub open: u32,
-    /// Those that were lost.
-    pub lost: Vec<LostDispute>,
-}
-
-/// A payment dispute that was lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LostDispute {
-    /// The subscription whose payment was disputed; none if no fact tells, and then every
-    /// subscription that had begun by then is meant.
-    pub subscription: Option<StripeId>,
-    /// When it was lost.
-    pub at: Timestamp,
 }
 
 /// What an answer depends on besides what the trainer holds.

@@ -117,7 +117,7 @@ pub(crate) fn feature(slug: &str) -> FeatureSlug {
     FeatureSlug::try_new(slug).expect("a feature")
 }
 
-fn stripe_id(id: &str) -> StripeId {
+pub(crate) fn stripe_id(id: &str) -> StripeId {
     StripeId::try_new(id).expect("a Stripe id")
 }
 
