@@ -10,7 +10,7 @@
 //! the trainer's tier (`tier`); each feature follows whatever gives it (`features`), but for what
 //! administrators did to it (`overrides`), in windows (`windows`) that are cut out of a calendar
 //! (`calendar`). `world` puts the parts together. What was used is compared with that by
-//! [`check`].
+//! [`check()`].
 //!
 //! To add a rule: give it a place in one of these files, and a table of its edges in `tests`. Ask
 //! nobody but the `clock` whether an instant has come, so that `valid_until` knows; a property
