@@ -3,5 +3,10 @@
 //! Nothing in here knows a clock, a database, a network or a source of randomness: time and ids
 //! are arguments.
 
+pub mod account;
+pub mod catalog;
+pub mod codec;
+pub mod event;
 pub mod id;
 pub mod money;
+pub mod time;

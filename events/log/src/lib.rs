@@ -1,1 +1,5 @@
-//! ledger-log
+//! The event log: the port [`EventLog`], and the engines behind it.
+
+mod port;
+
+pub use port::*;
