@@ -25,10 +25,7 @@ fn main() {
     let pretty = std::fs::read(&file).expect("the file can be read");
     let value: serde_json::Value = serde_json::from_slice(&pretty).expect("the file is JSON");
     let compact = serde_json::to_vec(&value).expect("JSON can be written");
-    for (name, body) in [
-        ("as Stripe sends it", &pretty),
-        ("without spaces", &compact),
-    ] {
+    for (name, body) in [("as Stripe sends it", &pretty), ("without spaces", &compact)] {
         println!("{name}: {} bytes", body.len());
         measure(body);
     }
@@ -42,15 +39,11 @@ fn measure(body: &[u8]) {
     let redacted = redact(verified, &keys).expect("an event");
     let stored = redacted.to_bytes();
     println!("  {} bytes are stored", stored.len());
-    time("verify", || {
-        verify(&header, body, &secrets, NOW, TOLERANCE_S)
-    });
+    time("verify", || verify(&header, body, &secrets, NOW, TOLERANCE_S));
     time("redact", || redact(black_box(verified), &keys));
     time("to_bytes", || black_box(&redacted).to_bytes());
     time("from_stored", || Redacted::from_stored(black_box(&stored)));
-    time("(serde_json::Value)", || {
-        serde_json::from_slice::<serde_json::Value>(black_box(body))
-    });
+    time("(serde_json::Value)", || serde_json::from_slice::<serde_json::Value>(black_box(body)));
 }
 
 /// The median of some rounds, because other work on the machine only ever adds time.

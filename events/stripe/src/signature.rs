@@ -109,11 +109,7 @@ impl SigningSecret {
     /// # Errors
     /// When the list is empty or too long, or holds an API key.
     pub fn parse_list(list: &str) -> Result<Vec<Self>, SecretError> {
-        let texts: Vec<&str> = list
-            .split(',')
-            .map(str::trim)
-            .filter(|t| !t.is_empty())
-            .collect();
+        let texts: Vec<&str> = list.split(',').map(str::trim).filter(|t| !t.is_empty()).collect();
         if texts.is_empty() {
             return Err(SecretError::Empty);
         }
@@ -183,20 +179,13 @@ pub fn verify<'a>(
     if secrets.is_empty() {
         return Err(SignatureError::NoSecret);
     }
-    let Parsed {
-        timestamp,
-        signed_at,
-        signatures,
-    } = parse(header)?;
+    let Parsed { timestamp, signed_at, signatures } = parse(header)?;
     let age_s = now_unix.saturating_sub(signed_at);
     if age_s > tolerance_s {
         return Err(SignatureError::TooOld { age_s, tolerance_s });
     }
     if age_s < -tolerance_s {
-        return Err(SignatureError::TooNew {
-            ahead_s: age_s.saturating_neg(),
-            tolerance_s,
-        });
+        return Err(SignatureError::TooNew { ahead_s: age_s.saturating_neg(), tolerance_s });
     }
     let mut matches = Choice::from(0);
     for secret in secrets {
@@ -205,20 +194,13 @@ pub fn verify<'a>(
             matches |= expected.ct_eq(signature);
         }
     }
-    if bool::from(matches) {
-        Ok(Verified(body))
-    } else {
-        Err(SignatureError::NoMatch)
-    }
+    if bool::from(matches) { Ok(Verified(body)) } else { Err(SignatureError::NoMatch) }
 }
 
 /// The header that Stripe would send with `body`: for test senders and samples.
 #[must_use]
 pub fn sign(secret: &SigningSecret, timestamp: i64, body: &[u8]) -> String {
-    format!(
-        "t={timestamp},v1={}",
-        hex::encode(secret.mac(&timestamp.to_string(), body))
-    )
+    format!("t={timestamp},v1={}", hex::encode(secret.mac(&timestamp.to_string(), body)))
 }
 
 struct Parsed<'h> {
@@ -259,23 +241,16 @@ fn parse(header: &str) -> Result<Parsed<'_>, SignatureError> {
         }
     }
     let timestamp = timestamp.ok_or(SignatureError::Malformed("no timestamp"))?;
-    let signed_at = parse_seconds(timestamp).ok_or(SignatureError::Malformed(
-        "the timestamp is not a number of seconds",
-    ))?;
+    let signed_at = parse_seconds(timestamp)
+        .ok_or(SignatureError::Malformed("the timestamp is not a number of seconds"))?;
     match seen {
         0 => Err(SignatureError::NoSignature),
         n if n > SIGNATURES_MAX => Err(SignatureError::TooLong),
-        _ => Ok(Parsed {
-            timestamp,
-            signed_at,
-            signatures,
-        }),
+        _ => Ok(Parsed { timestamp, signed_at, signatures }),
     }
 }
 
 /// Digits only: `parse` alone would take a sign, too.
 fn parse_seconds(text: &str) -> Option<i64> {
-    text.bytes()
-        .all(|b| b.is_ascii_digit())
-        .then(|| text.parse().ok())?
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }

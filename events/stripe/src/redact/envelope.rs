@@ -127,11 +127,8 @@ impl<'de> Visitor<'de> for Body<'_> {
                 "data" => parts.data = map.next_value_seed(DataSeed(self.walk))?,
                 _ => {
                     let kind = Kind::Object(&fields::RELATED);
-                    parts.related = map.next_value_seed(Keep {
-                        kind,
-                        walk: self.walk,
-                        depth: 0,
-                    })?;
+                    parts.related =
+                        map.next_value_seed(Keep { kind, walk: self.walk, depth: 0 })?;
                 }
             }
         }
@@ -167,25 +164,16 @@ impl Parts<'_> {
         };
         let data = match (kind, self.data) {
             (EnvelopeKind::Event, data) => required(data, "data")?,
-            (EnvelopeKind::Thin, _) => Data {
-                object: self.related,
-                previous: None,
-            },
+            (EnvelopeKind::Thin, _) => Data { object: self.related, previous: None },
         };
         let envelope = Envelope {
             id: EventId::try_new(&id).map_err(|_| RedactError::Invalid { field: "id" })?,
             kind,
             created: created(kind, required(self.created, "created")?)?,
             livemode: required(self.livemode, "livemode")?,
-            api_version: self
-                .api_version
-                .filter(|v| format::is_code(v))
-                .map(Into::into),
+            api_version: self.api_version.filter(|v| format::is_code(v)).map(Into::into),
             account,
-            context: self
-                .context
-                .filter(|c| format::is_context(c))
-                .map(Into::into),
+            context: self.context.filter(|c| format::is_context(c)).map(Into::into),
             request_id: self.request.id.and_then(|id| StripeId::try_new(&id).ok()),
             idempotency_key: self
                 .request
@@ -251,19 +239,11 @@ impl<'de> Visitor<'de> for DataSeed<'_> {
             match (key.as_ref(), object) {
                 ("object", None) => {
                     let kind = Kind::Typed;
-                    data.object = map.next_value_seed(Keep {
-                        kind,
-                        walk,
-                        depth: 0,
-                    })?;
+                    data.object = map.next_value_seed(Keep { kind, walk, depth: 0 })?;
                     object = Some(kind_of(data.object.as_ref()));
                 }
                 ("previous_attributes", Some(kind)) => {
-                    data.previous = map.next_value_seed(Keep {
-                        kind,
-                        walk,
-                        depth: 0,
-                    })?;
+                    data.previous = map.next_value_seed(Keep { kind, walk, depth: 0 })?;
                 }
                 ("previous_attributes", None) => held = Some(map.next_value()?),
                 _ => {
@@ -273,26 +253,18 @@ impl<'de> Visitor<'de> for DataSeed<'_> {
         }
         if let (Some(raw), Some(kind)) = (held, object) {
             let mut json = serde_json::Deserializer::from_str(raw.get());
-            data.previous = Keep {
-                kind,
-                walk,
-                depth: 0,
-            }
-            .deserialize(&mut json)
-            .map_err(A::Error::custom)?;
+            data.previous =
+                Keep { kind, walk, depth: 0 }.deserialize(&mut json).map_err(A::Error::custom)?;
         }
         // Without an object there is nothing that could have had other values before.
         data.object.take_if(|node| node.as_object().is_none());
-        data.previous
-            .take_if(|node| data.object.is_none() || node.as_object().is_none());
+        data.previous.take_if(|node| data.object.is_none() || node.as_object().is_none());
         Ok(Some(data))
     }
 }
 
 fn kind_of(object: Option<&Node>) -> Kind {
-    let object = object
-        .and_then(|node| node.get("object"))
-        .and_then(Node::as_str);
+    let object = object.and_then(|node| node.get("object")).and_then(Node::as_str);
     Kind::Object(fields::shape_of(object))
 }
 
@@ -345,10 +317,7 @@ impl<'de> Visitor<'de> for RequestVisitor {
 
     /// Until 2017-05-25 a request was its id alone (`/upgrades#2017-05-25`).
     fn visit_str<E: Error>(self, id: &str) -> Result<Self::Value, E> {
-        Ok(Request {
-            id: Some(Cow::Owned(id.to_owned())),
-            idempotency_key: None,
-        })
+        Ok(Request { id: Some(Cow::Owned(id.to_owned())), idempotency_key: None })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {

@@ -37,9 +37,7 @@ impl MetadataKeys {
     }
 
     pub(crate) fn holds(&self, key: &str) -> bool {
-        self.0
-            .as_ref()
-            .is_none_or(|keys| keys.iter().any(|kept| kept.as_ref() == key))
+        self.0.as_ref().is_none_or(|keys| keys.iter().any(|kept| kept.as_ref() == key))
     }
 }
 
@@ -65,14 +63,8 @@ mod tests {
     #[test]
     fn keys_are_limited_as_stripe_limits_them() {
         assert_eq!(MetadataKeys::try_new([""]), Err(MetadataKeyError));
-        assert_eq!(
-            MetadataKeys::try_new(["k".repeat(41).as_str()]),
-            Err(MetadataKeyError)
-        );
+        assert_eq!(MetadataKeys::try_new(["k".repeat(41).as_str()]), Err(MetadataKeyError));
         let many: Vec<String> = (0..48).map(|n| format!("k{n}")).collect();
-        assert_eq!(
-            MetadataKeys::try_new(many.iter().map(String::as_str)),
-            Err(MetadataKeyError)
-        );
+        assert_eq!(MetadataKeys::try_new(many.iter().map(String::as_str)), Err(MetadataKeyError));
     }
 }

@@ -129,25 +129,17 @@ impl Redacted {
 }
 
 fn read(bytes: &[u8], metadata: &MetadataKeys) -> Result<Redacted, RedactError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| RedactError::NotUtf8 {
-        at: error.valid_up_to(),
-    })?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| RedactError::NotUtf8 { at: error.valid_up_to() })?;
     let walk = Walk::new(metadata);
     let at = Cell::new(None);
     let mut json = serde_json::Deserializer::from_str(text);
-    let parts = Body {
-        walk: &walk,
-        at: &at,
-    }
-    .deserialize(&mut json)
-    .and_then(|parts| json.end().map(|()| parts))
-    .map_err(|error| explain(&error, &walk, at.get()))?;
+    let parts = Body { walk: &walk, at: &at }
+        .deserialize(&mut json)
+        .and_then(|parts| json.end().map(|()| parts))
+        .map_err(|error| explain(&error, &walk, at.get()))?;
     let (envelope, Data { object, previous }) = parts.check()?;
-    Ok(Redacted {
-        envelope,
-        object,
-        previous,
-    })
+    Ok(Redacted { envelope, object, previous })
 }
 
 /// serde's own texts quote the body; only the place and the kind of the error are taken over.
@@ -159,10 +151,7 @@ fn explain(error: &serde_json::Error, walk: &Walk<'_>, at: Option<Fault>) -> Red
         Some(Fault::Twice(field)) => RedactError::Twice { field },
         Some(Fault::In(field)) if error.is_data() => RedactError::WrongType { field },
         None if error.is_data() => RedactError::NotAnObject,
-        _ => RedactError::NotJson {
-            line: error.line(),
-            column: error.column(),
-        },
+        _ => RedactError::NotJson { line: error.line(), column: error.column() },
     }
 }
 
@@ -207,18 +196,11 @@ struct StoredRequest<'a> {
 
 impl<'a> From<&'a Redacted> for Stored<'a> {
     fn from(redacted: &'a Redacted) -> Self {
-        let Redacted {
-            envelope,
-            object,
-            previous,
-        } = redacted;
+        let Redacted { envelope, object, previous } = redacted;
         let object = object.as_ref();
         let (name, data, related_object) = match envelope.kind {
             EnvelopeKind::Event => {
-                let data = StoredData {
-                    object,
-                    previous_attributes: previous.as_ref(),
-                };
+                let data = StoredData { object, previous_attributes: previous.as_ref() };
                 ("event", Some(data), None)
             }
             EnvelopeKind::Thin => ("v2.core.event", None, object),

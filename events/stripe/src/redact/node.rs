@@ -92,22 +92,13 @@ pub struct Fields(Box<[(Key, Node)]>);
 impl Fields {
     /// Fields in the order of their keys, each key once.
     pub(crate) fn from_sorted(fields: Vec<(Key, Node)>) -> Self {
-        debug_assert!(
-            fields.is_sorted_by(|(a, _), (b, _)| a < b),
-            "keys are sorted"
-        );
+        debug_assert!(fields.is_sorted_by(|(a, _), (b, _)| a < b), "keys are sorted");
         Self(fields.into())
     }
 
     /// Fields in any order; of a key given twice the last counts.
     pub(crate) fn from_any(fields: impl IntoIterator<Item = (Key, Node)>) -> Self {
-        Self(
-            fields
-                .into_iter()
-                .collect::<BTreeMap<_, _>>()
-                .into_iter()
-                .collect(),
-        )
+        Self(fields.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect())
     }
 
     /// The value under `key`, `null` included.
@@ -134,9 +125,7 @@ impl Fields {
     }
 
     fn place(&self, key: &str) -> Option<usize> {
-        self.0
-            .binary_search_by(|(other, _)| other.as_ref().cmp(key))
-            .ok()
+        self.0.binary_search_by(|(other, _)| other.as_ref().cmp(key)).ok()
     }
 }
 
@@ -172,13 +161,7 @@ mod tests {
 
     #[test]
     fn keys_are_sorted() {
-        let fields = [
-            ("id", 1),
-            ("object", 2),
-            ("amount", 3),
-            ("status", 4),
-            ("id", 5),
-        ];
+        let fields = [("id", 1), ("object", 2), ("amount", 3), ("status", 4), ("id", 5)];
         let fields = fields.map(|(key, int)| (Key::Borrowed(key), Node::Int(int)));
         let fields = Fields::from_any(fields);
         let json = serde_json::to_string(&Node::Object(fields)).unwrap();

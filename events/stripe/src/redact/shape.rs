@@ -63,10 +63,7 @@ impl Shape {
             let name = fields[index as usize].name.as_bytes();
             if index > 0 {
                 let before = fields[index as usize - 1].name.as_bytes();
-                assert!(
-                    precedes(before, name),
-                    "the fields are not in alphabetical order"
-                );
+                assert!(precedes(before, name), "the fields are not in alphabetical order");
             }
             let mut slot = hash(name);
             while slots[slot] != EMPTY {

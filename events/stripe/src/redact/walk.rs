@@ -25,10 +25,7 @@ pub(crate) struct Walk<'k> {
 
 impl<'k> Walk<'k> {
     pub(crate) const fn new(metadata: &'k MetadataKeys) -> Self {
-        Self {
-            metadata,
-            too_deep: Cell::new(false),
-        }
+        Self { metadata, too_deep: Cell::new(false) }
     }
 
     fn deeper<E: Error>(&self, depth: u8) -> Result<u8, E> {
@@ -86,9 +83,7 @@ impl<'de> Visitor<'de> for Keep<'_> {
 
     fn visit_f64<E: Error>(self, float: f64) -> Result<Self::Value, E> {
         let decimal = || format::decimal_of(float).map(|text| Node::Text(text.into()));
-        Ok(matches!(self.kind, Kind::Number | Kind::Decimal)
-            .then(decimal)
-            .flatten())
+        Ok(matches!(self.kind, Kind::Number | Kind::Decimal).then(decimal).flatten())
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -116,11 +111,7 @@ impl<'de> Visitor<'de> for Keep<'_> {
             while seq.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(None);
         };
-        let element = Self {
-            kind: *kind,
-            depth: self.walk.deeper(self.depth)?,
-            ..self
-        };
+        let element = Self { kind: *kind, depth: self.walk.deeper(self.depth)?, ..self };
         let mut list = Vec::new();
         while let Some(kept) = seq.next_element_seed(element)? {
             list.extend(kept);
@@ -169,14 +160,7 @@ impl Keep<'_> {
             };
             let Field { name, kind } = &shape.fields()[place];
             let kind = *data.filter(|_| *name == "data").unwrap_or(kind);
-            kept.add(
-                place,
-                map.next_value_seed(Self {
-                    kind,
-                    depth,
-                    ..self
-                })?,
-            );
+            kept.add(place, map.next_value_seed(Self { kind, depth, ..self })?);
         }
         Ok(kept.into())
     }
@@ -189,10 +173,7 @@ impl Keep<'_> {
         let mut object = None;
         while let Some(Text(key)) = map.next_key()? {
             if key == "object" {
-                object = map.next_value_seed(Self {
-                    kind: Kind::Code,
-                    ..self
-                })?;
+                object = map.next_value_seed(Self { kind: Kind::Code, ..self })?;
                 break;
             }
             held.push((key, map.next_value()?));
@@ -206,16 +187,9 @@ impl Keep<'_> {
             let Some(place) = shape.place(&key) else {
                 continue;
             };
-            let value = Self {
-                kind: shape.fields()[place].kind,
-                depth,
-                ..self
-            };
+            let value = Self { kind: shape.fields()[place].kind, depth, ..self };
             let mut json = serde_json::Deserializer::from_str(raw.get());
-            kept.add(
-                place,
-                value.deserialize(&mut json).map_err(A::Error::custom)?,
-            );
+            kept.add(place, value.deserialize(&mut json).map_err(A::Error::custom)?);
         }
         self.keep_rest(kept, None, depth, map)
     }
@@ -227,11 +201,7 @@ impl Keep<'_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let kind = if key == "trainer_id" {
-                Kind::Trainer
-            } else {
-                Kind::Id
-            };
+            let kind = if key == "trainer_id" { Kind::Trainer } else { Kind::Id };
             if let Some(node) = map.next_value_seed(Self { kind, ..self })? {
                 kept.push((Key::Owned(key.into_owned()), node));
             }
@@ -252,11 +222,7 @@ impl Kept {
     fn new(shape: &'static Shape) -> Self {
         let mut nodes = Vec::new();
         nodes.resize_with(shape.fields().len(), || None);
-        Self {
-            shape,
-            nodes,
-            count: 0,
-        }
+        Self { shape, nodes, count: 0 }
     }
 
     /// Of a field given twice the first counts: `object` decides what else is kept, so that it

@@ -113,10 +113,7 @@ fn poison(value: &Value, canary: &str) -> Value {
                 })
                 .collect();
             poisoned.insert(format!("unknown {canary}"), json!(canary));
-            poisoned.insert(
-                "unknown_object".into(),
-                json!({"id": canary, canary: canary}),
-            );
+            poisoned.insert("unknown_object".into(), json!({"id": canary, canary: canary}));
             poisoned.insert("metadata".into(), metadata(canary));
             Value::Object(poisoned)
         }
@@ -151,10 +148,7 @@ fn survivors(object: &Value, canary: &str) -> Vec<(String, Value)> {
 }
 
 fn key_of(path: &str) -> &str {
-    path.rsplit('.')
-        .next()
-        .unwrap_or(path)
-        .trim_end_matches("[]")
+    path.rsplit('.').next().unwrap_or(path).trim_end_matches("[]")
 }
 
 #[test]
@@ -162,9 +156,7 @@ fn free_text_survives_only_as_the_name_of_a_product_or_a_price() {
     let mut seen = Vec::new();
     for (name, object) in fixtures() {
         for (path, leaf) in survivors(&object, FREE) {
-            let allowed = FREE_TEXT
-                .iter()
-                .any(|(_, keys)| keys.contains(&key_of(&path)));
+            let allowed = FREE_TEXT.iter().any(|(_, keys)| keys.contains(&key_of(&path)));
             assert!(allowed, "{name}: {path} = {leaf}");
             seen.push(path);
         }
@@ -187,9 +179,8 @@ fn the_names_of_people_never_survive_beside_those_of_products() {
             .copied()
             .collect();
         for (path, _) in survivors(&object, FREE) {
-            if let Some(key) = path
-                .strip_prefix(".data.object.")
-                .filter(|key| !key.contains(['.', '[']))
+            if let Some(key) =
+                path.strip_prefix(".data.object.").filter(|key| !key.contains(['.', '[']))
             {
                 assert!(allowed.contains(&key), "{name}: {path}");
             }
@@ -211,16 +202,10 @@ fn what_must_never_be_stored_is_dropped_even_if_it_looks_like_an_id() {
             let in_metadata = path.contains(".metadata.");
             let chosen = ["trainer_id", "tenant", "command_id"].contains(&key_of(&path));
             assert!(!in_metadata || chosen, "{name}: {path}");
-            assert!(
-                !path.contains(IDLIKE) && !path.contains("unknown"),
-                "{name}: {path}"
-            );
+            assert!(!path.contains(IDLIKE) && !path.contains("unknown"), "{name}: {path}");
         }
     }
-    assert!(
-        survived > 1000,
-        "ids survive where ids are allowed: {survived}"
-    );
+    assert!(survived > 1000, "ids survive where ids are allowed: {survived}");
 }
 
 #[test]
@@ -231,12 +216,8 @@ fn every_known_object_is_kept_as_far_as_it_is_allowed() {
     for (name, fields) in [
         (
             "subscription",
-            &[
-                "status",
-                "items.data.0.price.id",
-                "billing_mode.type",
-                "pause_collection.behavior",
-            ][..],
+            &["status", "items.data.0.price.id", "billing_mode.type", "pause_collection.behavior"]
+                [..],
         ),
         (
             "invoice",
@@ -254,15 +235,9 @@ fn every_known_object_is_kept_as_far_as_it_is_allowed() {
                 "outcome.type",
             ],
         ),
-        (
-            "dispute",
-            &["reason", "payment_method_details.card.network_reason_code"],
-        ),
+        ("dispute", &["reason", "payment_method_details.card.network_reason_code"]),
         ("card", &["brand", "funding", "country"]),
-        (
-            "price",
-            &["unit_amount_decimal", "recurring.interval", "product"],
-        ),
+        ("price", &["unit_amount_decimal", "recurring.interval", "product"]),
         (
             "entitlements.active_entitlement_summary",
             &["customer", "entitlements.data.0.lookup_key"],
@@ -275,8 +250,7 @@ fn every_known_object_is_kept_as_far_as_it_is_allowed() {
         for field in fields {
             let pointer = format!("/{}", field.replace('.', "/"));
             assert!(
-                kept.pointer(&pointer)
-                    .is_some_and(|v| !v.is_string() || v != ""),
+                kept.pointer(&pointer).is_some_and(|v| !v.is_string() || v != ""),
                 "{name}.{field}: {kept}"
             );
         }

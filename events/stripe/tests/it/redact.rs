@@ -71,11 +71,7 @@ fn an_allowed_field_of_another_form_is_dropped() {
         ("plan", json!(["p"])),
     ] {
         let object = json!({"id": "sub_1", "object": "subscription", field: value});
-        assert_eq!(
-            kept(&object),
-            json!({"id": "sub_1", "object": "subscription"}),
-            "{object}"
-        );
+        assert_eq!(kept(&object), json!({"id": "sub_1", "object": "subscription"}), "{object}");
     }
 }
 
@@ -88,10 +84,7 @@ fn metadata_keeps_chosen_keys_and_values_that_look_like_ids() {
         of(json!({"trainer_id": "jenny@example.test", "tenant": "t"})),
         json!({"tenant": "t"})
     );
-    assert_eq!(
-        of(json!({"trainer_id": 5, "command_id": {"a": 1}})),
-        json!({})
-    );
+    assert_eq!(of(json!({"trainer_id": 5, "command_id": {"a": 1}})), json!({}));
     assert_eq!(
         of(json!({"tenant": "Jenny Rosen", "command_id": null})),
         json!({"command_id": null})
@@ -101,25 +94,16 @@ fn metadata_keeps_chosen_keys_and_values_that_look_like_ids() {
     let body = body.to_string();
     let redacted = redact(Verified::from_api(body.as_bytes()), &keys).unwrap();
     let metadata = redacted.object().unwrap().get("metadata").unwrap();
-    assert_eq!(
-        serde_json::to_value(metadata).unwrap(),
-        json!({"plan_hint": "pro"})
-    );
+    assert_eq!(serde_json::to_value(metadata).unwrap(), json!({"plan_hint": "pro"}));
     // What was kept stays kept, whichever keys are configured when it is read again.
-    assert_eq!(
-        Redacted::from_stored(&redacted.to_bytes()).unwrap(),
-        redacted
-    );
+    assert_eq!(Redacted::from_stored(&redacted.to_bytes()).unwrap(), redacted);
 }
 
 #[test]
 fn a_session_names_the_trainer_only_by_a_trainer_id() {
     let of = |id: &str| kept(&json!({"object": "checkout.session", "client_reference_id": id}));
     assert_eq!(of("org:42")["client_reference_id"], "org:42");
-    assert_eq!(
-        of("jenny@example.test"),
-        json!({"object": "checkout.session"})
-    );
+    assert_eq!(of("jenny@example.test"), json!({"object": "checkout.session"}));
 }
 
 #[test]
@@ -129,10 +113,7 @@ fn fractions_are_kept_as_decimal_texts() {
     let coupon = json!({"object": "coupon", "percent_off": 25, "id": "c"});
     assert_eq!(kept(&coupon)["percent_off"], 25);
     let price = json!({"object": "price", "unit_amount_decimal": "0.05", "unit_amount": 1.5});
-    assert_eq!(
-        kept(&price),
-        json!({"object": "price", "unit_amount_decimal": "0.05"})
-    );
+    assert_eq!(kept(&price), json!({"object": "price", "unit_amount_decimal": "0.05"}));
 }
 
 #[test]
@@ -144,10 +125,7 @@ fn the_order_of_keys_makes_no_difference() {
         "object":{"x":1,"name":"Pro","id":"prod_1","object":"product"}},
         "type":"product.updated","livemode":false,"created":1,"object":"event","id":"evt_1"}"#;
     let redacted = redacted(first);
-    assert_eq!(
-        crate::support::redacted(last).to_bytes(),
-        redacted.to_bytes()
-    );
+    assert_eq!(crate::support::redacted(last).to_bytes(), redacted.to_bytes());
     assert_eq!(
         String::from_utf8(redacted.to_bytes()).unwrap(),
         concat!(
@@ -163,10 +141,7 @@ fn an_objects_type_cannot_change_halfway() {
     let body = r#"{"id":"evt_1","object":"event","created":1,"livemode":false,"type":"a.b",
         "data":{"object":{"object":"product","name":"Jenny Rosen","object":"customer"}}}"#;
     let object = redacted(body).object().unwrap().clone();
-    assert_eq!(
-        object.get("object").and_then(|o| o.as_str()),
-        Some("product")
-    );
+    assert_eq!(object.get("object").and_then(|o| o.as_str()), Some("product"));
 }
 
 #[test]
@@ -193,23 +168,13 @@ fn the_envelope_is_kept_without_what_differs_between_deliveries() {
     let envelope = redacted.envelope();
     assert_eq!(envelope.kind, EnvelopeKind::Event);
     assert_eq!(envelope.api_version.as_deref(), Some("2025-03-31.basil"));
-    assert_eq!(
-        envelope.account.as_ref().map(|a| a.as_str()),
-        Some("acct_1")
-    );
+    assert_eq!(envelope.account.as_ref().map(|a| a.as_str()), Some("acct_1"));
     assert_eq!(envelope.context.as_deref(), Some("org_1/acct_1"));
-    assert_eq!(
-        envelope.request_id.as_ref().map(|r| r.as_str()),
-        Some("req_1")
-    );
+    assert_eq!(envelope.request_id.as_ref().map(|r| r.as_str()), Some("req_1"));
     assert!(envelope.idempotency_key.is_some());
     body["pending_webhooks"] = json!(1);
     assert_eq!(crate::support::redacted(&body.to_string()), redacted);
-    assert!(
-        !String::from_utf8(redacted.to_bytes())
-            .unwrap()
-            .contains("pending_webhooks")
-    );
+    assert!(!String::from_utf8(redacted.to_bytes()).unwrap().contains("pending_webhooks"));
 }
 
 #[test]
@@ -217,12 +182,7 @@ fn a_request_may_be_its_id_or_null_and_its_key_may_be_anybodys() {
     let mut body = event(&json!({"object": "price"}));
     body["request"] = json!("req_old");
     assert_eq!(
-        redacted(&body.to_string())
-            .envelope()
-            .request_id
-            .as_ref()
-            .unwrap()
-            .as_str(),
+        redacted(&body.to_string()).envelope().request_id.as_ref().unwrap().as_str(),
         "req_old"
     );
     body["request"] = Value::Null;
@@ -247,10 +207,7 @@ fn a_thin_event_is_kept_with_what_it_is_about() {
         serde_json::to_value(redacted.object()).unwrap(),
         json!({"id": "mtr_1", "type": "billing.meter"})
     );
-    assert_eq!(
-        Redacted::from_stored(&redacted.to_bytes()).unwrap(),
-        redacted
-    );
+    assert_eq!(Redacted::from_stored(&redacted.to_bytes()).unwrap(), redacted);
 }
 
 #[test]
@@ -266,14 +223,8 @@ fn what_is_no_event_is_refused_by_type_and_without_its_text() {
     };
     for field in ["id", "object", "type", "created", "livemode", "data"] {
         assert_eq!(without(field, None), RedactError::Missing { field });
-        assert_eq!(
-            without(field, Some(Value::Null)),
-            RedactError::Missing { field }
-        );
-        assert_eq!(
-            without(field, Some(json!([7]))),
-            RedactError::WrongType { field }
-        );
+        assert_eq!(without(field, Some(Value::Null)), RedactError::Missing { field });
+        assert_eq!(without(field, Some(json!([7]))), RedactError::WrongType { field });
     }
     for (field, value) in [
         ("id", json!("evt 1")),
@@ -292,34 +243,22 @@ fn what_is_no_event_is_refused_by_type_and_without_its_text() {
         without(field, Some(json!("2026-11-20T10:00:00Z"))),
         RedactError::WrongType { field }
     );
-    assert_eq!(
-        without(field, Some(json!(1.5))),
-        RedactError::WrongType { field }
-    );
+    assert_eq!(without(field, Some(json!(1.5))), RedactError::WrongType { field });
 }
 
 #[test]
 fn what_is_no_json_is_refused() {
     assert_eq!(error(b""), RedactError::NotJson { line: 1, column: 0 });
-    assert_eq!(
-        error(b"{\"id\":"),
-        RedactError::NotJson { line: 1, column: 6 }
-    );
+    assert_eq!(error(b"{\"id\":"), RedactError::NotJson { line: 1, column: 6 });
     assert_eq!(error(b"[]"), RedactError::NotAnObject);
     assert_eq!(error(b"\"secret\""), RedactError::NotAnObject);
     assert_eq!(error(b"{\"id\":\"\xff\"}"), RedactError::NotUtf8 { at: 7 });
-    assert_eq!(
-        error(br#"{"id":"a","id":"b"}"#),
-        RedactError::Twice { field: "id" }
-    );
+    assert_eq!(error(br#"{"id":"a","id":"b"}"#), RedactError::Twice { field: "id" });
     let two = format!("{0}{0}", event(&json!({"object": "price"})));
     assert!(matches!(error(two.as_bytes()), RedactError::NotJson { .. }));
-    for body in [
-        &b"{\"id\":canary}"[..],
-        b"{\"canary\"",
-        b"\"canary\"",
-        b"{\"livemode\":\"canary\"}",
-    ] {
+    for body in
+        [&b"{\"id\":canary}"[..], b"{\"canary\"", b"\"canary\"", b"{\"livemode\":\"canary\"}"]
+    {
         assert!(!error(body).to_string().contains("canary"));
     }
 }
@@ -335,10 +274,7 @@ fn kept_fields_may_only_be_nested_so_deep_and_dropped_ones_cost_nothing() {
     };
     let deep = usize::from(DEPTH_MAX);
     redacted(&nested("latest_revision", deep - 1));
-    assert_eq!(
-        error(nested("latest_revision", deep).as_bytes()),
-        RedactError::TooDeep
-    );
+    assert_eq!(error(nested("latest_revision", deep).as_bytes()), RedactError::TooDeep);
     redacted(&nested("footer", 50_000));
 }
 
@@ -348,10 +284,7 @@ fn an_object_that_is_none_is_kept_as_none() {
         let mut body = event(&json!({}));
         body["data"]["object"] = object;
         let redacted = redacted(&body.to_string());
-        assert_eq!(
-            Redacted::from_stored(&redacted.to_bytes()).unwrap(),
-            redacted
-        );
+        assert_eq!(Redacted::from_stored(&redacted.to_bytes()).unwrap(), redacted);
         assert_eq!(redacted.object(), None);
     }
 }

@@ -97,10 +97,7 @@ fn check(node: &Node, under: &str) {
         Node::List(list) => list.iter().for_each(|node| check(node, under)),
         Node::Object(fields) => {
             let keys: Vec<&str> = fields.iter().map(|(key, _)| key).collect();
-            assert!(
-                keys.is_sorted() && keys.iter().all(|key| *key != "email"),
-                "{keys:?}"
-            );
+            assert!(keys.is_sorted() && keys.iter().all(|key| *key != "email"), "{keys:?}");
             if under == "metadata" {
                 let chosen = ["trainer_id", "tenant", "command_id"];
                 assert!(keys.iter().all(|key| chosen.contains(key)), "{keys:?}");

@@ -38,12 +38,7 @@ fn the_signed_message_is_the_timestamp_a_dot_and_the_body() {
 fn any_signature_under_any_secret_is_enough() {
     let (old, new) = (signed_with("whsec_old", NOW), signed_with("whsec_new", NOW));
     let both = format!("{old},v1={}", v1_of(&new));
-    for list in [
-        "whsec_old",
-        "whsec_new",
-        "whsec_other, whsec_new",
-        "whsec_old,whsec_new",
-    ] {
+    for list in ["whsec_old", "whsec_new", "whsec_other, whsec_new", "whsec_old,whsec_new"] {
         assert_eq!(check(&both, list), Ok(()), "{list}");
     }
     assert_eq!(check(&both, "whsec_other"), Err(SignatureError::NoMatch));
@@ -52,10 +47,7 @@ fn any_signature_under_any_secret_is_enough() {
 #[test]
 fn other_schemes_and_unreadable_signatures_neither_help_nor_harm() {
     let good = signed_with("whsec_a", NOW);
-    assert_eq!(
-        check(&format!("{good},v0=abc,v1=nothex,v2=xyz"), "whsec_a"),
-        Ok(())
-    );
+    assert_eq!(check(&format!("{good},v0=abc,v1=nothex,v2=xyz"), "whsec_a"), Ok(()));
     let only_v0 = good.replace("v1=", "v0=");
     assert_eq!(check(&only_v0, "whsec_a"), Err(SignatureError::NoSignature));
     let short = format!("t={NOW},v1={}", &v1_of(&good)[..62]);
@@ -80,20 +72,8 @@ fn the_tolerance_holds_in_both_directions_and_includes_its_ends() {
     for (at, expect) in [
         (NOW - 300, Ok(())),
         (NOW + 300, Ok(())),
-        (
-            NOW - 301,
-            Err(SignatureError::TooOld {
-                age_s: 301,
-                tolerance_s: 300,
-            }),
-        ),
-        (
-            NOW + 301,
-            Err(SignatureError::TooNew {
-                ahead_s: 301,
-                tolerance_s: 300,
-            }),
-        ),
+        (NOW - 301, Err(SignatureError::TooOld { age_s: 301, tolerance_s: 300 })),
+        (NOW + 301, Err(SignatureError::TooNew { ahead_s: 301, tolerance_s: 300 })),
     ] {
         assert_eq!(check(&signed_with("whsec_a", at), "whsec_a"), expect);
     }
@@ -108,18 +88,9 @@ fn a_header_that_is_none_is_told_apart() {
         ("t", malformed("a part has no =")),
         ("v1=00", malformed("no timestamp")),
         ("t=1,t=2,v1=00", malformed("two timestamps")),
-        (
-            "t=-5,v1=00",
-            malformed("the timestamp is not a number of seconds"),
-        ),
-        (
-            "t=,v1=00",
-            malformed("the timestamp is not a number of seconds"),
-        ),
-        (
-            "t=99999999999999999999,v1=00",
-            malformed("the timestamp is not a number of seconds"),
-        ),
+        ("t=-5,v1=00", malformed("the timestamp is not a number of seconds")),
+        ("t=,v1=00", malformed("the timestamp is not a number of seconds")),
+        ("t=99999999999999999999,v1=00", malformed("the timestamp is not a number of seconds")),
         ("t=1790000000", Err(SignatureError::NoSignature)),
     ] {
         assert_eq!(check(header, "whsec_a"), expect, "{header:?}");
@@ -128,21 +99,11 @@ fn a_header_that_is_none_is_told_apart() {
 
 #[test]
 fn everything_has_a_limit() {
-    let long = format!(
-        "{},v0={}",
-        signed_with("whsec_a", NOW),
-        "0".repeat(HEADER_BYTES_MAX)
-    );
+    let long = format!("{},v0={}", signed_with("whsec_a", NOW), "0".repeat(HEADER_BYTES_MAX));
     assert_eq!(check(&long, "whsec_a"), Err(SignatureError::TooLong));
     let many = signed_with("whsec_a", NOW) + &",v1=00".repeat(SIGNATURES_MAX);
     assert_eq!(check(&many, "whsec_a"), Err(SignatureError::TooLong));
-    let far = verify(
-        "t=999999999999999999,v1=00",
-        BODY,
-        &secrets("whsec_a"),
-        i64::MIN,
-        300,
-    );
+    let far = verify("t=999999999999999999,v1=00", BODY, &secrets("whsec_a"), i64::MIN, 300);
     assert!(matches!(far, Err(SignatureError::TooNew { .. })));
     assert!(verify("t=1,v1=00", BODY, &[], NOW, 300).is_err_and(|e| e == SignatureError::NoSecret));
 }
@@ -151,14 +112,7 @@ fn everything_has_a_limit() {
 fn a_secret_is_never_printed() {
     let secrets = secrets("whsec_a, whsec_b ,");
     assert_eq!(format!("{secrets:?}"), "[***, ***]");
-    let verified = verify(
-        &signed_with("whsec_a", NOW),
-        BODY,
-        &secrets,
-        NOW,
-        TOLERANCE_S,
-    )
-    .unwrap();
+    let verified = verify(&signed_with("whsec_a", NOW), BODY, &secrets, NOW, TOLERANCE_S).unwrap();
     assert_eq!(format!("{verified:?}"), "Verified(14 bytes)");
 }
 
@@ -166,10 +120,7 @@ fn a_secret_is_never_printed() {
 fn a_list_of_secrets_is_checked() {
     let error = |list: &str| SigningSecret::parse_list(list).unwrap_err();
     assert_eq!(error(" , "), SecretError::Empty);
-    assert_eq!(
-        error("whsec_a,sk_test_123"),
-        SecretError::ApiKey { number: 2 }
-    );
+    assert_eq!(error("whsec_a,sk_test_123"), SecretError::ApiKey { number: 2 });
     assert_eq!(error(&"whsec_a,".repeat(17)), SecretError::TooMany);
     assert!(!error("sk_live_abc").to_string().contains("abc"));
 }

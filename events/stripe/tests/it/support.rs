@@ -1,10 +1,6 @@
 //! What the tests of redaction share.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test binary uses a part of it"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use ledger_stripe::redact::{MetadataKeys, Redacted, redact};
 use ledger_stripe::signature::Verified;
@@ -20,11 +16,7 @@ pub(crate) fn event(object: &Value) -> Value {
 
 /// A body, redacted.
 pub(crate) fn redacted(body: &str) -> Redacted {
-    redact(
-        Verified::from_api(body.as_bytes()),
-        &MetadataKeys::default(),
-    )
-    .unwrap()
+    redact(Verified::from_api(body.as_bytes()), &MetadataKeys::default()).unwrap()
 }
 
 /// What is stored of an event.
@@ -41,10 +33,7 @@ pub(crate) fn fixtures() -> Vec<(String, Value)> {
         .filter(|path| path.extension().is_some_and(|e| e == "json"))
         .map(|path| {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (
-                name,
-                serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap(),
-            )
+            (name, serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
         })
         .collect();
     fixtures.sort_by(|a, b| a.0.cmp(&b.0));
