@@ -1,7 +1,7 @@
 //! Stripe's side of the ledger: from the bytes of a webhook to one domain event.
 //!
 //! ```text
-//! bytes --verify--> Verified --redact--> Redacted
+//! bytes --verify--> Verified --redact--> Redacted --translate--> Translated
 //! ```
 //!
 //! Each arrow is a function and each name a type that only this function makes, so that no step
@@ -11,6 +11,9 @@
 //!
 //! - One more field to keep: a line in its table in `redact/fields/`.
 //! - One more type of object to keep fields of: a table there, and a line in `shape_of`.
+//! - One more kind of event to understand: a snapshot in the domain, a line in `TYPES` of
+//!   `translate`, and a function that reads the snapshot from the object, in all its shapes.
 
 pub mod redact;
 pub mod signature;
+pub mod translate;

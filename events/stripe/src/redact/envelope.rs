@@ -315,7 +315,7 @@ impl<'de> Visitor<'de> for RequestVisitor {
         f.write_str("a request or its id")
     }
 
-    /// Until 2017-05-25 a request was its id alone (`/upgrades#2017-05-25`).
+    /// Until 2017-05-25 a request was its id alone (`/changelog/2017-05-25`).
     fn visit_str<E: Error>(self, id: &str) -> Result<Self::Value, E> {
         Ok(Request { id: Some(Cow::Owned(id.to_owned())), idempotency_key: None })
     }

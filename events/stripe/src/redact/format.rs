@@ -5,8 +5,7 @@ use ledger_domain::id::TrainerId;
 
 /// The longest code: Stripe's enum values have up to about 50 characters.
 const CODE_BYTES_MAX: usize = 80;
-/// Stripe documents ids of up to 255 characters (`/upgrades#what-changes-does-stripe-consider-
-/// to-be-backwards-compatible`).
+/// Ids may grow up to 255 characters (`/upgrades`, on changes that are backwards compatible).
 const ID_BYTES_MAX: usize = 255;
 /// The longest product name, nickname or lookup key that is kept.
 const TEXT_BYTES_MAX: usize = 500;

@@ -27,7 +27,7 @@ use envelope::{Body, Data, Fault};
 use walk::Walk;
 
 /// The version of the allow-lists. Whatever is redacted tells which one kept it.
-pub const REDACTION_VERSION: u32 = 1;
+pub const REDACTION_VERSION: i32 = 1;
 
 /// The deepest nesting of kept fields. Stripe expands at most four levels (`/expand`), each of
 /// which adds up to four levels of JSON.

@@ -175,6 +175,7 @@ shapes! {
         taxes: List(&Object(&TAX_AMOUNT)),
         test_clock: Link(&REFERENCE),
         type: Code,
+        unique_id: Id,
         unit_amount: Int,
         unit_amount_decimal: Decimal,
         unit_amount_excluding_tax: Decimal,
