@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use ledger_stripe::redact::{MetadataKeys, Redacted, redact};
 use ledger_stripe::signature::{SigningSecret, TOLERANCE_S, sign, verify};
+use ledger_stripe::translate::translate;
 
 const ROUNDS: usize = 9;
 const WEBHOOKS: u32 = 20_000;
@@ -38,10 +39,13 @@ fn measure(body: &[u8]) {
     let verified = verify(&header, body, &secrets, NOW, TOLERANCE_S).expect("just signed");
     let redacted = redact(verified, &keys).expect("an event");
     let stored = redacted.to_bytes();
+    let translated = translate(&redacted);
     println!("  {} bytes are stored", stored.len());
     time("verify", || verify(&header, body, &secrets, NOW, TOLERANCE_S));
     time("redact", || redact(black_box(verified), &keys));
     time("to_bytes", || black_box(&redacted).to_bytes());
+    time("translate", || translate(black_box(&redacted)));
+    time("event to JSON", || translated.event.to_data());
     time("from_stored", || Redacted::from_stored(black_box(&stored)));
     time("(serde_json::Value)", || serde_json::from_slice::<serde_json::Value>(black_box(body)));
 }

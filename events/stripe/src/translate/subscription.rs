@@ -12,7 +12,8 @@ use crate::redact::Node;
 
 /// `/api/subscriptions/object`
 pub(super) fn subscription(node: &Node, _cause: &str) -> Result<Subscription, Missing> {
-    let items = items(node)?;
+    let period = period(node);
+    let items = items(node, period)?;
     let cancellation = node.get("cancellation_details").map(|details| Cancellation {
         feedback: code(details, "feedback"),
         reason: code(details, "reason"),
@@ -41,7 +42,10 @@ pub(super) fn subscription(node: &Node, _cause: &str) -> Result<Subscription, Mi
             behavior: code(pause, "behavior"),
             resumes_at: int(pause, "resumes_at"),
         }),
-        pending_update: node.get("pending_update").map(pending_update).transpose()?,
+        pending_update: node
+            .get("pending_update")
+            .map(|update| pending_update(update, period))
+            .transpose()?,
         schedule: link(node, "schedule"),
         start_date: int(node, "start_date"),
         status: need(code(node, "status"), "status")?,
@@ -54,8 +58,7 @@ pub(super) fn subscription(node: &Node, _cause: &str) -> Result<Subscription, Mi
 }
 
 /// The items; the oldest bodies tell of a subscription's only plan and have no items.
-fn items(node: &Node) -> Result<Items, Missing> {
-    let period = period(node);
+fn items(node: &Node, period: Period) -> Result<Items, Missing> {
     let mut items = page(node, "items", |item| self::item(item, period))?;
     if items.data.is_empty() && !items.has_more {
         items.data.extend(item_price(node).map(|price| Item {
@@ -81,7 +84,7 @@ fn item(node: &Node, of_subscription: Period) -> Result<Item, Missing> {
 }
 
 /// The period that runs: the items' since 2025-03-31.basil, the subscription's before.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Period {
     start: Option<i64>,
     end: Option<i64>,
@@ -92,8 +95,8 @@ fn period(node: &Node) -> Period {
 }
 
 /// `/billing/subscriptions/pending-updates`
-fn pending_update(node: &Node) -> Result<PendingUpdate, Missing> {
-    let items = list(node, "subscription_items", |item| self::item(item, Period::default()));
+fn pending_update(node: &Node, period: Period) -> Result<PendingUpdate, Missing> {
+    let items = list(node, "subscription_items", |item| self::item(item, period));
     Ok(PendingUpdate {
         expires_at: int(node, "expires_at"),
         items: items.map_err(|missing| missing.under("pending_update"))?,

@@ -3,7 +3,9 @@
 #![cfg(test)]
 
 mod canary;
+mod golden;
 mod redact;
+mod render;
 mod shapeless;
 mod signature;
 mod support;

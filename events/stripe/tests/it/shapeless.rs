@@ -1,7 +1,9 @@
 //! Bodies of any shape: nothing panics, and nothing comes out that no allow-list has.
 
+use ledger_domain::codec;
 use ledger_stripe::redact::{MetadataKeys, Node, Redacted, redact};
 use ledger_stripe::signature::Verified;
+use ledger_stripe::translate::translate;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -57,6 +59,23 @@ const OBJECTS: &[&str] = &[
     "payment_intent",
     "subscription_schedule",
     "plan",
+];
+
+const TYPES: &[&str] = &[
+    "customer.subscription.updated",
+    "customer.updated",
+    "invoice.upcoming",
+    "charge.refunded",
+    "checkout.session.completed",
+    "charge.dispute.closed",
+    "refund.failed",
+    "payment_intent.succeeded",
+    "subscription_schedule.updated",
+    "price.updated",
+    "product.deleted",
+    "invoice_payment.paid",
+    "entitlements.active_entitlement_summary.updated",
+    "unheard.of",
 ];
 
 fn leaf() -> impl Strategy<Value = Value> {
@@ -129,6 +148,33 @@ proptest! {
         parts(&redacted).for_each(|node| check(node, ""));
         let stored = redacted.to_bytes();
         prop_assert_eq!(Redacted::from_stored(&stored).unwrap(), redacted);
+    }
+
+    #[test]
+    fn any_object_is_translated(
+        object in arbitrary(),
+        previous in arbitrary(),
+        of in prop::sample::select(TYPES),
+    ) {
+        let mut body = event(&object);
+        body["type"] = json!(of);
+        if let Some(map) = body["data"]["object"].as_object_mut() {
+            map.remove("object");
+            for (key, value) in [("id", "x_1"), ("status", "active"), ("currency", "usd")] {
+                map.entry(key).or_insert_with(|| json!(value));
+            }
+        }
+        body["data"]["previous_attributes"] = previous;
+        let body = body.to_string();
+        let redacted =
+            redact(Verified::from_api(body.as_bytes()), &MetadataKeys::default()).unwrap();
+        let translated = translate(&redacted);
+        let decoded = codec::decode(
+            translated.event.type_name(),
+            translated.event.schema_version(),
+            &translated.event.to_data(),
+        );
+        prop_assert_eq!(decoded.unwrap(), translated.event);
     }
 
     #[test]
