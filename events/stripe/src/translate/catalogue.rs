@@ -4,12 +4,11 @@ use ledger_domain::event::stripe::{Discount, ItemPrice, Price, Product};
 use ledger_domain::id::StripeId;
 
 use super::read::{
-    Missing, at, code, currency, decimal, flag, id_of, int, link, metadata, need, text,
+    Missing, View, at, code, currency, decimal, flag, id_of, int, link, metadata, need, text,
 };
-use crate::redact::Node;
 
 /// `/api/prices/object`
-pub(super) fn price(node: &Node, _cause: &str) -> Result<Price, Missing> {
+pub(super) fn price(node: View<'_>, _cause: &str) -> Result<Price, Missing> {
     let sold = sold_as(node, need(id_of(node), "id")?);
     Ok(Price {
         active: flag(node, "active").unwrap_or_default(),
@@ -30,7 +29,7 @@ pub(super) fn price(node: &Node, _cause: &str) -> Result<Price, Missing> {
 }
 
 /// `/api/products/object`
-pub(super) fn product(node: &Node, _cause: &str) -> Result<Product, Missing> {
+pub(super) fn product(node: View<'_>, _cause: &str) -> Result<Product, Missing> {
     Ok(Product {
         active: flag(node, "active").unwrap_or_default(),
         created: int(node, "created"),
@@ -43,16 +42,15 @@ pub(super) fn product(node: &Node, _cause: &str) -> Result<Product, Missing> {
 
 /// The price of an item, of a line or of a schedule's item: `price`, before 2020-08-27 `plan`.
 /// Either may be an id alone; then the other one tells about it, if it is the same.
-pub(super) fn item_price(node: &Node) -> Option<ItemPrice> {
+pub(super) fn item_price(node: View<'_>) -> Option<ItemPrice> {
     let named = || ["price", "plan"].into_iter().filter_map(|key| node.get(key));
     let id = named().find_map(id_of)?;
-    let told =
-        named().find(|price| price.as_object().is_some() && id_of(price).as_ref() == Some(&id));
-    Some(sold_as(told.unwrap_or(&Node::Null), id))
+    let told = named().find(|price| price.is_object() && id_of(*price).as_ref() == Some(&id));
+    Some(sold_as(told.unwrap_or(View::NONE), id))
 }
 
 /// A price, or a plan, which says the same in its own words (`/api/plans/object`).
-fn sold_as(node: &Node, id: StripeId) -> ItemPrice {
+fn sold_as(node: View<'_>, id: StripeId) -> ItemPrice {
     let recurring = node.get("recurring").unwrap_or(node);
     let unit_amount = int(node, "unit_amount").or_else(|| int(node, "amount"));
     ItemPrice {
@@ -72,23 +70,24 @@ fn sold_as(node: &Node, id: StripeId) -> ItemPrice {
 
 /// The discounts on an object: `discounts`, and before 2024 a single `discount`, which may tell
 /// what `discounts` only names.
-pub(super) fn discounts(node: &Node) -> Vec<Discount> {
+pub(super) fn discounts(node: View<'_>) -> Vec<Discount> {
     let single = node.get("discount");
-    let named = node.get("discounts").and_then(Node::as_list).unwrap_or_default();
-    if named.is_empty() {
+    let named = node.get("discounts").unwrap_or(View::NONE).elements();
+    if named.len() == 0 {
         return single.map(discount).into_iter().collect();
     }
-    let told = |node: &Node| {
-        let same = |single: &&Node| node.as_object().is_none() && id_of(single) == id_of(node);
-        discount(single.filter(same).unwrap_or(node))
-    };
-    named.iter().map(told).collect()
+    named
+        .map(|named| {
+            let same = |single: &View<'_>| !named.is_object() && id_of(*single) == id_of(named);
+            discount(single.filter(same).unwrap_or(named))
+        })
+        .collect()
 }
 
 /// `/api/discounts/object`: the coupon stands under `source` since 2025-09-30.clover.
-fn discount(node: &Node) -> Discount {
+fn discount(node: View<'_>) -> Discount {
     let coupon = at(node, &["source", "coupon"]).or_else(|| node.get("coupon"));
-    let told = coupon.unwrap_or(&Node::Null);
+    let told = coupon.unwrap_or(View::NONE);
     Discount {
         amount_off: int(told, "amount_off"),
         coupon: coupon.and_then(id_of),

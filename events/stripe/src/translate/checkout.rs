@@ -4,11 +4,12 @@ use ledger_domain::event::Code;
 use ledger_domain::event::stripe::{CheckoutSession, Customer, EntitlementSummary, Listed};
 use ledger_domain::id::TrainerId;
 
-use super::read::{Missing, code, currency, flag, id_of, int, link, metadata, need, page, text};
-use crate::redact::Node;
+use super::read::{
+    Missing, View, code, currency, flag, id_of, int, link, metadata, need, page, text,
+};
 
 /// `/api/checkout/sessions/object`
-pub(super) fn session(node: &Node, cause: &str) -> Result<CheckoutSession, Missing> {
+pub(super) fn session(node: View<'_>, cause: &str) -> Result<CheckoutSession, Missing> {
     // Sessions told no status before 2021; what happened tells it as well.
     let status = || match cause {
         "completed" | "async_payment_succeeded" | "async_payment_failed" => Some("complete"),
@@ -19,7 +20,7 @@ pub(super) fn session(node: &Node, cause: &str) -> Result<CheckoutSession, Missi
         amount_total: int(node, "amount_total"),
         client_reference_id: node
             .get("client_reference_id")
-            .and_then(Node::as_str)
+            .and_then(View::as_str)
             .and_then(|id| TrainerId::try_new(id).ok()),
         created: int(node, "created"),
         currency: currency(node, "currency"),
@@ -37,7 +38,7 @@ pub(super) fn session(node: &Node, cause: &str) -> Result<CheckoutSession, Missi
 }
 
 /// `/api/customers/object`
-pub(super) fn customer(node: &Node, cause: &str) -> Result<Customer, Missing> {
+pub(super) fn customer(node: View<'_>, cause: &str) -> Result<Customer, Missing> {
     Ok(Customer {
         created: int(node, "created"),
         currency: currency(node, "currency"),
@@ -51,7 +52,7 @@ pub(super) fn customer(node: &Node, cause: &str) -> Result<Customer, Missing> {
 }
 
 /// `/api/entitlements/active-entitlement-summary/object`
-pub(super) fn entitlements(node: &Node, _cause: &str) -> Result<EntitlementSummary, Missing> {
+pub(super) fn entitlements(node: View<'_>, _cause: &str) -> Result<EntitlementSummary, Missing> {
     let Listed { data, has_more } = page(node, "entitlements", |entitlement| {
         need(text(entitlement, "lookup_key"), "lookup_key").map(|key| Code::new(&key))
     })?;

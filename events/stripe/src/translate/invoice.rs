@@ -7,12 +7,13 @@ use ledger_domain::event::stripe::{
 use ledger_domain::id::StripeId;
 
 use super::catalogue::item_price;
-use super::read::{Missing, at, code, currency, flag, id_of, int, link, metadata, need, page, sum};
-use crate::redact::Node;
+use super::read::{
+    Missing, View, at, code, currency, flag, id_of, int, link, metadata, need, page, sum,
+};
 
 /// `/api/invoices/object`. What belongs to the subscription stands under `parent` since
 /// 2025-03-31.basil.
-pub(super) fn invoice(node: &Node, cause: &str) -> Result<Invoice, Missing> {
+pub(super) fn invoice(node: View<'_>, cause: &str) -> Result<Invoice, Missing> {
     let id = id_of(node);
     if id.is_none() && cause != "upcoming" {
         return Err(Missing::at("id"));
@@ -60,7 +61,7 @@ pub(super) fn invoice(node: &Node, cause: &str) -> Result<Invoice, Missing> {
 
 /// Until 2018-11-08 an invoice had flags instead of a status; `closed` said that its collection
 /// had stopped, not that nothing was owed (`/changelog/2018-11-08`).
-fn old_status(node: &Node) -> Option<Code> {
+fn old_status(node: View<'_>) -> Option<Code> {
     let is = |key| flag(node, key).unwrap_or_default();
     let status = match flag(node, "paid")? {
         true => "paid",
@@ -72,8 +73,8 @@ fn old_status(node: &Node) -> Option<Code> {
 }
 
 /// The time of finalisation stood on the invoice itself until 2019-03-14.
-fn transitions(node: &Node) -> StatusTransitions {
-    let transitions = node.get("status_transitions").unwrap_or(&Node::Null);
+fn transitions(node: View<'_>) -> StatusTransitions {
+    let transitions = node.get("status_transitions").unwrap_or(View::NONE);
     StatusTransitions {
         finalized_at: int(transitions, "finalized_at").or_else(|| int(node, "finalized_at")),
         marked_uncollectible_at: int(transitions, "marked_uncollectible_at"),
@@ -83,9 +84,9 @@ fn transitions(node: &Node) -> StatusTransitions {
 }
 
 /// Several payments since 2025-03-31.basil, where they were expanded; one before.
-fn payments(node: &Node) -> Result<Vec<PaidBy>, Missing> {
+fn payments(node: View<'_>) -> Result<Vec<PaidBy>, Missing> {
     let payments = page(node, "payments", |payment| {
-        let paid = payment.get("payment").unwrap_or(&Node::Null);
+        let paid = payment.get("payment").unwrap_or(View::NONE);
         Ok(PaidBy {
             amount_paid: int(payment, "amount_paid"),
             charge: link(paid, "charge"),
@@ -103,11 +104,11 @@ fn payments(node: &Node) -> Result<Vec<PaidBy>, Missing> {
 }
 
 /// `/api/invoice-line-item/object`
-fn line(node: &Node) -> Result<InvoiceLine, Missing> {
-    let period = node.get("period").unwrap_or(&Node::Null);
+fn line(node: View<'_>) -> Result<InvoiceLine, Missing> {
+    let period = node.get("period").unwrap_or(View::NONE);
     let pricing = at(node, &["pricing", "price_details"]);
     let old_price = || ["price", "plan"].into_iter().filter_map(|key| node.get(key));
-    let parent = line_parent(node).unwrap_or(&Node::Null);
+    let parent = line_parent(node).unwrap_or(View::NONE);
     Ok(InvoiceLine {
         amount: need(int(node, "amount"), "amount")?,
         // Beside the old ids, which were not unique, stood the ones that came after them.
@@ -133,7 +134,7 @@ fn line(node: &Node) -> Result<InvoiceLine, Missing> {
 }
 
 /// Where a line comes from, since 2025-03-31.basil.
-fn line_parent(node: &Node) -> Option<&Node> {
+fn line_parent(node: View<'_>) -> Option<View<'_>> {
     let parent = node.get("parent")?;
     ["subscription_item_details", "invoice_item_details", "subscription_details"]
         .into_iter()
@@ -142,14 +143,14 @@ fn line_parent(node: &Node) -> Option<&Node> {
 
 /// Until 2019-12-03 a subscription's line could have the subscription's id for its own
 /// (`/changelog/2019-12-03/standardizes-invoice-line-item-ids`).
-fn old_subscription(node: &Node) -> Option<StripeId> {
+fn old_subscription(node: View<'_>) -> Option<StripeId> {
     let is_subscription = node.get("type")?.as_str()? == "subscription";
     id_of(node).filter(|id| is_subscription && id.as_str().starts_with("sub_"))
 }
 
 /// `/api/invoice-payment/object`
-pub(super) fn invoice_payment(node: &Node, _cause: &str) -> Result<InvoicePayment, Missing> {
-    let payment = node.get("payment").unwrap_or(&Node::Null);
+pub(super) fn invoice_payment(node: View<'_>, _cause: &str) -> Result<InvoicePayment, Missing> {
+    let payment = node.get("payment").unwrap_or(View::NONE);
     Ok(InvoicePayment {
         amount_paid: int(node, "amount_paid"),
         amount_requested: int(node, "amount_requested"),

@@ -22,7 +22,7 @@ use ledger_domain::time::Timestamp;
 use serde::Serialize;
 
 use crate::redact::{EnvelopeKind, Node, Redacted};
-use read::Missing;
+use read::{Missing, View};
 
 /// The version of the rules in here. Whatever is translated tells which ones translated it.
 pub const TRANSLATOR_VERSION: i32 = 1;
@@ -172,9 +172,9 @@ impl Report<'_> {
 
     fn of<S: Serialize + PartialEq>(
         &self,
-        normalise: impl Fn(&Node, &str) -> Result<S, Missing>,
+        normalise: impl Fn(View<'_>, &str) -> Result<S, Missing>,
     ) -> Result<Reported<S>, Missing> {
-        let snapshot = normalise(self.object, self.cause)?;
+        let snapshot = normalise(View::now(self.object), self.cause)?;
         let before = before::before(self, &snapshot, normalise);
         Ok(Reported { before, cause: Code::new(self.cause), snapshot })
     }

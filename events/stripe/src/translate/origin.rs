@@ -5,8 +5,8 @@ use ledger_domain::id::{StripeId, TrainerId};
 use sha2::{Digest, Sha256};
 
 use super::TRANSLATOR_VERSION;
-use super::read::{at, code, id_of, link};
-use crate::redact::{EnvelopeKind, Node, REDACTION_VERSION, Redacted};
+use super::read::{View, at, code, id_of, link};
+use crate::redact::{EnvelopeKind, REDACTION_VERSION, Redacted};
 
 /// Says what the hash is of, so that a hash of something else never equals it.
 const CONTENT_TAG: &[u8] = b"ledger-stripe-content-v1";
@@ -14,7 +14,7 @@ const CONTENT_TAG: &[u8] = b"ledger-stripe-content-v1";
 /// The metadata that the webhook alone tells.
 pub(super) fn metadata(redacted: &Redacted) -> Metadata {
     let envelope = redacted.envelope();
-    let object = redacted.object().unwrap_or(&Node::Null);
+    let object = redacted.object().map_or(View::NONE, View::now);
     Metadata {
         actor: "stripe".into(),
         redaction_version: Some(REDACTION_VERSION),
@@ -41,12 +41,12 @@ pub(super) fn metadata(redacted: &Redacted) -> Metadata {
 }
 
 /// Whom the object itself names.
-fn subject(object: &Node) -> Subject {
-    let kind = object.get("object").and_then(Node::as_str);
+fn subject(object: View<'_>) -> Subject {
+    let kind = object.get("object").and_then(View::as_str);
     let own = |of: &str| if kind == Some(of) { id_of(object) } else { link(object, of) };
     let parent = at(object, &["parent", "subscription_details"]);
     let trainer = |path: &[&str]| {
-        at(object, path).and_then(Node::as_str).and_then(|id| TrainerId::try_new(id).ok())
+        at(object, path).and_then(View::as_str).and_then(|id| TrainerId::try_new(id).ok())
     };
     Subject {
         customer: own("customer"),
@@ -67,7 +67,7 @@ fn subject(object: &Node) -> Subject {
 /// where there is none. `created` is a big-endian `i64`, `livemode` one byte.
 pub(super) fn content_hash(redacted: &Redacted) -> [u8; 32] {
     let envelope = redacted.envelope();
-    let object_id = redacted.object().and_then(id_of);
+    let object_id = redacted.object().map(View::now).and_then(id_of);
     let mut hash = Sha256::new();
     for part in [
         Some(CONTENT_TAG),

@@ -2,14 +2,13 @@
 
 use ledger_domain::event::stripe::{Charge, Dispute, Failure, PaymentIntent, Refund};
 
-use super::read::{Missing, at, code, currency, flag, id_of, int, link, metadata, need};
-use crate::redact::Node;
+use super::read::{Missing, View, at, code, currency, flag, id_of, int, link, metadata, need};
 
 /// `/api/payment_intents/object`
-pub(super) fn intent(node: &Node, _cause: &str) -> Result<PaymentIntent, Missing> {
+pub(super) fn intent(node: View<'_>, _cause: &str) -> Result<PaymentIntent, Missing> {
     // A list of charges until 2022-11-15, the latest first.
-    let charges = at(node, &["charges", "data"]).and_then(Node::as_list);
-    let latest = charges.and_then(|charges| id_of(charges.first()?));
+    let charges = at(node, &["charges", "data"]).unwrap_or(View::NONE).elements();
+    let latest = || charges.take(1).find_map(id_of);
     Ok(PaymentIntent {
         amount: need(int(node, "amount"), "amount")?,
         amount_received: int(node, "amount_received").unwrap_or_default(),
@@ -24,14 +23,14 @@ pub(super) fn intent(node: &Node, _cause: &str) -> Result<PaymentIntent, Missing
         }),
         id: need(id_of(node), "id")?,
         invoice: link(node, "invoice"),
-        latest_charge: link(node, "latest_charge").or(latest),
+        latest_charge: link(node, "latest_charge").or_else(latest),
         metadata: metadata(node, "metadata"),
         status: need(code(node, "status"), "status")?,
     })
 }
 
 /// `/api/charges/object`
-pub(super) fn charge(node: &Node, _cause: &str) -> Result<Charge, Missing> {
+pub(super) fn charge(node: View<'_>, _cause: &str) -> Result<Charge, Missing> {
     Ok(Charge {
         amount: need(int(node, "amount"), "amount")?,
         amount_refunded: int(node, "amount_refunded").unwrap_or_default(),
@@ -52,15 +51,15 @@ pub(super) fn charge(node: &Node, _cause: &str) -> Result<Charge, Missing> {
 
 /// A charge tells the issuer's reason in its outcome (`/declines`); there it may also stand for a
 /// decision of Stripe's own, which is no decline code.
-fn charge_failure(node: &Node) -> Option<Failure> {
-    let outcome = node.get("outcome").unwrap_or(&Node::Null);
+fn charge_failure(node: View<'_>) -> Option<Failure> {
+    let outcome = node.get("outcome").unwrap_or(View::NONE);
     let by_issuer = code(outcome, "type").is_some_and(|by| by == "issuer_declined");
     let decline_code = code(outcome, "reason").filter(|_| by_issuer);
     Some(Failure { code: Some(code(node, "failure_code")?), decline_code })
 }
 
 /// `/api/refunds/object`
-pub(super) fn refund(node: &Node, _cause: &str) -> Result<Refund, Missing> {
+pub(super) fn refund(node: View<'_>, _cause: &str) -> Result<Refund, Missing> {
     Ok(Refund {
         amount: need(int(node, "amount"), "amount")?,
         charge: link(node, "charge"),
@@ -77,7 +76,7 @@ pub(super) fn refund(node: &Node, _cause: &str) -> Result<Refund, Missing> {
 }
 
 /// `/api/disputes/object`
-pub(super) fn dispute(node: &Node, _cause: &str) -> Result<Dispute, Missing> {
+pub(super) fn dispute(node: View<'_>, _cause: &str) -> Result<Dispute, Missing> {
     Ok(Dispute {
         amount: need(int(node, "amount"), "amount")?,
         charge: link(node, "charge"),

@@ -3,12 +3,11 @@
 use ledger_domain::event::stripe::{Phase, PhaseBounds, PhaseItem, Schedule};
 
 use super::catalogue::item_price;
-use super::read::{Missing, code, id_of, int, link, list, metadata, need};
-use crate::redact::Node;
+use super::read::{Missing, View, code, id_of, int, link, list, metadata, need};
 
 /// `/api/subscription_schedules/object`
-pub(super) fn schedule(node: &Node, _cause: &str) -> Result<Schedule, Missing> {
-    let bounds = |phase: &Node| {
+pub(super) fn schedule(node: View<'_>, _cause: &str) -> Result<Schedule, Missing> {
+    let bounds = |phase: View<'_>| {
         let (end_date, start_date) = (int(phase, "end_date")?, int(phase, "start_date")?);
         Some(PhaseBounds { end_date, start_date })
     };
@@ -31,7 +30,7 @@ pub(super) fn schedule(node: &Node, _cause: &str) -> Result<Schedule, Missing> {
     })
 }
 
-fn phase(node: &Node) -> Result<Phase, Missing> {
+fn phase(node: View<'_>) -> Result<Phase, Missing> {
     // Called `plans` until 2020-08-27.
     let items = if node.get("items").is_some() { "items" } else { "plans" };
     Ok(Phase {
@@ -42,7 +41,7 @@ fn phase(node: &Node) -> Result<Phase, Missing> {
     })
 }
 
-fn phase_item(node: &Node) -> Result<PhaseItem, Missing> {
+fn phase_item(node: View<'_>) -> Result<PhaseItem, Missing> {
     let price = need(item_price(node), "price")?.id;
     Ok(PhaseItem { price, quantity: int(node, "quantity") })
 }

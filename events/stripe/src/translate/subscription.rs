@@ -6,12 +6,11 @@ use ledger_domain::event::stripe::{
 
 use super::catalogue::{discounts, item_price};
 use super::read::{
-    Missing, at, code, currency, flag, id_of, int, link, list, metadata, need, page,
+    Missing, View, at, code, currency, flag, id_of, int, link, list, metadata, need, page,
 };
-use crate::redact::Node;
 
 /// `/api/subscriptions/object`
-pub(super) fn subscription(node: &Node, _cause: &str) -> Result<Subscription, Missing> {
+pub(super) fn subscription(node: View<'_>, _cause: &str) -> Result<Subscription, Missing> {
     let period = period(node);
     let items = items(node, period)?;
     let cancellation = node.get("cancellation_details").map(|details| Cancellation {
@@ -58,7 +57,7 @@ pub(super) fn subscription(node: &Node, _cause: &str) -> Result<Subscription, Mi
 }
 
 /// The items; the oldest bodies tell of a subscription's only plan and have no items.
-fn items(node: &Node, period: Period) -> Result<Items, Missing> {
+fn items(node: View<'_>, period: Period) -> Result<Items, Missing> {
     let mut items = page(node, "items", |item| self::item(item, period))?;
     if items.data.is_empty() && !items.has_more {
         items.data.extend(item_price(node).map(|price| Item {
@@ -72,7 +71,7 @@ fn items(node: &Node, period: Period) -> Result<Items, Missing> {
     Ok(items)
 }
 
-fn item(node: &Node, of_subscription: Period) -> Result<Item, Missing> {
+fn item(node: View<'_>, of_subscription: Period) -> Result<Item, Missing> {
     let own = period(node);
     Ok(Item {
         current_period_end: own.end.or(of_subscription.end),
@@ -90,12 +89,12 @@ struct Period {
     end: Option<i64>,
 }
 
-fn period(node: &Node) -> Period {
+fn period(node: View<'_>) -> Period {
     Period { start: int(node, "current_period_start"), end: int(node, "current_period_end") }
 }
 
 /// `/billing/subscriptions/pending-updates`
-fn pending_update(node: &Node, period: Period) -> Result<PendingUpdate, Missing> {
+fn pending_update(node: View<'_>, period: Period) -> Result<PendingUpdate, Missing> {
     let items = list(node, "subscription_items", |item| self::item(item, period));
     Ok(PendingUpdate {
         expires_at: int(node, "expires_at"),
