@@ -63,7 +63,8 @@ fn decode_with(
     version: i32,
     data: &[u8],
 ) -> Result<Event, DecodeError> {
-    let malformed = |source| DecodeError::Malformed { event_type: event_type.into(), version, source };
+    let malformed =
+        |source| DecodeError::Malformed { event_type: event_type.into(), version, source };
     let current = TYPES
         .iter()
         .find_map(|&(name, current)| (name == event_type).then_some(current))

@@ -88,7 +88,8 @@ mod tests {
             amount_minor,
             currency: Currency::try_new("USD").expect("a currency"),
         };
-        let eur = Money { amount_minor: 1, currency: Currency::try_new("eur").expect("a currency") };
+        let eur =
+            Money { amount_minor: 1, currency: Currency::try_new("eur").expect("a currency") };
         assert_eq!(usd(1).checked_add(usd(2)), Some(usd(3)));
         assert_eq!(usd(1).checked_add(eur), None);
         assert_eq!(usd(i64::MAX).checked_add(usd(1)), None);

@@ -1,5 +1,8 @@
 //! Databases of a cluster: making them, naming them, connecting to them.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::Ordering;
 
@@ -37,20 +40,22 @@ impl Cluster {
     /// # Errors
     /// [`Error::Sql`] with the server's message.
     pub fn execute(&self, database: &str, sql: &str) -> Result<String> {
-        let program = self.installation().program("psql");
-        let mut psql = command(&program);
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose"]);
-        psql.arg("-d").arg(self.url(database, SUPERUSER)).args(["-c", sql]).stdin(Stdio::null());
-        let output = match psql.output() {
-            Ok(output) => output,
-            Err(source) => return Err(Error::Spawn { program, source }),
-        };
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
+        self.psql(database, &[OsStr::new("-c"), OsStr::new(sql)])
+    }
+
+    /// Runs a file of SQL as the superuser in one transaction, or statement by statement when it
+    /// begins with `-- no-transaction`, as sqlx does with migrations.
+    ///
+    /// # Errors
+    /// When the file can't be read, and [`Error::Sql`] with the server's message.
+    pub fn execute_file(&self, database: &str, file: &Path) -> Result<String> {
+        let file = fs::canonicalize(file).map_err(Error::files("find", file))?;
+        let text = fs::read_to_string(&file).map_err(Error::files("read", &file))?;
+        let file = file.as_os_str();
+        if text.starts_with("-- no-transaction") {
+            return self.psql(database, &[OsStr::new("-f"), file]);
         }
-        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        let sqlstate = sqlstate(&message);
-        Err(Error::Sql { database: database.to_owned(), sqlstate, message })
+        self.psql(database, &[OsStr::new("-1"), OsStr::new("-f"), file])
     }
 
     /// Creates an empty database.
@@ -86,16 +91,16 @@ impl Cluster {
     /// As [`Cluster::create_database_from`].
     pub fn fresh_database_from(&self, template: &str) -> Result<String> {
         let process = std::process::id();
-        for _ in 1..NAME_TRIES_MAX {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             let name = format!("t{process}_{}", self.names.fetch_add(1, Ordering::Relaxed));
             match self.create_database_from(template, &name) {
                 Ok(()) => return Ok(name),
-                Err(error) if is_duplicate(&error) => {}
+                Err(error) if is_duplicate(&error) && tries < NAME_TRIES_MAX => {}
                 Err(error) => return Err(error),
             }
         }
-        let name = format!("t{process}_{}", self.names.fetch_add(1, Ordering::Relaxed));
-        self.create_database_from(template, &name).map(|()| name)
     }
 
     /// Drops a database, cutting off whoever is connected; fine when there is none.
@@ -105,6 +110,23 @@ impl Cluster {
     pub fn drop_database(&self, name: &str) -> Result<()> {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_identifier(name));
         self.execute(MAINTENANCE, &sql).map(drop)
+    }
+
+    fn psql(&self, database: &str, arguments: &[&OsStr]) -> Result<String> {
+        let program = self.installation().program("psql");
+        let mut psql = command(&program);
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose"]);
+        psql.arg("-d").arg(self.url(database, SUPERUSER)).args(arguments).stdin(Stdio::null());
+        let output = match psql.output() {
+            Ok(output) => output,
+            Err(source) => return Err(Error::Spawn { program, source }),
+        };
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
+        }
+        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let sqlstate = sqlstate(&message);
+        Err(Error::Sql { database: database.to_owned(), sqlstate, message })
     }
 }
 

@@ -80,9 +80,10 @@ impl Server {
         match ready {
             Ok(()) => Ok(server),
             Err(error) => {
-                // The first error is the one to report.
                 drop(gate);
-                let _ = server.kill(watchdog);
+                // In order, so that the server returns its shared memory; the first error is the
+                // one to report.
+                let _ = server.stop(watchdog);
                 Err(error)
             }
         }

@@ -43,7 +43,7 @@ pub(crate) fn fixed(socket_dir: &Path) -> Vec<(String, String)> {
         ("listen_addresses", String::new()),
         ("port", crate::url::PORT.to_string()),
         ("unix_socket_directories", format!("\"{socket_dir}\"")),
-        // The folder is what keeps others out; inside it root and the server's account both connect.
+        // The folder keeps others out; inside it root and the server's account both connect.
         ("unix_socket_permissions", "0777".to_owned()),
         // A collector would take over the pipe by which we see the last process end.
         ("logging_collector", "off".to_owned()),

@@ -1,10 +1,10 @@
 //! The process that outlives us, to end the server and remove its files.
 //!
-//! A `Drop` doesn't run when a process is killed, and not for a `static` either. So each cluster has
-//! a small shell process that reads a pipe whose only writer is this process. However we end, the
-//! kernel closes the pipe, the shell sees its end and cleans up. We also tell it through the pipe
-//! which process to end. Rust opens pipes close-on-exec, so programs that we start don't hold the
-//! writing end.
+//! A `Drop` doesn't run when a process is killed, and not for a `static` either. So each cluster
+//! has a small shell process that reads a pipe whose only writer is this process. However we end,
+//! the kernel closes the pipe, the shell sees its end and cleans up. Through the same pipe we tell
+//! it which process to end. Rust opens pipes close-on-exec, so programs that we start don't hold
+//! the writing end.
 
 use std::fs::File;
 use std::io::Write;

@@ -62,3 +62,20 @@ fn the_environment_does_not_redirect_a_url() {
         .unwrap();
     assert_eq!(String::from_utf8(answer.stdout).unwrap().trim(), "1");
 }
+
+#[test]
+fn a_file_is_one_transaction_unless_it_says_otherwise() {
+    let cluster = Cluster::shared();
+    let database = cluster.fresh_database().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a b.sql");
+
+    std::fs::write(&file, "CREATE TABLE t (n int);\nSELECT 1/0;").unwrap();
+    assert!(cluster.execute_file(&database, &file).is_err());
+    std::fs::write(&file, "CREATE TABLE t (n int);\nINSERT INTO t VALUES (1);").unwrap();
+    cluster.execute_file(&database, &file).unwrap();
+
+    std::fs::write(&file, "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON t (n);").unwrap();
+    cluster.execute_file(&database, &file).unwrap();
+    assert_eq!(cluster.execute(&database, "SELECT n FROM t").unwrap(), "1");
+}

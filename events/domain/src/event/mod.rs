@@ -141,6 +141,63 @@ events! {
     UsageReleased(UsageReleased) v 1;
 }
 
+/// Patterns for whole groups of events: a fold names the events that it knows and passes over the
+/// other groups. Every event belongs to exactly one group, else a fold doesn't compile.
+macro_rules! of_tenant {
+    () => {
+        $crate::event::Event::LogOpened(_)
+            | $crate::event::Event::CatalogPublished(_)
+            | $crate::event::Event::EnforcementChanged(_)
+            | $crate::event::Event::PriceReported(_)
+            | $crate::event::Event::ProductReported(_)
+    };
+}
+macro_rules! of_customer {
+    () => {
+        $crate::event::Event::CustomerLinked(_)
+            | $crate::event::Event::SubscriptionReported(_)
+            | $crate::event::Event::ScheduleReported(_)
+            | $crate::event::Event::InvoiceReported(_)
+            | $crate::event::Event::InvoicePaymentReported(_)
+            | $crate::event::Event::PaymentIntentReported(_)
+            | $crate::event::Event::ChargeReported(_)
+            | $crate::event::Event::RefundReported(_)
+            | $crate::event::Event::DisputeReported(_)
+            | $crate::event::Event::CheckoutSessionReported(_)
+            | $crate::event::Event::CustomerReported(_)
+    };
+}
+macro_rules! of_trainer {
+    () => {
+        $crate::event::Event::TrainerRegistered(_)
+            | $crate::event::Event::TierAssigned(_)
+            | $crate::event::Event::TierAssignmentRevoked(_)
+            | $crate::event::Event::TierGrandfathered(_)
+            | $crate::event::Event::OverrideGranted(_)
+            | $crate::event::Event::OverrideRevoked(_)
+            | $crate::event::Event::TrainerSuspended(_)
+            | $crate::event::Event::TrainerReinstated(_)
+    };
+}
+macro_rules! of_usage {
+    () => {
+        $crate::event::Event::UsageRecorded(_)
+            | $crate::event::Event::UsageConsumed(_)
+            | $crate::event::Event::UsageReserved(_)
+            | $crate::event::Event::ReservationCommitted(_)
+            | $crate::event::Event::ReservationReleased(_)
+            | $crate::event::Event::UsageReleased(_)
+    };
+}
+macro_rules! of_nobody {
+    () => {
+        $crate::event::Event::IdReuseSeen(_)
+            | $crate::event::Event::EntitlementSummaryReported(_)
+            | $crate::event::Event::StripeEventRecorded(_)
+    };
+}
+pub(crate) use {of_customer, of_nobody, of_tenant, of_trainer, of_usage};
+
 /// An event with what the log says of it: all that the fold may depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

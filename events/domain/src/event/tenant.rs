@@ -1,12 +1,10 @@
 //! Facts about a whole tenant, in stream `tenant`.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Code;
-use crate::id::{EventKey, PlanSlug, StripeId, Tenant, TrainerId};
+use crate::catalog::ResolvedPrices;
+use crate::id::{EventKey, StripeId, Tenant, TrainerId};
 use crate::time::Timestamp;
 
 /// A tenant's log begins: always position 1.
@@ -29,7 +27,7 @@ pub struct CatalogPublished {
     /// From when on it is in force. The first ever published is in force since always.
     pub effective_at: Timestamp,
     /// The Stripe price ids of each plan by interval, as resolved from the publisher's environment.
-    pub prices: BTreeMap<PlanSlug, BTreeMap<Code, Vec<StripeId>>>,
+    pub prices: ResolvedPrices,
     /// The catalogue's file.
     pub toml: Box<str>,
 }

@@ -1,0 +1,35 @@
+# Everything a contributor runs. `make` alone lists the targets.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# rustup's folder is on PATH only in login shells.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+CARGO := cargo
+# Arguments of `ledger dev`, as in: make run ARGS="--sample --listen 127.0.0.1:9000"
+ARGS ?= --sample
+
+.PHONY: help setup run test soak bench
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: PostgreSQL, a C compiler, rustfmt, clippy
+	@tools/setup.sh
+
+# The development profile: a first build takes a fraction of an optimised one, its dependencies are
+# optimised a little, and the tests use the same artifacts.
+run: setup ## Start the ledger with its own PostgreSQL and a sample product
+	$(CARGO) run --locked -- dev $(ARGS)
+
+test: setup ## Check format and lints, and run all tests
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) test --workspace --locked
+
+soak: setup ## Run the tests optimised, with the long forms of the randomised ones
+	LEDGER_SOAK=1 $(CARGO) test --release --workspace --locked -- --nocapture
+
+bench: setup ## Measure the figures, each beside its baseline
+	$(CARGO) bench --workspace --locked

@@ -1,0 +1,318 @@
+//! What a customer's facts show: the views of its subscriptions and payments.
+
+use std::collections::BTreeSet;
+
+use super::customer::{CustomerUnit, Part, part_name, trainer_in};
+use super::facts::{Fact, Facts};
+use super::links::Ties;
+use super::snapshots::{InvoiceBrief, SubscriptionBrief, cancel_at, current_period};
+use super::view::{PaymentKind, PaymentView, ScheduledChange, SubscriptionView};
+use crate::event::Code;
+use crate::event::stripe::{
+    Charge, Dispute, Invoice, PaymentIntent, Refund, Schedule, Subscription,
+};
+use crate::id::{StripeId, TrainerId};
+use crate::time::{Interval, Timestamp};
+
+impl CustomerUnit {
+    /// Whom each subscription, and everything without one, belongs to.
+    pub(super) fn owners(&self) -> Vec<Option<TrainerId>> {
+        let subscriptions = self.parts.values().filter_map(|part| match part {
+            Part::Subscription(facts) => Some(self.owner_of(facts)),
+            _ => None,
+        });
+        std::iter::once(self.customers_trainer()).chain(subscriptions).collect()
+    }
+
+    /// The trainer that a subscription's latest fact names, else the customer's.
+    pub(super) fn owner_of(&self, facts: &Facts<Subscription>) -> Option<TrainerId> {
+        let named = facts.current().and_then(|(_, snapshot)| trainer_in(&snapshot.metadata));
+        named.or_else(|| self.linked_trainer())
+    }
+
+    fn linked_trainer(&self) -> Option<TrainerId> {
+        match self.parts.get("links") {
+            Some(Part::Links(links)) => links.trainer().cloned(),
+            _ => None,
+        }
+    }
+
+    /// The trainer that the customer is linked to; where no link is known, the one that all its
+    /// subscriptions name.
+    fn customers_trainer(&self) -> Option<TrainerId> {
+        self.linked_trainer().or_else(|| {
+            let named = self.parts.values().filter_map(|part| match part {
+                Part::Subscription(facts) => trainer_in(&facts.current()?.1.metadata),
+                _ => None,
+            });
+            let named: BTreeSet<TrainerId> = named.collect();
+            if named.len() == 1 { named.into_iter().next() } else { None }
+        })
+    }
+
+    pub(super) fn trainer_for(&self, subscription: Option<&StripeId>) -> Option<TrainerId> {
+        let part = subscription.and_then(|id| self.parts.get(&part_name("subscription", id)));
+        match part {
+            Some(Part::Subscription(facts)) => self.owner_of(facts),
+            _ => self.customers_trainer(),
+        }
+    }
+
+    pub(super) fn known_ties(&self) -> Option<&Ties> {
+        match self.parts.get("ties") {
+            Some(Part::Ties(ties)) => Some(ties),
+            _ => None,
+        }
+    }
+
+    /// The parts whose views depend on the touched parts and payments, those included.
+    pub(super) fn affected(
+        &self,
+        touched: BTreeSet<String>,
+        mut payments: BTreeSet<StripeId>,
+    ) -> BTreeSet<String> {
+        let mut affected = touched;
+        let mut subscriptions = Vec::new();
+        for name in &affected {
+            match &self.parts[name] {
+                Part::Invoice(facts) => {
+                    let Some((_, invoice)) = facts.current() else { continue };
+                    subscriptions.extend(invoice.subscription.clone());
+                    if let (Some(id), Some(ties)) = (&invoice.id, self.known_ties()) {
+                        payments.extend(ties.payments_of(id).cloned());
+                    }
+                }
+                Part::Schedule(facts) => {
+                    let Some((_, schedule)) = facts.current() else { continue };
+                    subscriptions.extend(schedule.subscription.clone());
+                    subscriptions.extend(schedule.released_subscription.clone());
+                }
+                Part::PaymentIntent(_) | Part::Charge(_) | Part::Refund(_) | Part::Dispute(_) => {
+                    payments.extend(self.payment_of_part(name))
+                }
+                Part::Links(_)
+                | Part::Ties(_)
+                | Part::Customer(_)
+                | Part::Subscription(_)
+                | Part::InvoicePayment(_) => {}
+            }
+        }
+        affected.extend(subscriptions.iter().map(|id| part_name("subscription", id)));
+        let of_payments = self.parts.keys().filter(|name| {
+            self.payment_of_part(name).is_some_and(|payment| payments.contains(&payment))
+        });
+        affected.extend(of_payments.cloned());
+        affected.retain(|name| self.parts.contains_key(name));
+        affected
+    }
+
+    pub(super) fn subscription_view(
+        &self,
+        facts: &Facts<Subscription>,
+    ) -> Option<SubscriptionView> {
+        let (fact, s) = facts.current()?;
+        let at = |seconds: Option<i64>| seconds.map(Timestamp::from_unix);
+        let interval = |(from, until)| Interval {
+            from: Timestamp::from_unix(from),
+            until: Timestamp::from_unix(until),
+        };
+        Some(SubscriptionView {
+            id: s.id.clone(),
+            customer: s.customer.clone(),
+            trainer: self.owner_of(facts),
+            status: s.status.clone(),
+            items: s.items.data.clone(),
+            items_complete: !s.items.has_more,
+            anchor: at(s.billing_cycle_anchor.or(s.start_date)),
+            started_at: at(s.start_date.or(s.created)),
+            current_period: current_period(&s.items.data).map(interval),
+            trial: s.trial_start.zip(s.trial_end).map(interval),
+            cancel_at: at(cancel_at(s)),
+            canceled_at: at(s.canceled_at),
+            ended_at: at(s.ended_at),
+            past_due_since: self.past_due_since(facts, s).map(Timestamp::from_unix),
+            collection_paused: s.pause_collection.is_some(),
+            scheduled: self.scheduled_change(s),
+            once_active: facts.in_order().any(|fact| fact.brief.status == "active"),
+            last_event: fact.key.clone(),
+            position: facts.position(),
+        })
+    }
+
+    /// The first failed payment of the oldest open invoice, else the first fact of the present
+    /// run of facts that call it past due.
+    fn past_due_since(&self, facts: &Facts<Subscription>, s: &Subscription) -> Option<i64> {
+        if s.status != "past_due" {
+            return None;
+        }
+        let failed = self.parts.values().filter_map(|part| match part {
+            Part::Invoice(invoice) => first_failure(invoice, &s.id),
+            _ => None,
+        });
+        let since_invoice = failed.min().map(|(_, at)| at);
+        let is_past_due = |fact: &&Fact<SubscriptionBrief>| fact.brief.status == "past_due";
+        let run = facts.in_order().rev().take_while(is_past_due).last();
+        since_invoice.or(run.map(|fact| fact.at))
+    }
+
+    /// What a live schedule will make of a subscription next, judged by the phase that Stripe says
+    /// is running, not by a clock.
+    fn scheduled_change(&self, s: &Subscription) -> Option<ScheduledChange> {
+        let schedules = self.parts.values().filter_map(|part| match part {
+            Part::Schedule(facts) => facts.current().map(|(_, schedule)| schedule),
+            _ => None,
+        });
+        schedules.filter(|schedule| steers(schedule, &s.id)).find_map(next_phase)
+    }
+
+    pub(super) fn invoice_view(&self, facts: &Facts<Invoice>) -> Option<PaymentView> {
+        let (fact, invoice) = facts.current()?;
+        Some(PaymentView {
+            subscription: invoice.subscription.clone(),
+            trainer: self.trainer_for(invoice.subscription.as_ref()),
+            status: invoice.status.clone().unwrap_or_else(|| Code::new("draft")),
+            paid_minor: invoice.amount_paid,
+            attempt_count: invoice.attempt_count,
+            next_attempt_at: invoice.next_payment_attempt.map(Timestamp::from_unix),
+            reason: invoice.billing_reason.clone(),
+            ..self.payment_row(
+                (PaymentKind::Invoice, invoice.id.as_ref()?),
+                (invoice.total, invoice.currency),
+                (invoice.created, fact.at),
+                &[facts],
+            )
+        })
+    }
+
+    /// The row of a payment intent and its charges, or of a charge without an intent.
+    pub(super) fn payment_view(&self, name: &str) -> Option<PaymentView> {
+        let id = match self.parts.get(name)? {
+            Part::PaymentIntent(facts) => facts.current()?.1.id.clone(),
+            Part::Charge(facts) => {
+                let (_, charge) = facts.current()?;
+                self.payment_of(charge.payment_intent.as_ref(), Some(&charge.id))?
+            }
+            _ => return None,
+        };
+        let intent = match self.parts.get(&part_name("payment_intent", &id)) {
+            Some(Part::PaymentIntent(facts)) => Some(facts),
+            _ => None,
+        };
+        let charges: Vec<&Facts<Charge>> = self.charges_of(&id).collect();
+        let refunded = charges.iter().filter_map(|c| Some(c.current()?.1.amount_refunded)).sum();
+        let mut view = match intent {
+            Some(facts) => self.intent_row(facts)?,
+            None => self.charge_row(charges.first()?, &id)?,
+        };
+        for facts in &charges {
+            for fact in facts.all() {
+                if !view.event_ids.contains(&fact.key) {
+                    view.event_ids.push(fact.key.clone());
+                }
+                view.updated_at = view.updated_at.max(Timestamp::from_unix(fact.at));
+                view.position = view.position.max(fact.position);
+            }
+        }
+        view.refunded_minor = i64::max(refunded, self.refunds_of(&id));
+        view.invoice = self.invoice_of(&id);
+        view.subscription = self.subscription_of(view.invoice.as_ref());
+        view.trainer = self.trainer_for(view.subscription.as_ref());
+        Some(view)
+    }
+
+    fn intent_row(&self, facts: &Facts<PaymentIntent>) -> Option<PaymentView> {
+        let (fact, intent) = facts.current()?;
+        let failure = intent.failure.as_ref();
+        Some(PaymentView {
+            status: intent.status.clone(),
+            paid_minor: intent.amount_received,
+            reason: failure.and_then(|f| f.decline_code.clone().or_else(|| f.code.clone())),
+            ..self.payment_row(
+                (PaymentKind::Payment, &intent.id),
+                (intent.amount, intent.currency),
+                (intent.created, fact.at),
+                &[facts],
+            )
+        })
+    }
+
+    fn charge_row(&self, facts: &Facts<Charge>, id: &StripeId) -> Option<PaymentView> {
+        let (fact, charge) = facts.current()?;
+        let failure = charge.failure.as_ref();
+        let status = charge.status.clone().unwrap_or_else(|| Code::new("succeeded"));
+        Some(PaymentView {
+            paid_minor: if status == "succeeded" { charge.amount } else { 0 },
+            reason: failure.and_then(|f| f.decline_code.clone().or_else(|| f.code.clone())),
+            status,
+            ..self.payment_row(
+                (PaymentKind::Payment, id),
+                (charge.amount, charge.currency),
+                (charge.created, fact.at),
+                &[facts],
+            )
+        })
+    }
+
+    pub(super) fn refund_view(&self, facts: &Facts<Refund>) -> Option<PaymentView> {
+        let (fact, refund) = facts.current()?;
+        let payment = self.payment_of(refund.payment_intent.as_ref(), refund.charge.as_ref());
+        Some(PaymentView {
+            status: refund.status.clone().unwrap_or_else(|| Code::new("succeeded")),
+            reason: refund.failure_reason.clone().or_else(|| refund.reason.clone()),
+            ..self.belonging(
+                payment,
+                self.payment_row(
+                    (PaymentKind::Refund, &refund.id),
+                    (refund.amount, refund.currency),
+                    (refund.created, fact.at),
+                    &[facts],
+                ),
+            )
+        })
+    }
+
+    pub(super) fn dispute_view(&self, facts: &Facts<Dispute>) -> Option<PaymentView> {
+        let (fact, dispute) = facts.current()?;
+        let payment = self.payment_of(dispute.payment_intent.as_ref(), dispute.charge.as_ref());
+        Some(PaymentView {
+            status: dispute.status.clone(),
+            reason: dispute.reason.clone(),
+            ..self.belonging(
+                payment,
+                self.payment_row(
+                    (PaymentKind::Dispute, &dispute.id),
+                    (dispute.amount, dispute.currency),
+                    (dispute.created, fact.at),
+                    &[facts],
+                ),
+            )
+        })
+    }
+}
+
+fn steers(schedule: &Schedule, subscription: &StripeId) -> bool {
+    schedule.subscription.as_ref() == Some(subscription)
+        && matches!(schedule.status.as_str(), "active" | "not_started")
+}
+
+fn next_phase(schedule: &Schedule) -> Option<ScheduledChange> {
+    let after = schedule.current_phase.map_or(i64::MIN, |phase| phase.end_date);
+    let phases = schedule.phases.iter().filter(|phase| phase.start_date >= after);
+    let next = phases.min_by_key(|phase| phase.start_date)?;
+    Some(ScheduledChange {
+        at: Timestamp::from_unix(next.start_date),
+        prices: next.items.iter().map(|item| item.price.clone()).collect(),
+    })
+}
+
+/// When an open invoice of a subscription was made, and when its payment first failed.
+fn first_failure(facts: &Facts<Invoice>, subscription: &StripeId) -> Option<(i64, i64)> {
+    let (_, invoice) = facts.current()?;
+    let is_open = invoice.status.as_ref().is_some_and(|status| *status == "open");
+    if !is_open || invoice.subscription.as_ref() != Some(subscription) {
+        return None;
+    }
+    let failed = |fact: &&Fact<InvoiceBrief>| fact.brief.failed;
+    let first = facts.all().iter().find(failed)?;
+    Some((invoice.created.unwrap_or(first.at), first.at))
+}

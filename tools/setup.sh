@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Installs what building and testing need, where it's missing. Reads no variables and changes
+# nothing on a machine that has it all; then it takes a moment, so every `make` target calls it.
+set -euo pipefail
+
+oldest_postgres=15
+
+die() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+# The major version of the newest installed server, 0 for none. The programs must be in one folder,
+# which rules out a client without a server.
+postgres_major() {
+    local newest=0 candidate folder major
+    for candidate in /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres \
+        /usr/local/*/bin/postgres /opt/homebrew/opt/postgresql*/bin/postgres \
+        "$(command -v postgres || true)"; do
+        [ -n "$candidate" ] && [ -x "$candidate" ] || continue
+        folder=$(dirname "$(readlink -f "$candidate")")
+        [ -x "$folder/initdb" ] && [ -x "$folder/psql" ] && [ -x "$folder/pg_isready" ] || continue
+        major=$("$candidate" --version | sed -n 's/^postgres (PostgreSQL) \([0-9]*\).*/\1/p')
+        if [ "${major:-0}" -gt "$newest" ]; then newest=$major; fi
+    done
+    echo "$newest"
+}
+
+has_postgres() { [ "$(postgres_major)" -ge "$oldest_postgres" ]; }
+
+# TLS and hashing crates compile C; headers come in a package of their own.
+has_c_compiler() {
+    local compiler
+    compiler=$(command -v cc || command -v gcc || command -v clang) || return 1
+    printf '#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n' |
+        "$compiler" -x c -o /dev/null - 2>/dev/null
+}
+
+# Runs a command as root, or says which one to run.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        sudo -n "$@"
+    elif command -v sudo >/dev/null && [ -t 0 ]; then
+        sudo "$@"
+    else
+        die "root is needed to install ${missing[*]}; as root, run: apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+    fi
+}
+
+# Debian's package makes a cluster and starts it on port 5432. We never use it, and a server that
+# nobody asked for should not appear, so its creation is switched off for this one installation.
+no_default_cluster=/etc/postgresql-common/createcluster.d/billing-ledger-setup.conf
+
+install_packages() {
+    command -v apt-get >/dev/null ||
+        die "don't know how to install packages here; install PostgreSQL $oldest_postgres or newer (server and client) and a C compiler, then run this again"
+    as_root apt-get update
+    if [ "$wants_postgres" = yes ]; then
+        trap 'as_root rm -f "$no_default_cluster"' EXIT
+        as_root mkdir -p "$(dirname "$no_default_cluster")"
+        echo 'create_main_cluster = false' | as_root tee "$no_default_cluster" >/dev/null
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+    if [ "$wants_postgres" = yes ]; then
+        as_root rm -f "$no_default_cluster"
+        trap - EXIT
+    fi
+}
+
+missing=()
+wants_postgres=no
+if ! has_postgres; then
+    missing+=(postgresql)
+    wants_postgres=yes
+fi
+has_c_compiler || missing+=(gcc libc6-dev)
+if [ "${#missing[@]}" -gt 0 ]; then
+    echo "setup: installing ${missing[*]}"
+    install_packages
+    has_postgres || die "the PostgreSQL of this distribution is version $(postgres_major), $oldest_postgres or newer is needed; see https://wiki.postgresql.org/wiki/Apt"
+    has_c_compiler || die "the C compiler still can't build a program; run: cc -x c - <<<'int main(void){return 0;}'"
+fi
+
+PATH="$PATH:${HOME:-/root}/.cargo/bin"
+command -v cargo >/dev/null || die "Rust is missing; install it from https://rustup.rs, then run this again"
+for component in fmt:rustfmt clippy:clippy; do
+    cargo "${component%%:*}" --version >/dev/null 2>&1 && continue
+    command -v rustup >/dev/null ||
+        die "cargo ${component%%:*} is missing; install the package '${component##*:}' of your Rust toolchain"
+    rustup component add "${component##*:}"
+done
