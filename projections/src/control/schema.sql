@@ -7,8 +7,8 @@
 CREATE SEQUENCE fence;
 
 CREATE TABLE lease (
-    tenant text        NOT NULL,
-    name   text        NOT NULL,
+    tenant text COLLATE "C"        NOT NULL,
+    name   text COLLATE "C"        NOT NULL,
     owner  text        NOT NULL,
     token  bigint      NOT NULL,
     until  timestamptz NOT NULL,
@@ -17,8 +17,8 @@ CREATE TABLE lease (
 COMMENT ON COLUMN lease.until IS 'by the clock of the database, which alone compares it';
 
 CREATE TABLE checkpoint (
-    tenant      text   NOT NULL,
-    read_model  text   NOT NULL,
+    tenant      text COLLATE "C"   NOT NULL,
+    read_model  text COLLATE "C"   NOT NULL,
     log_id      uuid   NOT NULL,
     epoch       integer NOT NULL,
     position    bigint NOT NULL,
@@ -32,9 +32,9 @@ COMMENT ON COLUMN checkpoint.seal IS 'the leaf hash of the event at this positio
 COMMENT ON COLUMN checkpoint.recorded_at IS 'of the event at this position';
 
 CREATE TABLE parked_unit (
-    tenant          text        NOT NULL,
-    read_model      text        NOT NULL,
-    unit            text        NOT NULL,
+    tenant          text COLLATE "C"        NOT NULL,
+    read_model      text COLLATE "C"        NOT NULL,
+    unit            text COLLATE "C"        NOT NULL,
     reason          text        NOT NULL,
     attempts        integer     NOT NULL,
     parked_at       timestamptz NOT NULL,
@@ -43,9 +43,9 @@ CREATE TABLE parked_unit (
 );
 
 CREATE TABLE parked_event (
-    tenant     text   NOT NULL,
-    read_model text   NOT NULL,
-    unit       text   NOT NULL,
+    tenant     text COLLATE "C"   NOT NULL,
+    read_model text COLLATE "C"   NOT NULL,
+    unit       text COLLATE "C"   NOT NULL,
     position   bigint NOT NULL,
     CONSTRAINT parked_event_pkey PRIMARY KEY (tenant, read_model, unit, position)
 );

@@ -2,8 +2,8 @@
 -- writes it; every version of the read model comes from this file.
 
 CREATE TABLE trainer (
-    tenant        text   NOT NULL,
-    trainer_id    text   NOT NULL,
+    tenant        text COLLATE "C"   NOT NULL,
+    trainer_id    text COLLATE "C"   NOT NULL,
     registered_at timestamptz,
     suspended_at  timestamptz,
     position      bigint NOT NULL,
@@ -11,13 +11,13 @@ CREATE TABLE trainer (
 );
 
 CREATE TABLE entitlement_grants (
-    tenant     text        NOT NULL,
-    event_id   text        NOT NULL,
-    trainer_id text        NOT NULL,
-    kind       text        NOT NULL,
+    tenant     text COLLATE "C"        NOT NULL,
+    event_id   text COLLATE "C"        NOT NULL,
+    trainer_id text COLLATE "C"        NOT NULL,
+    kind       text COLLATE "C"        NOT NULL,
     tier       text,
     "interval" text,
-    feature    text,
+    feature    text COLLATE "C",
     effect     jsonb,
     granted_at timestamptz NOT NULL,
     expires_at timestamptz,
@@ -35,18 +35,18 @@ CREATE INDEX entitlement_grants_by_trainer ON entitlement_grants (tenant, traine
 COMMENT ON COLUMN entitlement_grants.effect IS 'what an override does: "grant", "unlimited", {"lift": n} or {"cap": n}';
 
 CREATE TABLE grant_history (
-    tenant      text        NOT NULL,
-    trainer_id  text        NOT NULL,
+    tenant      text COLLATE "C"        NOT NULL,
+    trainer_id  text COLLATE "C"        NOT NULL,
     ordinal     integer     NOT NULL,
-    subject     text        NOT NULL,
+    subject     text COLLATE "C"        NOT NULL,
     change      text        NOT NULL,
     from_prices text[]      NOT NULL,
     to_prices   text[]      NOT NULL,
     tier        text,
-    feature     text,
+    feature     text COLLATE "C",
     at          timestamptz NOT NULL,
     actor       text        NOT NULL,
-    event_id    text        NOT NULL,
+    event_id    text COLLATE "C"        NOT NULL,
     position    bigint      NOT NULL,
     CONSTRAINT grant_history_pkey PRIMARY KEY (tenant, trainer_id, ordinal)
 );
@@ -54,9 +54,9 @@ COMMENT ON TABLE grant_history IS 'the part of a trainer''s tier history that ad
 
 -- The fold's own state. Nobody but the projector reads it.
 CREATE TABLE trainer_part (
-    tenant text  NOT NULL,
-    unit   text  NOT NULL,
-    part   text  NOT NULL,
+    tenant text COLLATE "C"  NOT NULL,
+    unit   text COLLATE "C"  NOT NULL,
+    part   text COLLATE "C"  NOT NULL,
     state  bytea NOT NULL,
     CONSTRAINT trainer_part_pkey PRIMARY KEY (tenant, unit, part)
 );

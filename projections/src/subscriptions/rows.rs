@@ -173,3 +173,20 @@ impl ItemRow {
         })
     }
 }
+
+/// Views from rows of subscriptions and of their items, both in the order of the subscriptions.
+pub(crate) fn with_items(
+    rows: Vec<SubscriptionRow>,
+    items: Vec<ItemRow>,
+) -> Result<Vec<SubscriptionView>, InvalidRow> {
+    let mut items = items.into_iter().peekable();
+    let mut views = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut own = Vec::new();
+        while let Some(item) = items.next_if(|item| item.subscription_id == row.subscription_id) {
+            own.push(item.into_item()?);
+        }
+        views.push(row.into_view(own)?);
+    }
+    Ok(views)
+}

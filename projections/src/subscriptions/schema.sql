@@ -2,10 +2,10 @@
 -- writes it; every version of the read model comes from this file.
 
 CREATE TABLE trainer_subscriptions (
-    tenant               text    NOT NULL,
-    subscription_id      text    NOT NULL,
-    customer_id          text,
-    trainer_id           text,
+    tenant               text COLLATE "C"    NOT NULL,
+    subscription_id      text COLLATE "C"    NOT NULL,
+    customer_id          text COLLATE "C",
+    trainer_id           text COLLATE "C",
     status               text    NOT NULL,
     items_complete       boolean NOT NULL,
     anchor_at            timestamptz,
@@ -31,13 +31,13 @@ CREATE INDEX trainer_subscriptions_by_trainer
 COMMENT ON COLUMN trainer_subscriptions.trainer_id IS 'null while nobody has said whose it is';
 
 CREATE TABLE subscription_items (
-    tenant               text    NOT NULL,
-    subscription_id      text    NOT NULL,
+    tenant               text COLLATE "C"    NOT NULL,
+    subscription_id      text COLLATE "C"    NOT NULL,
     ordinal              integer NOT NULL,
-    trainer_id           text,
+    trainer_id           text COLLATE "C",
     item_id              text,
-    price_id             text    NOT NULL,
-    product_id           text,
+    price_id             text COLLATE "C"    NOT NULL,
+    product_id           text COLLATE "C",
     quantity             bigint,
     currency             text,
     unit_amount_minor    bigint,
@@ -51,18 +51,18 @@ CREATE TABLE subscription_items (
 ) WITH (fillfactor = 80);
 
 CREATE TABLE tier_history (
-    tenant      text        NOT NULL,
-    subject     text        NOT NULL,
+    tenant      text COLLATE "C"        NOT NULL,
+    subject     text COLLATE "C"        NOT NULL,
     ordinal     integer     NOT NULL,
-    trainer_id  text,
+    trainer_id  text COLLATE "C",
     change      text        NOT NULL,
     from_prices text[]      NOT NULL,
     to_prices   text[]      NOT NULL,
     tier        text,
-    feature     text,
+    feature     text COLLATE "C",
     at          timestamptz NOT NULL,
     actor       text        NOT NULL,
-    event_id    text        NOT NULL,
+    event_id    text COLLATE "C"        NOT NULL,
     position    bigint      NOT NULL,
     CONSTRAINT tier_history_pkey PRIMARY KEY (tenant, subject, ordinal)
 );
@@ -70,12 +70,12 @@ CREATE INDEX tier_history_by_trainer ON tier_history (tenant, trainer_id, at);
 COMMENT ON TABLE tier_history IS 'one row per step in the life of a subscription; what administrators did is grant_history';
 
 CREATE TABLE payment_logs (
-    tenant          text        NOT NULL,
-    object_id       text        NOT NULL,
-    kind            text        NOT NULL,
-    customer_id     text,
-    trainer_id      text,
-    subscription_id text,
+    tenant          text COLLATE "C"        NOT NULL,
+    object_id       text COLLATE "C"        NOT NULL,
+    kind            text COLLATE "C"        NOT NULL,
+    customer_id     text COLLATE "C",
+    trainer_id      text COLLATE "C",
+    subscription_id text COLLATE "C",
     invoice_id      text,
     payment_id      text,
     status          text        NOT NULL,
@@ -96,11 +96,11 @@ CREATE INDEX payment_logs_by_trainer ON payment_logs (tenant, trainer_id, create
 COMMENT ON COLUMN payment_logs.event_ids IS 'in the order of the facts; an id that Stripe did not issue is written namespace/id';
 
 CREATE TABLE customer_link (
-    tenant      text        NOT NULL,
-    customer_id text        NOT NULL,
-    trainer_id  text        NOT NULL,
+    tenant      text COLLATE "C"        NOT NULL,
+    customer_id text COLLATE "C"        NOT NULL,
+    trainer_id  text COLLATE "C"        NOT NULL,
     since       timestamptz NOT NULL,
-    event_id    text        NOT NULL,
+    event_id    text COLLATE "C"        NOT NULL,
     conflicting boolean     NOT NULL,
     position    bigint      NOT NULL,
     CONSTRAINT customer_link_pkey PRIMARY KEY (tenant, customer_id)
@@ -109,9 +109,9 @@ CREATE INDEX customer_link_by_trainer ON customer_link (tenant, trainer_id);
 
 -- The fold's own state. Nobody but the projector reads it.
 CREATE TABLE unit_part (
-    tenant text  NOT NULL,
-    unit   text  NOT NULL,
-    part   text  NOT NULL,
+    tenant text COLLATE "C"  NOT NULL,
+    unit   text COLLATE "C"  NOT NULL,
+    part   text COLLATE "C"  NOT NULL,
     state  bytea NOT NULL,
     CONSTRAINT unit_part_pkey PRIMARY KEY (tenant, unit, part)
 ) WITH (fillfactor = 70);
@@ -119,28 +119,28 @@ CREATE TABLE unit_part (
 ALTER TABLE unit_part ALTER COLUMN state SET STORAGE EXTERNAL;
 
 CREATE TABLE object_customer (
-    tenant      text NOT NULL,
-    object_id   text NOT NULL,
-    customer_id text NOT NULL,
+    tenant      text COLLATE "C" NOT NULL,
+    object_id   text COLLATE "C" NOT NULL,
+    customer_id text COLLATE "C" NOT NULL,
     CONSTRAINT object_customer_pkey PRIMARY KEY (tenant, object_id)
 );
 COMMENT ON TABLE object_customer IS 'whose an object is, for facts that name the object and not the customer';
 
 CREATE TABLE waiting_fact (
-    tenant    text   NOT NULL,
-    waits_for text   NOT NULL,
+    tenant    text COLLATE "C"   NOT NULL,
+    waits_for text COLLATE "C"   NOT NULL,
     position  bigint NOT NULL,
     CONSTRAINT waiting_fact_pkey PRIMARY KEY (tenant, waits_for, position)
 );
 COMMENT ON TABLE waiting_fact IS 'facts that wait until one of these objects is in object_customer';
 
 CREATE TABLE anomaly (
-    tenant            text NOT NULL,
-    customer_id       text NOT NULL,
-    subject           text NOT NULL,
-    kind              text NOT NULL,
-    event_id          text NOT NULL,
-    previous_event_id text,
+    tenant            text COLLATE "C" NOT NULL,
+    customer_id       text COLLATE "C" NOT NULL,
+    subject           text COLLATE "C" NOT NULL,
+    kind              text COLLATE "C" NOT NULL,
+    event_id          text COLLATE "C" NOT NULL,
+    previous_event_id text COLLATE "C",
     CONSTRAINT anomaly_pkey PRIMARY KEY (tenant, customer_id, subject, kind, event_id)
 );
 COMMENT ON TABLE anomaly IS 'what a person should look at, recomputed from all facts of its subject; customer_id is empty for events of another mode or account';

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::payments::{LinkColumns, PaymentColumns, PaymentRow};
 use super::rows::{ItemColumns, ItemRow, SubscriptionColumns, SubscriptionRow};
 use super::{AnomalyColumns, TieColumns, TieRow, WaitingColumns};
-use crate::Unreadable;
+use crate::QueryError;
 use crate::history::{ChangeColumns, ChangeRow};
 use crate::rows::{PartColumns, PartRow};
 
@@ -172,7 +172,7 @@ pub(crate) async fn subscriptions_of(
     conn: &mut PgConnection,
     tenant: &Tenant,
     trainers: &[&str],
-) -> Result<Vec<SubscriptionView>, Unreadable> {
+) -> Result<Vec<SubscriptionView>, QueryError> {
     const SUBSCRIPTIONS: &str = "
         SELECT subscription_id, customer_id, trainer_id, status, items_complete, anchor_at,
             started_at, current_period_start, current_period_end, trial_start, trial_end,
@@ -198,7 +198,7 @@ pub(crate) async fn subscriptions_of(
     let ids: Vec<&str> = rows.iter().map(|row| row.subscription_id.as_str()).collect();
     let items: Vec<ItemRow> =
         sqlx::query_as(ITEMS).bind(tenant.as_str()).bind(&ids).fetch_all(conn).await?;
-    super::rows::with_items(rows, items).map_err(Unreadable::from)
+    super::rows::with_items(rows, items).map_err(QueryError::from)
 }
 
 /// Whose these subscriptions are as the tables have it.
@@ -230,7 +230,7 @@ pub(crate) async fn payments_of(
     trainer: &TrainerId,
     after: Option<(chrono::DateTime<chrono::Utc>, &str)>,
     limit: i64,
-) -> Result<Vec<PaymentView>, Unreadable> {
+) -> Result<Vec<PaymentView>, QueryError> {
     let rows: Vec<PaymentRow> = sqlx::query_as(SELECT_PAYMENTS)
         .bind(tenant.as_str())
         .bind(trainer.as_str())
@@ -247,7 +247,7 @@ pub(crate) async fn disputes_of(
     conn: &mut PgConnection,
     tenant: &Tenant,
     trainers: &[&str],
-) -> Result<Vec<PaymentView>, Unreadable> {
+) -> Result<Vec<PaymentView>, QueryError> {
     const SELECT: &str = "
         SELECT object_id, kind, customer_id, trainer_id, subscription_id, invoice_id, payment_id,
             status, amount_minor, paid_minor, refunded_minor, currency, created_at, updated_at,

@@ -3,11 +3,11 @@
 
 -- The key's order serves a trainer's meters (every feature of a window) as well as one feature.
 CREATE TABLE tier_usage_tracking (
-    tenant       text        NOT NULL,
-    trainer_id   text        NOT NULL,
+    tenant       text COLLATE "C"        NOT NULL,
+    trainer_id   text COLLATE "C"        NOT NULL,
     period_start timestamptz NOT NULL,
     period_end   timestamptz NOT NULL,
-    feature      text        NOT NULL,
+    feature      text COLLATE "C"        NOT NULL,
     used         bigint      NOT NULL,
     last_used_at timestamptz NOT NULL,
     position     bigint      NOT NULL,
