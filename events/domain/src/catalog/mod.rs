@@ -2,9 +2,9 @@
 //!
 //! A catalogue is written as a TOML file, [parsed](Catalog::parse), and published as an event
 //! that holds the text and the [prices](Catalog::resolved_prices) that its variables stood for;
-//! from those two it is [read again](Catalog::from_published) wherever the log is replayed.
-//! A value of [`Catalog`] has been checked: levels and prices are unique, every grant fits its
-//! feature, the default tier exists.
+//! from those two it is [read again](Catalog::from_published) wherever the log is replayed. Which
+//! one counts at an instant is for [`Catalogs`] to say. A value of [`Catalog`] has been checked:
+//! levels and prices are unique, every grant fits its feature, the default tier exists.
 //!
 //! ```
 //! use ledger_domain::catalog::Catalog;
@@ -32,6 +32,7 @@
 //! then teach `read` to read it and `docs/catalog.md` to explain it.
 
 mod feature;
+mod in_force;
 mod mistake;
 mod plan;
 mod policies;
@@ -44,6 +45,7 @@ use std::collections::BTreeMap;
 use crate::id::{FeatureSlug, PlanSlug, StripeId};
 
 pub use feature::{Allowance, Feature, FeatureKind, Reset};
+pub use in_force::{Catalogs, Published};
 pub use mistake::Mistake;
 pub use plan::{Interval, Plan, PlanKind};
 pub use policies::{Approval, NumberPolicy, OnDisputeLost, Policies, WhenInactive};

@@ -1,5 +1,6 @@
 //! Tests of the catalogue as a whole, by its public interface.
 
+mod in_force;
 mod lookups;
 mod mistakes;
 mod published;
