@@ -4,6 +4,7 @@ mod in_force;
 mod lookups;
 mod mistakes;
 mod published;
+mod shipped;
 
 use super::{Catalog, Mistake, Parsed};
 use crate::id::{FeatureSlug, PlanSlug, StripeId};
