@@ -1,5 +1,6 @@
 //! Tests of the catalogue as a whole, by its public interface.
 
+mod documented;
 mod in_force;
 mod lookups;
 mod mistakes;
