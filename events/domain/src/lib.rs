@@ -4,6 +4,7 @@
 //! are arguments.
 
 pub mod account;
+pub mod catalog;
 pub mod codec;
 pub mod event;
 pub mod id;
