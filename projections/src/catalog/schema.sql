@@ -39,6 +39,7 @@ CREATE TABLE price (
     tenant   text COLLATE "C"   NOT NULL,
     price_id text COLLATE "C"   NOT NULL,
     snapshot jsonb  NOT NULL,
+    deleted  boolean NOT NULL,
     position bigint NOT NULL,
     CONSTRAINT price_pkey PRIMARY KEY (tenant, price_id)
 );
@@ -47,6 +48,7 @@ CREATE TABLE product (
     tenant     text COLLATE "C"   NOT NULL,
     product_id text COLLATE "C"   NOT NULL,
     snapshot   jsonb  NOT NULL,
+    deleted    boolean NOT NULL,
     position   bigint NOT NULL,
     CONSTRAINT product_pkey PRIMARY KEY (tenant, product_id)
 );
