@@ -59,7 +59,10 @@ macro_rules! events {
 
             /// Reads a payload of the current version; older ones go through
             /// [`crate::codec::decode`].
-            pub(crate) fn from_current(name: &str, data: &[u8]) -> Option<serde_json::Result<Self>> {
+            pub(crate) fn from_current(
+                name: &str,
+                data: &[u8],
+            ) -> Option<serde_json::Result<Self>> {
                 match name {
                     $(stringify!($name) => Some(parse::<$payload>(data).map(Self::$name)),)*
                     _ => None,
