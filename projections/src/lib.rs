@@ -52,3 +52,4 @@ pub use queries::{QueryError, Reader, as_reader};
 pub use rows::InvalidRow;
 pub use runner::{Config, Halt, Runner};
 pub use schema::{ReadModel, Schemas, Version, create, install};
+pub use usage::UsageSum;

@@ -184,7 +184,10 @@ mod tests {
     #[test]
     fn a_key_is_read_back_as_it_was_written() {
         for (namespace, id) in [("stripe", "evt_1"), ("api", "0190"), ("reconcile", "evt_1")] {
-            let key = EventKey::new(Namespace::try_new(namespace).unwrap(), EventId::try_new(id).unwrap());
+            let key = EventKey::new(
+                Namespace::try_new(namespace).unwrap(),
+                EventId::try_new(id).unwrap(),
+            );
             assert_eq!(parse_key(&key_text(&key)).unwrap(), key);
         }
         assert_eq!(parse_key("evt_1").unwrap().namespace, Namespace::stripe());

@@ -7,6 +7,7 @@ pub(crate) mod store;
 use std::collections::BTreeMap;
 
 use ledger_domain::account::{Sold, TenantUnit};
+use ledger_domain::catalog::Catalogs;
 use ledger_domain::event::{Entry, Event};
 use ledger_domain::id::StripeId;
 
@@ -31,16 +32,23 @@ pub(crate) struct TenantChanges {
 impl TenantChanges {
     /// Folds events of the tenant and keeps what they change. Catalogues, enforcement and the
     /// log's identity need no state: each event says everything.
+    ///
+    /// # Errors
+    /// If a published catalogue can't be read: answers go on by the one before it.
     pub(crate) fn fold<'a>(
         unit: &mut TenantUnit,
         entries: impl IntoIterator<Item = &'a Entry>,
-    ) -> Self {
+    ) -> Result<Self, String> {
         let mut changes = Self::default();
         let mut is_state_touched = false;
         for entry in entries {
             match &entry.event {
                 Event::LogOpened(e) => changes.identity = Some(IdentityRow::new(entry, e)),
-                Event::CatalogPublished(e) => changes.catalogs.push(CatalogRow::new(entry, e)),
+                Event::CatalogPublished(e) => {
+                    let row = CatalogRow::new(entry, e);
+                    row.clone().insert_into(&mut Catalogs::new()).map_err(|e| e.to_string())?;
+                    changes.catalogs.push(row);
+                }
                 Event::EnforcementChanged(e) => {
                     changes.enforcement.push(EnforcementRow::new(entry, e));
                 }
@@ -56,7 +64,7 @@ impl TenantChanges {
             }
         }
         changes.state = is_state_touched.then(|| unit.to_bytes());
-        changes
+        Ok(changes)
     }
 
     /// Whether windows of usage may have changed for everybody.

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ledger_domain::account::LogIdentity;
 use ledger_domain::catalog::{Catalog, Catalogs};
-use ledger_domain::event::{
-    CatalogPublished, Enforcement, EnforcementChanged, Entry, LogOpened,
-};
+use ledger_domain::event::{CatalogPublished, Enforcement, EnforcementChanged, Entry, LogOpened};
 use ledger_domain::id::{EventKey, StripeId};
 use ledger_domain::time::Timestamp;
 use serde::Serialize;

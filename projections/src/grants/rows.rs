@@ -52,7 +52,8 @@ impl TryFrom<TrainerRow> for TrainerView {
 
     fn try_from(row: TrainerRow) -> Result<Self, InvalidRow> {
         Ok(Self {
-            trainer: TrainerId::try_from(row.trainer_id).map_err(|e| InvalidRow::new("trainer", e))?,
+            trainer: TrainerId::try_from(row.trainer_id)
+                .map_err(|e| InvalidRow::new("trainer", e))?,
             registered_at: row.registered_at.map(Timestamp::from),
             suspended_at: row.suspended_at.map(Timestamp::from),
             position: row.position,

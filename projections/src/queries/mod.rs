@@ -2,7 +2,7 @@
 
 mod reader;
 
-pub use reader::{HistoryPage, PaymentPage, Place, Reader, UsageRow, as_reader, events_of};
+pub use reader::{HistoryPage, PaymentPage, Place, Reader, as_reader, events_of};
 
 use crate::rows::InvalidRow;
 

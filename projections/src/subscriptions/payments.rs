@@ -79,15 +79,11 @@ impl TryFrom<PaymentRow> for PaymentView {
     type Error = InvalidRow;
 
     fn try_from(row: PaymentRow) -> Result<Self, InvalidRow> {
-        let kind = [
-            PaymentKind::Invoice,
-            PaymentKind::Payment,
-            PaymentKind::Refund,
-            PaymentKind::Dispute,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == row.kind)
-        .ok_or_else(|| InvalidRow::new("payment_logs", &row.kind))?;
+        let kind =
+            [PaymentKind::Invoice, PaymentKind::Payment, PaymentKind::Refund, PaymentKind::Dispute]
+                .into_iter()
+                .find(|kind| kind.as_str() == row.kind)
+                .ok_or_else(|| InvalidRow::new("payment_logs", &row.kind))?;
         row.try_into_view(kind).map_err(|e| InvalidRow::new("payment_logs", e))
     }
 }
