@@ -15,7 +15,9 @@ use ledger_domain::time::Timestamp;
 use uuid::Uuid;
 
 use crate::command::{Act, Answer, Answers, Command};
-use crate::port::{AppendError, Counter, CounterKey, Decided, Decision, Expected, Outcome, Verdict};
+use crate::port::{
+    AppendError, Counter, CounterKey, Decided, Decision, Expected, Outcome, Verdict,
+};
 use crate::prepare::Prepared;
 use crate::seal::Leaf;
 use crate::state::{Known, LogState, Logs, Subject, Tip, Usage};
@@ -127,7 +129,7 @@ pub(crate) fn plan<'b>(
     commands: &'b [Command],
     logs: &mut Logs,
     now: Timestamp,
-) -> Result<Plan<'b>, Missing> {
+) -> Result<Plan<'b>, Box<Missing>> {
     let mut planner = Planner::new(logs, now);
     let mut answers = Answers::with_capacity(commands.len());
     for command in commands {
@@ -135,7 +137,7 @@ pub(crate) fn plan<'b>(
         answers.push(answer);
     }
     if !planner.missing.is_empty() {
-        return Err(planner.missing);
+        return Err(Box::new(planner.missing));
     }
     Ok(planner.finish(answers))
 }
@@ -353,7 +355,11 @@ impl<'l, 'b> Planner<'l, 'b> {
     }
 
     /// The last revision of a shared stream.
-    fn last_revision(&mut self, slot: usize, name: &StreamName) -> Result<Option<i64>, AppendError> {
+    fn last_revision(
+        &mut self,
+        slot: usize,
+        name: &StreamName,
+    ) -> Result<Option<i64>, AppendError> {
         if let Some(last) = self.slots[slot].streams.get(name) {
             return Ok(*last);
         }

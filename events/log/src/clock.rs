@@ -12,6 +12,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 #[must_use]
 pub fn system_clock() -> Clock {
     Arc::new(|| {
+        #[expect(clippy::disallowed_methods, reason = "this is the clock that others are given")]
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     })

@@ -60,7 +60,7 @@ impl MemoryLog {
         let Plan { rows, effects, .. } = loop {
             match plan(&commands, logs, now) {
                 Ok(plan) => break plan,
-                Err(missing) => fill(logs, stored, missing),
+                Err(missing) => fill(logs, stored, *missing),
             }
         };
         let log = stored.entry(tenant.clone()).or_default();
@@ -85,14 +85,14 @@ impl MemoryLog {
 /// summed up when they are asked for.
 fn fill(logs: &mut Logs, stored: &HashMap<Tenant, Stored>, missing: Missing) {
     for tenant in missing.tips {
-        logs.entry(tenant).or_insert_with(LogState::unbounded).set_tip(None, None);
+        logs.entry(tenant).or_insert_with(LogState::unbounded).set_tip(None);
     }
     for (tenant, log_id) in missing.opens {
         let frontier = Frontier::default();
         let root = frontier.root();
         let recorded_at = Timestamp::MIN;
         let tip = Tip { log_id, epoch: 1, position: 0, frontier, root, recorded_at };
-        logs.entry(tenant).or_insert_with(LogState::unbounded).set_tip(Some(tip), None);
+        logs.entry(tenant).or_insert_with(LogState::unbounded).set_tip(Some(tip));
     }
     for (tenant, stream) in missing.streams {
         logs.entry(tenant).or_default().streams.insert(stream, None);
@@ -100,7 +100,7 @@ fn fill(logs: &mut Logs, stored: &HashMap<Tenant, Stored>, missing: Missing) {
     for (tenant, key) in missing.counters {
         let subject = Subject::from(&key);
         let mut usage = Usage::default();
-        usage.add_window(Window::new(key.window, 0));
+        usage.add_window(Window::new(key.window));
         let entries = stored.get(&tenant).map_or(&[][..], |log| &log.usage);
         entries.iter().filter(|e| Subject::from(*e) == subject).for_each(|e| usage.apply(e));
         logs.entry(tenant).or_default().counters.insert(subject, usage);
@@ -235,7 +235,8 @@ impl EventLog for MemoryLog {
         feature: &FeatureSlug,
         within: Interval,
     ) -> Result<Vec<(Timestamp, i64)>, ReadError> {
-        let counter = CounterKey { trainer: trainer.clone(), feature: feature.clone(), window: None };
+        let counter =
+            CounterKey { trainer: trainer.clone(), feature: feature.clone(), window: None };
         let subject = Subject::from(&counter);
         let counted = |log: &Stored| {
             let entries = log.usage.iter().filter(|e| Subject::from(*e) == subject);

@@ -87,6 +87,8 @@ pub(crate) struct LogState {
     /// Keys found in the log while the present batch was tried; kept until it is done, however
     /// many there are.
     learned: HashMap<EventKey, Known>,
+    /// The log's id and epoch when `ids` was filled.
+    seen_in: Option<(Uuid, i32)>,
 }
 
 impl Default for LogState {
@@ -103,6 +105,7 @@ impl LogState {
             counters: Recent::new(counters),
             ids: Recent::new(ids),
             learned: HashMap::new(),
+            seen_in: None,
         }
     }
 
@@ -142,10 +145,12 @@ impl LogState {
 
     /// Takes over the end of the log as it was read. Keys are forgotten too when the log isn't the
     /// one that they were seen in: a restored backup may lack some.
-    pub(crate) fn set_tip(&mut self, tip: Option<Tip>, previous: Option<(Uuid, i32)>) {
-        if previous.is_some() && tip.as_ref().map(|tip| (tip.log_id, tip.epoch)) != previous {
+    pub(crate) fn set_tip(&mut self, tip: Option<Tip>) {
+        let now = tip.as_ref().map(|tip| (tip.log_id, tip.epoch));
+        if self.seen_in.is_some() && now != self.seen_in {
             self.ids.clear();
         }
+        self.seen_in = now;
         self.tip = Some(tip);
     }
 }
@@ -207,8 +212,8 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn new(window: Option<Interval>, used: i64) -> Self {
-        Self { window, used, ..Self::default() }
+    pub(crate) fn new(window: Option<Interval>) -> Self {
+        Self { window, ..Self::default() }
     }
 
     pub(crate) fn hold(&mut self, id: Uuid, quantity: i64, until: Timestamp) {
@@ -250,7 +255,7 @@ impl Window {
         }
     }
 
-    fn count(&mut self, quantity: i64) {
+    pub(crate) fn count(&mut self, quantity: i64) {
         self.used = self.used.saturating_add(quantity);
     }
 }
@@ -261,10 +266,6 @@ impl Usage {
         let found = self.windows.iter_mut().find(|known| known.window == window)?;
         found.expire(now);
         Some(Counter { used: found.used, held: found.held, now })
-    }
-
-    pub(crate) fn has(&self, window: Option<Interval>) -> bool {
-        self.windows.iter().any(|known| known.window == window)
     }
 
     pub(crate) fn add_window(&mut self, window: Window) {
@@ -301,9 +302,13 @@ mod tests {
     fn holds_count_until_they_end_or_are_settled() {
         let at = Timestamp::from_unix;
         let mut usage = Usage::default();
-        usage.add_window(Window::new(None, 3));
+        usage.add_window({
+            let mut all = Window::new(None);
+            all.count(3);
+            all
+        });
         let month = Some(Interval { from: at(100), until: at(200) });
-        usage.add_window(Window::new(month, 0));
+        usage.add_window(Window::new(month));
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
         usage.apply(&entry(150, UsageChange::Hold { id: one, quantity: 5, until: at(160) }));
         usage.apply(&entry(90, UsageChange::Hold { id: two, quantity: 7, until: at(170) }));

@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(example().leaf(), expected);
         assert_eq!(
             hex::encode(expected),
-            "GOLDEN",
+            "47350580f80f2e4fd6b31f57381a4117ad0ede4a2ae8e5915c15f7e7c838b170",
             "the encoding of leaves is frozen: signed checkpoints depend on it"
         );
     }

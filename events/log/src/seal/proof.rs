@@ -216,7 +216,9 @@ mod tests {
     }
 
     fn leaves(count: usize, seed: u8) -> Vec<Hash> {
-        (0..count).map(|n| Sha256::digest([&[seed][..], &n.to_be_bytes()].concat()).into()).collect()
+        (0..count)
+            .map(|n| Sha256::digest([&[seed][..], &n.to_be_bytes()].concat()).into())
+            .collect()
     }
 
     fn tree(leaves: &[Hash]) -> Tree {
