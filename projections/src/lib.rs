@@ -46,7 +46,7 @@ mod subscriptions;
 mod usage;
 
 pub use catalog::{EnforcementView, SoldView};
-pub use control::{Checkpoint, ParkedUnit};
+pub use control::{Checkpoint, ParkedUnit, discard_parked, retry_parked};
 pub use positions::{Positions, WaitError};
 pub use queries::{QueryError, Reader, as_reader};
 pub use rows::InvalidRow;

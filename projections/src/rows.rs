@@ -145,10 +145,6 @@ pub(crate) fn instant(at: Option<Timestamp>) -> Option<DateTime<Utc>> {
     at.map(Timestamp::to_datetime)
 }
 
-pub(crate) fn text<T: AsRef<str>>(value: Option<T>) -> Option<String> {
-    value.map(|value| value.as_ref().to_owned())
-}
-
 pub(crate) fn id_text(id: Option<&StripeId>) -> Option<String> {
     id.map(|id| id.as_str().to_owned())
 }

@@ -66,11 +66,6 @@ impl TenantChanges {
         changes.state = is_state_touched.then(|| unit.to_bytes());
         Ok(changes)
     }
-
-    /// Whether windows of usage may have changed for everybody.
-    pub(crate) fn has_catalog(&self) -> bool {
-        !self.catalogs.is_empty()
-    }
 }
 
 impl Batch {

@@ -3,10 +3,13 @@
 
 pub(crate) mod store;
 
+use ledger_domain::id::Tenant;
 use ledger_domain::time::Timestamp;
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::rows::table_rows;
+use crate::schema::CONTROL;
 
 /// A place in a log that can be recognised: another log has another event there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,42 @@ pub struct ParkedUnit {
     pub events: i64,
     /// The first of them.
     pub first_position: Option<i64>,
+}
+
+/// Has a parked unit tried again within seconds; false = it isn't parked. Over connections of the
+/// role `ledger_projector`.
+///
+/// # Errors
+/// If the database can't be reached.
+pub async fn retry_parked(pool: &PgPool, tenant: &Tenant, unit: &str) -> sqlx::Result<bool> {
+    let mut tx = begin(pool).await?;
+    let is_parked = store::retry_now(&mut tx, tenant, unit).await?;
+    tx.commit().await?;
+    Ok(is_parked)
+}
+
+/// Gives up on one event of a parked unit, which then goes on with the events after it; false =
+/// no such event waits. A rebuild meets the event again. Over connections of the role
+/// `ledger_projector`.
+///
+/// # Errors
+/// If the database can't be reached.
+pub async fn discard_parked(
+    pool: &PgPool,
+    tenant: &Tenant,
+    unit: &str,
+    position: i64,
+) -> sqlx::Result<bool> {
+    let mut tx = begin(pool).await?;
+    let was_there = store::discard(&mut tx, tenant, unit, position).await?;
+    store::retry_now(&mut tx, tenant, unit).await?;
+    tx.commit().await?;
+    Ok(was_there)
+}
+
+async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let begin = format!("BEGIN; SET LOCAL search_path = {CONTROL}, public");
+    pool.begin_with(AssertSqlSafe(begin)).await
 }
 
 table_rows! {

@@ -267,6 +267,18 @@ pub(crate) async fn retry_now(
     Ok(done.rows_affected() > 0)
 }
 
+/// Takes one event out of a parked unit's queue for good; false = it isn't there.
+pub(crate) async fn discard(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    unit: &str,
+    position: i64,
+) -> sqlx::Result<bool> {
+    const SQL: &str = "DELETE FROM parked_event WHERE tenant = $1 AND unit = $2 AND position = $3";
+    let query = sqlx::query(SQL).bind(tenant.as_str()).bind(unit).bind(position);
+    Ok(query.execute(conn).await?.rows_affected() > 0)
+}
+
 #[derive(sqlx::FromRow)]
 struct ParkedUnitRow {
     read_model: String,

@@ -2,6 +2,8 @@
 //! checkpoints, and a page whose checkpoint doesn't have it any more is rolled back. So a process
 //! that was paused for however long can do no harm when it goes on.
 
+use std::time::Duration;
+
 use ledger_domain::id::Tenant;
 use tokio_util::sync::CancellationToken;
 
@@ -60,27 +62,25 @@ impl Runner {
 
     /// Renews the lease until that fails.
     async fn keep_lease(&self, tenant: &Tenant, token: i64) -> Trouble {
-        let Ok(mut ticks) =
-            self.config.lease_ttl.checked_div(3).map(tokio::time::interval).ok_or(())
-        else {
-            return Trouble::Fenced;
-        };
-        ticks.tick().await;
+        // Twice missed is still in time.
+        let pause = (self.config.lease_ttl / 3).max(Duration::from_millis(1));
         loop {
-            ticks.tick().await;
-            let renewed = async {
-                let mut tx = self.begin().await?;
-                let (name, ttl) = (self.config.lease.as_str(), self.config.lease_ttl);
-                let held = store::renew(&mut tx, tenant, name, token, ttl).await?;
-                tx.commit().await?;
-                sqlx::Result::Ok(held)
-            };
-            match renewed.await {
+            let next = tokio::time::Instant::now() + pause;
+            tokio::time::sleep_until(next).await;
+            match self.renew(tenant, token).await {
                 Ok(true) => {}
                 Ok(false) => return Trouble::Fenced,
                 Err(error) => return error.into(),
             }
         }
+    }
+
+    async fn renew(&self, tenant: &Tenant, token: i64) -> sqlx::Result<bool> {
+        let mut tx = self.begin().await?;
+        let (name, ttl) = (self.config.lease.as_str(), self.config.lease_ttl);
+        let is_held = store::renew(&mut tx, tenant, name, token, ttl).await?;
+        tx.commit().await?;
+        Ok(is_held)
     }
 
     /// A courtesy: without it the successor waits until the lease runs out.

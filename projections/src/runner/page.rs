@@ -17,7 +17,7 @@ pub(super) struct Page {
 
 /// An event as far as it could be read.
 pub(super) enum Read {
-    Entry(Entry),
+    Entry(Box<Entry>),
     Unreadable(Unreadable),
 }
 
@@ -90,14 +90,14 @@ pub(super) fn read(recorded: Recorded) -> Read {
         }
     };
     match codec::decode(&recorded.event_type, recorded.schema_version, &recorded.data) {
-        Ok(event) => Read::Entry(Entry {
+        Ok(event) => Read::Entry(Box::new(Entry {
             key: recorded.key,
             position: recorded.position,
             occurred_at: recorded.occurred_at,
             recorded_at: recorded.recorded_at,
             metadata,
             event,
-        }),
+        })),
         Err(error) => {
             let (unit, model) = whose(&metadata, recorded.position);
             let reason = super::chain(&error);

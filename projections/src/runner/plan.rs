@@ -74,7 +74,7 @@ impl Plan {
         for event in events {
             match event {
                 Read::Entry(entry) => {
-                    pending.extend(plan.assign(known, entry, &mut news));
+                    pending.extend(plan.assign(known, *entry, &mut news));
                 }
                 Read::Unreadable(unreadable) => plan.park_unreadable(known, unreadable),
             }
@@ -196,7 +196,7 @@ impl Plan {
             if let Route::Customer { customer: None, ties, waits_for } =
                 route(&entry, known.identity)
             {
-                facts.push(Pending { entry, ties, waits_for, is_stored: true });
+                facts.push(Pending { entry: *entry, ties, waits_for, is_stored: true });
             }
         }
         Ok(facts)

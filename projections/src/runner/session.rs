@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use ledger_domain::account::LogIdentity;
-use ledger_domain::event::{Entry, Event};
+use ledger_domain::event::Event;
 use ledger_domain::id::Tenant;
 use sqlx::PgConnection;
 use tokio::sync::watch;
@@ -269,9 +269,9 @@ async fn identity(runner: &Runner, tenant: &Tenant) -> Result<LogIdentity, Troub
     let corrupt = |what: &str| Halt::Corrupt { position: 1, what: what.into() };
     let first = runner.log.read(tenant, 0, 1).await?.into_iter().next();
     let first = first.ok_or_else(|| corrupt("there is no first event"))?;
-    match read(first) {
-        Read::Entry(Entry { event: Event::LogOpened(opened), .. }) => {
-            Ok(LogIdentity::from(&opened))
+    match &read(first) {
+        Read::Entry(entry) if let Event::LogOpened(opened) = &entry.event => {
+            Ok(LogIdentity::from(opened))
         }
         Read::Entry(_) | Read::Unreadable(_) => Err(corrupt("it doesn't open the log").into()),
     }

@@ -201,17 +201,6 @@ pub(crate) async fn subscriptions_of(
     super::rows::with_items(rows, items).map_err(QueryError::from)
 }
 
-/// Whose these subscriptions are as the tables have it.
-pub(crate) async fn owners_of(
-    conn: &mut PgConnection,
-    tenant: &Tenant,
-    subscriptions: &[&str],
-) -> sqlx::Result<Vec<String>> {
-    const SELECT: &str = "SELECT DISTINCT trainer_id FROM trainer_subscriptions
-        WHERE tenant = $1 AND subscription_id = ANY($2) AND trainer_id IS NOT NULL";
-    sqlx::query_scalar(SELECT).bind(tenant.as_str()).bind(subscriptions).fetch_all(conn).await
-}
-
 /// What of payments is asked for.
 const SELECT_PAYMENTS: &str = "
     SELECT object_id, kind, customer_id, trainer_id, subscription_id, invoice_id, payment_id,

@@ -59,34 +59,30 @@ fn day_of(at: Timestamp) -> Interval {
 
 /// What the facts of a page add, one row for each period.
 pub(crate) fn rows(facts: &[Entry]) -> UsageColumns {
-    let mut periods: HashMap<_, (i64, Timestamp, Timestamp, i64)> = HashMap::new();
+    let mut periods = HashMap::new();
     for entry in facts {
         let Some((trainer, feature, at, quantity)) = counted(&entry.event) else { continue };
         if !ALL_TIME.contains(at) {
             continue;
         }
         for period in [day_of(at), ALL_TIME] {
-            let sum = periods.entry((trainer, feature, period)).or_insert((0, at, at, 0));
-            sum.0 = sum.0.saturating_add(quantity);
-            sum.1 = sum.1.min(at);
-            sum.2 = sum.2.max(at);
-            sum.3 = sum.3.max(entry.position);
+            let row = periods.entry((trainer, feature, period)).or_insert_with(|| UsageRow {
+                trainer_id: trainer.as_str().to_owned(),
+                feature: feature.as_str().to_owned(),
+                period_start: period.from.to_datetime(),
+                period_end: period.until.to_datetime(),
+                used: 0,
+                first_used_at: at.to_datetime(),
+                last_used_at: at.to_datetime(),
+                position: 0,
+            });
+            row.used = row.used.saturating_add(quantity);
+            row.first_used_at = row.first_used_at.min(at.to_datetime());
+            row.last_used_at = row.last_used_at.max(at.to_datetime());
+            row.position = row.position.max(entry.position);
         }
     }
-    let row = |((trainer, feature, period), (used, first, last, position)): (
-        (&TrainerId, &FeatureSlug, Interval),
-        (i64, Timestamp, Timestamp, i64),
-    )| UsageRow {
-        trainer_id: trainer.as_str().to_owned(),
-        feature: feature.as_str().to_owned(),
-        period_start: period.from.to_datetime(),
-        period_end: period.until.to_datetime(),
-        used,
-        first_used_at: first.to_datetime(),
-        last_used_at: last.to_datetime(),
-        position,
-    };
-    periods.into_iter().map(row).collect()
+    periods.into_values().collect()
 }
 
 /// What was used of a feature within a window.
