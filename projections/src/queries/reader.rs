@@ -43,7 +43,7 @@ pub async fn as_reader(
     // Names were checked when they were made, and hold neither quotes nor backslashes.
     let begin = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = {path}; \
-         SET LOCAL ledger.tenant = '{tenant}'; SET LOCAL ledger.user = '{user}'"
+         SET LOCAL ledger.tenant = '{tenant}'; SET LOCAL ledger.\"user\" = '{user}'"
     );
     let tx = pool.begin_with(AssertSqlSafe(begin)).await?;
     Ok(Reader { tx, tenant: tenant.clone(), schemas })
