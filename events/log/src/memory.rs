@@ -37,7 +37,8 @@ struct Inner {
 struct Stored {
     events: Vec<Recorded>,
     bodies: HashMap<EventKey, Vec<u8>>,
-    usage: Vec<UsageEntry>,
+    /// What events did to usage, each with its event's position.
+    usage: Vec<(i64, UsageEntry)>,
 }
 
 impl MemoryLog {
@@ -102,7 +103,8 @@ fn fill(logs: &mut Logs, stored: &HashMap<Tenant, Stored>, missing: Missing) {
         let mut usage = Usage::default();
         usage.add_window(Window::new(key.window));
         let entries = stored.get(&tenant).map_or(&[][..], |log| &log.usage);
-        entries.iter().filter(|e| Subject::from(*e) == subject).for_each(|e| usage.apply(e));
+        let entries = entries.iter().map(|(_, entry)| entry);
+        entries.filter(|e| Subject::from(*e) == subject).for_each(|e| usage.apply(e));
         logs.entry(tenant).or_default().counters.insert(subject, usage);
     }
 }
@@ -134,7 +136,8 @@ impl Stored {
         if let Some(body) = &row.event.body {
             self.bodies.insert(recorded.key.clone(), body.stored.clone());
         }
-        self.usage.extend(row.event.event.usage.clone());
+        let usage = row.event.event.usage.clone();
+        self.usage.extend(usage.map(|entry| (recorded.position, entry)));
         self.events.push(recorded);
     }
 }
@@ -234,12 +237,14 @@ impl EventLog for MemoryLog {
         trainer: &TrainerId,
         feature: &FeatureSlug,
         within: Interval,
+        up_to: i64,
     ) -> Result<Vec<(Timestamp, i64)>, ReadError> {
         let counter =
             CounterKey { trainer: trainer.clone(), feature: feature.clone(), window: None };
         let subject = Subject::from(&counter);
         let counted = |log: &Stored| {
-            let entries = log.usage.iter().filter(|e| Subject::from(*e) == subject);
+            let known = log.usage.iter().filter(|(position, _)| *position <= up_to);
+            let entries = known.map(|(_, entry)| entry).filter(|e| Subject::from(*e) == subject);
             let entries = entries.filter(|e| within.contains(e.occurred_at));
             entries.filter_map(|e| Some((e.occurred_at, counts(e.change)?))).collect()
         };

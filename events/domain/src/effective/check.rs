@@ -1,15 +1,7 @@
 //! What is allowed, compared with what was used.
 
-use super::Denial;
-
-/// Whether denials are enforced for one trainer, and by which mode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Outcome {
-    /// The mode: `on`, `off`, `shadow`, `internal` or `percent`.
-    pub mode: &'static str,
-    /// Whether a denial is carried out.
-    pub enforced: bool,
-}
+use super::{Denial, Entitlement, Outcome};
+use crate::catalog::{Allowance, FeatureKind};
 
 /// How much of a feature was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,4 +48,73 @@ impl Check {
     pub const fn would_deny(&self) -> bool {
         self.denial.is_some()
     }
+}
+
+/// Whether `quantity` more of a feature may be used after `used`, in its window if it has one.
+///
+/// A quantity of 0 asks whether the trainer stands within the limit. To ask whether there is room
+/// at all, ask for 1.
+#[must_use]
+pub fn check(entitlement: &Entitlement, used: u64, quantity: u64, outcome: Outcome) -> Check {
+    let meter = entitlement.meter(used);
+    let after = used.checked_add(quantity);
+    // What can't even be counted fits under no limit.
+    let fits = entitlement.limit().is_none_or(|limit| after.is_some_and(|after| after <= limit));
+    let denial = match entitlement.denial {
+        Some(denial) => Some(denial),
+        None if fits || entitlement.soft => None,
+        None => Some(full(entitlement.kind)),
+    };
+    Check {
+        allowed: denial.is_none() || !outcome.enforced,
+        denial,
+        meter,
+        over_soft_limit: entitlement.granted() && entitlement.soft && !fits,
+    }
+}
+
+const fn full(kind: FeatureKind) -> Denial {
+    match kind {
+        FeatureKind::Quota { .. } => Denial::QuotaExhausted,
+        FeatureKind::Limit | FeatureKind::Flag => Denial::LimitReached,
+    }
+}
+
+impl Entitlement {
+    /// How usage compares with what is allowed.
+    #[must_use]
+    pub fn meter(&self, used: u64) -> Meter {
+        let cap = match self.allowance {
+            Allowance::Capped(cap) => cap,
+            Allowance::Flag(_) | Allowance::Unlimited => {
+                let remaining = (!self.granted() && self.kind != FeatureKind::Flag).then_some(0);
+                let (limit, percent, warning) = (None, None, None);
+                return Meter { used, limit, remaining, percent, warning, over: false };
+            }
+        };
+        let warning = if !self.granted() {
+            None
+        } else if used >= cap {
+            Some(Warning::Reached)
+        } else if hundredfold(used) >= u128::from(cap) * u128::from(self.warn_percent) {
+            Some(Warning::Near)
+        } else {
+            None
+        };
+        let remaining = if self.granted() { cap.saturating_sub(used) } else { 0 };
+        // Of nothing, everything is used.
+        let percent = hundredfold(used).checked_div(u128::from(cap)).unwrap_or(100);
+        Meter {
+            used,
+            limit: Some(cap),
+            remaining: Some(remaining),
+            percent: Some(u64::try_from(percent).unwrap_or(u64::MAX)),
+            warning,
+            over: used > cap,
+        }
+    }
+}
+
+fn hundredfold(count: u64) -> u128 {
+    u128::from(count) * 100
 }

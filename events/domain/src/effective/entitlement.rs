@@ -18,7 +18,7 @@ pub struct Entitlement {
     /// What gives the feature, or would give it if it could be used; none if nothing does.
     pub giver: Option<Giver>,
     /// Why the feature can't be used at all. Whether a limit is reached depends on usage, and is
-    /// for [`check`](super::check) to say.
+    /// for [`check`](super::check()) to say.
     pub denial: Option<Denial>,
     /// Of a quota, the window that contains the instant asked about: usage within it counts.
     pub window: Option<Interval>,

@@ -7,26 +7,51 @@
 //!
 //! The way of an answer: each subscription has a standing of its own (`standing`), and with the
 //! acts of administrators it makes the list of what is held (`held`). One of the tiers held is
-//! the trainer's tier (`tier`); each feature follows whatever gives it (`features`), in windows
-//! (`windows`) that are cut out of a calendar (`calendar`). What has been used is compared with
-//! that by [`check`].
+//! the trainer's tier (`tier`); each feature follows whatever gives it (`features`), but for what
+//! administrators did to it (`overrides`), in windows (`windows`) that are cut out of a calendar
+//! (`calendar`). `world` puts the parts together. What was used is compared with that by
+//! [`check()`].
 //!
-//! To add a rule: give it a place in one of these files and a table of its edges in `tests`. If it
-//! makes time matter, tell the instant to `valid_until`; a property test finds out if you forget.
+//! To add a rule: give it a place in one of these files, and a table of its edges in `tests`. Ask
+//! nobody but the `clock` whether an instant has come, so that `valid_until` knows; a property
+//! test finds out if you forget.
 
+mod add_ons;
 mod answer;
+mod calendar;
 mod check;
+mod clock;
+mod disputes;
+mod enforcement;
 mod entitlement;
+mod features;
+mod held;
+mod overrides;
+mod required;
+mod standing;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod tier;
+mod windows;
+mod world;
 
 pub use answer::{
     Access, Anomaly, Denial, Effective, HeldAddOn, HeldTier, ScheduledTier, Source, status,
 };
-pub use check::{Check, Meter, Outcome, Warning};
+pub use check::{Check, Meter, Warning, check};
+pub use disputes::{Disputes, LostDispute};
+pub use enforcement::{Outcome, bucket};
 pub use entitlement::{Entitlement, Giver};
+pub use required::{required_add_on, required_tier};
+pub use windows::window_at;
+pub use world::effective;
+
+use world::World;
 
 use crate::account::{GrantView, SubscriptionView, TrainerView};
 use crate::catalog::Catalog;
-use crate::id::StripeId;
 use crate::time::Timestamp;
 
 /// What one trainer holds, as the facts make it.
@@ -40,25 +65,6 @@ pub struct Holdings {
     pub grants: Vec<GrantView>,
     /// The trainer's payment disputes.
     pub disputes: Disputes,
-}
-
-/// The payment disputes of a trainer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Disputes {
-    /// How many are open.
-    pub open: u32,
-    /// Those that were lost.
-    pub lost: Vec<LostDispute>,
-}
-
-/// A payment dispute that was lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LostDispute {
-    /// The subscription whose payment was disputed; none if no fact tells, and then every
-    /// subscription that had begun by then is meant.
-    pub subscription: Option<StripeId>,
-    /// When it was lost.
-    pub at: Timestamp,
 }
 
 /// What an answer depends on besides what the trainer holds.

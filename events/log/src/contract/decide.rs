@@ -33,7 +33,7 @@ async fn sum(log: &Log, tenant: &Tenant, trainer: &str) -> i64 {
     let trainer = TrainerId::try_new(trainer).expect("a trainer");
     let feature = FeatureSlug::try_new("customers").expect("a feature");
     let always = Interval { from: Timestamp::MIN, until: Timestamp::MAX };
-    let entries = log.usage(tenant, &trainer, &feature, always).await.expect("reads");
+    let entries = log.usage(tenant, &trainer, &feature, always, i64::MAX).await.expect("reads");
     entries.iter().map(|(_, quantity)| quantity).sum()
 }
 
@@ -195,8 +195,10 @@ pub async fn usage_counts_in_its_window(log: Log) {
     let trainer = TrainerId::try_new("t1").expect("a trainer");
     let feature = FeatureSlug::try_new("customers").expect("a feature");
     let month = window(1).expect("a window");
-    let mut entries = log.usage(&tenant, &trainer, &feature, month).await.expect("reads");
+    let mut entries = log.usage(&tenant, &trainer, &feature, month, i64::MAX).await.expect("reads");
     entries.sort_unstable();
     let at = |seconds| Timestamp::from_unix(WHEN + seconds);
     assert_eq!(entries, [(at(1_000), 1), (at(1_999), 4)]);
+    let none = log.usage(&tenant, &trainer, &feature, month, 1).await.expect("reads");
+    assert_eq!(none, [], "as it was at position 1, before any usage");
 }

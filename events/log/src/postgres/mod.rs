@@ -249,8 +249,9 @@ impl EventLog for PostgresLog {
         trainer: &TrainerId,
         feature: &FeatureSlug,
         within: Interval,
+        up_to: i64,
     ) -> Result<Vec<(Timestamp, i64)>, ReadError> {
-        read::usage(&self.pool, tenant, trainer, feature, within).await
+        read::usage(&self.pool, tenant, trainer, feature, within, up_to).await
     }
 
     fn watch(&self, tenant: &Tenant) -> watch::Receiver<i64> {

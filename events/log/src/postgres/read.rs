@@ -61,7 +61,7 @@ WHERE EXISTS (SELECT FROM log_seal s WHERE s.tenant = i.tenant) ORDER BY i.tenan
 
 const USAGE: &str = "SELECT occurred_at, quantity FROM usage_entry
 WHERE tenant = $1 AND trainer = $2 AND feature = $3 AND occurred_at >= $4 AND occurred_at < $5
-  AND quantity <> 0";
+  AND quantity <> 0 AND position <= $6";
 
 pub(super) fn unavailable(error: sqlx::Error) -> ReadError {
     ReadError::Unavailable(Box::new(error))
@@ -183,6 +183,7 @@ pub(super) async fn usage(
     trainer: &TrainerId,
     feature: &FeatureSlug,
     within: Interval,
+    up_to: i64,
 ) -> Result<Vec<(Timestamp, i64)>, ReadError> {
     let rows: Vec<(DateTime<Utc>, i64)> = sqlx::query_as(USAGE)
         .bind(tenant.as_str())
@@ -190,6 +191,7 @@ pub(super) async fn usage(
         .bind(feature.as_str())
         .bind(within.from.to_datetime())
         .bind(within.until.to_datetime())
+        .bind(up_to)
         .fetch_all(executor)
         .await
         .map_err(unavailable)?;
