@@ -5,7 +5,7 @@ use ledger_domain::account::{
     ChangeView, CustomerUnit, LogIdentity, PaymentView, TrainerUnit, UnitKey,
 };
 use ledger_domain::catalog::Catalogs;
-use ledger_domain::effective::{Disputes, Holdings, LostDispute};
+use ledger_domain::effective::Holdings;
 use ledger_domain::event::stripe::{Price, Product};
 use ledger_domain::id::{FeatureSlug, StripeId, Tenant, TrainerId};
 use ledger_domain::time::Interval;
@@ -109,7 +109,7 @@ impl Reader {
             trainer: known,
             subscriptions: subscriptions::store::subscriptions_of(tx, tenant, &ids).await?,
             grants: grants::store::grants_of(tx, tenant, &ids).await?,
-            disputes: of_disputes(disputes),
+            disputes: disputes.iter().collect(),
         };
         Ok((holdings, position))
     }
@@ -246,21 +246,6 @@ impl Reader {
 
 fn limit_plus_one(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1
-}
-
-/// A dispute is lost for good when Stripe says so, and open until Stripe says how it ended.
-fn of_disputes(disputes: Vec<PaymentView>) -> Disputes {
-    let mut known = Disputes::default();
-    for dispute in disputes {
-        match dispute.status.as_str() {
-            "lost" => known
-                .lost
-                .push(LostDispute { subscription: dispute.subscription, at: dispute.updated_at }),
-            "won" | "warning_closed" | "prevented" => {}
-            _ => known.open += 1,
-        }
-    }
-    known
 }
 
 /// The positions of all events that made what is known of a trainer, in order: those of the

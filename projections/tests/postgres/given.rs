@@ -1,5 +1,7 @@
 //! Facts for tests, spelled shortly.
 
+#![expect(clippy::needless_pass_by_value, reason = "tests read better without references")]
+
 use ledger_domain::event::stripe::{
     Before, Charge, CheckoutSession, Dispute, Invoice, InvoicePayment, PaymentIntent, Price,
     Refund, Reported, Subscription,

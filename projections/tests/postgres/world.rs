@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ledger_cluster::Cluster;
 use ledger_domain::event::{Event, LogOpened};
-use ledger_domain::id::{StripeId, Tenant, TrainerId};
+use ledger_domain::id::{Tenant, TrainerId};
 use ledger_log::postgres::{Pools, migrate};
 use ledger_log::{EventLog, MemoryLog, OpenLog, system_clock};
 use ledger_projections::{Config, Halt, Reader, Runner, as_reader, install};
@@ -197,8 +197,4 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 pub(crate) fn trainer(id: &str) -> TrainerId {
     TrainerId::try_new(id).unwrap()
-}
-
-pub(crate) fn stripe_id(id: &str) -> StripeId {
-    StripeId::try_new(id).unwrap()
 }
