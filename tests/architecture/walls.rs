@@ -29,6 +29,7 @@ const WALLS: [Wall; 4] = [
             ("projections/src/runner/**", "checkpoint and lease, in the batch's transaction"),
             ("projections/src/schema.rs", "makes and switches the tables of a rebuild"),
             ("replay/src/schema.rs", "makes and switches the tables of a rebuild"),
+            ("replay/src/**/store.rs", "compares what is built anew with what is live"),
             ("src/**/store.rs", "outbox and vault"),
             ("src/app.rs", "makes the pool"),
             ("src/cli/migrate.rs", "makes the owner's connection, runs the migrations"),
