@@ -7,6 +7,7 @@ use std::time::Duration;
 use ledger_domain::account::LogIdentity;
 use ledger_domain::event::Event;
 use ledger_domain::id::Tenant;
+use ledger_log::{ReadError, Recorded};
 use sqlx::PgConnection;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -40,6 +41,9 @@ pub(super) struct Session<'a> {
     ties: Ties,
     anything_waits: bool,
     page_events: usize,
+    lag_seconds: f64,
+    /// The page after the checkpoint, if it was read already.
+    ahead: Option<Vec<Recorded>>,
 }
 
 impl<'a> Session<'a> {
@@ -66,6 +70,8 @@ impl<'a> Session<'a> {
             written,
             parked,
             anything_waits,
+            lag_seconds: 0.0,
+            ahead: None,
         };
         session.check_head().await?;
         session.publish();
@@ -94,19 +100,37 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Takes in one page and tells how many events it had.
+    /// Takes in one page and tells how many events it had. While a full page is taken in, the next
+    /// one is read.
     async fn advance(&mut self) -> Result<usize, Trouble> {
-        let at = self.checkpoint.position;
-        // From the checkpoint's own event on, to see that it is still there.
-        let (after, limit) = if at == 0 { (0, 0) } else { (at - 1, 1) };
-        let limit = limit + self.page_events;
-        let recorded = self.runner.log.read(self.tenant, after, limit).await?;
+        let recorded = match self.ahead.take() {
+            Some(recorded) => recorded,
+            None => self.read_from(self.checkpoint.position).await?,
+        };
         let Some(page) = Page::after(&self.checkpoint, recorded)? else { return Ok(0) };
         let events = page.events.len();
-        self.take_in(page, None).await?;
+        if events < self.page_events {
+            self.take_in(page, None).await?;
+        } else {
+            let next = self.read_from(page.end.position);
+            let (taken, ahead) = tokio::join!(self.take_in(page, None), next);
+            taken?;
+            self.ahead = Some(ahead?);
+        }
         metrics::counter!("ledger_projection_events_total").increment(events as u64);
         metrics::counter!("ledger_projection_pages_total").increment(1);
         Ok(events)
+    }
+
+    /// Reads a page from the event at a position on: that event is read again, to see that it is
+    /// still there.
+    fn read_from(
+        &self,
+        position: i64,
+    ) -> impl Future<Output = Result<Vec<Recorded>, ReadError>> + use<'a> {
+        let (log, tenant) = (&self.runner.log, self.tenant);
+        let (after, again) = if position == 0 { (0, 0) } else { (position - 1, 1) };
+        log.read(tenant, after, again + self.page_events)
     }
 
     /// Folds and writes a page in one transaction, or the queue of a parked unit that is tried
@@ -119,6 +143,7 @@ impl<'a> Session<'a> {
         retried: Option<(&str, &[i64])>,
     ) -> Result<(), Trouble> {
         let runner = self.runner;
+        let _turn = runner.pages.acquire().await;
         let mut tx = runner.begin().await?;
         let known = Known {
             log: &*runner.log,
@@ -167,11 +192,13 @@ impl<'a> Session<'a> {
         store::park(tx, tenant, plan.parks).await?;
         store::park_events(tx, tenant, plan.parked_events).await?;
         let from = self.checkpoint.position;
-        let moved = store::advance(tx, tenant, written, from, end, self.token).await?;
-        if moved < written.len() {
+        let lags = store::advance(tx, tenant, written, from, end, self.token).await?;
+        if lags.len() < written.len() {
             return Err(Trouble::Fenced);
         }
-        Ok(After { ties: plan.ties, newly_parked: plan.newly_parked, anything_waits })
+        let lag_seconds = lags.into_iter().flatten().fold(0.0, f64::max);
+        let (ties, newly_parked) = (plan.ties, plan.newly_parked);
+        Ok(After { ties, newly_parked, anything_waits, lag_seconds })
     }
 
     fn remember(&mut self, after: After, folded: Vec<Folded>, end: Checkpoint, is_retry: bool) {
@@ -182,6 +209,7 @@ impl<'a> Session<'a> {
             self.parked.units.extend(after.newly_parked);
             self.parked.is_stale = true;
         }
+        self.lag_seconds = after.lag_seconds;
         self.checkpoint = end;
         self.publish();
     }
@@ -252,6 +280,8 @@ impl<'a> Session<'a> {
         let lag = head.max(at) - at;
         metrics::gauge!("ledger_projection_position", "tenant" => tenant.clone()).set(at as f64);
         metrics::gauge!("ledger_projection_lag_events", "tenant" => tenant.clone()).set(lag as f64);
+        let seconds = if lag == 0 { 0.0 } else { self.lag_seconds };
+        metrics::gauge!("ledger_projection_lag_seconds", "tenant" => tenant.clone()).set(seconds);
         metrics::gauge!("ledger_projection_parked_units", "tenant" => tenant)
             .set(self.parked.units.len() as f64);
     }
@@ -262,6 +292,8 @@ struct After {
     ties: super::ties::PageTies,
     newly_parked: HashSet<String>,
     anything_waits: bool,
+    /// How long ago the log accepted the page's last event.
+    lag_seconds: f64,
 }
 
 /// What the log's first event says of the account that it belongs to.
