@@ -188,6 +188,9 @@ impl FromRequestParts<AppState> for Caller {
         match bearer(parts)? {
             Some(token) => {
                 let principal = state.auth.authenticate(token)?;
+                if !state.tenants.has(principal.tenant.as_str()) {
+                    return Err(Problem::Forbidden("The token's tenant has no ledger here."));
+                }
                 Ok(Self(Some(Principal::clone(&principal))))
             }
             None => Ok(Self(None)),
