@@ -3,7 +3,7 @@
 //! Requests look a tenant up in a map that is replaced as a whole; a task reads the folders again
 //! every few seconds, so that a secret is rotated and a tenant is added without a restart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -36,6 +36,11 @@ impl Tenants {
         self.0.load().get(name).cloned()
     }
 
+    /// Whether a tenant is served.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.load().contains_key(name)
+    }
+
     /// Serves these from now on, and no others.
     pub(crate) fn replace<'a>(&self, tenants: impl IntoIterator<Item = &'a TenantConfig>) {
         let served = tenants.into_iter().map(|config| {
@@ -51,8 +56,39 @@ impl Tenants {
     }
 }
 
+/// Makes every configured tenant ready to be served. The tenant `default` has to be; another one
+/// that isn't does not keep the others from being served, and is tried again later.
+///
+/// # Errors
+/// When `default` can't be served.
+pub(crate) async fn open_all(
+    config: &TenantsConfig,
+    log: &dyn EventLog,
+    clock: &Clock,
+) -> Result<Tenants, StartError> {
+    let (configured, errors) = config.all();
+    for error in errors {
+        tracing::warn!(error = chain(&error), "a tenant is left out");
+    }
+    let mut ready = Vec::new();
+    for tenant in &configured {
+        match prepare(log, clock, tenant).await {
+            Ok(()) => ready.push(tenant),
+            Err(error) if tenant.tenant == config.default.tenant => return Err(error),
+            Err(error) => left_out(&tenant.tenant, &error),
+        }
+    }
+    let tenants = Tenants::default();
+    tenants.replace(ready);
+    Ok(tenants)
+}
+
+fn left_out(tenant: &Tenant, error: &StartError) {
+    tracing::warn!(%tenant, error = chain(error), "a tenant is left out");
+}
+
 /// Opens a tenant's log, and publishes its catalogue if it isn't the last one published.
-pub(crate) async fn prepare(
+async fn prepare(
     log: &dyn EventLog,
     clock: &Clock,
     config: &TenantConfig,
@@ -64,9 +100,11 @@ pub(crate) async fn prepare(
     let catalog = |error: PublishError| StartError::Catalog(Box::new(error));
     // First the file: a log is not opened for a tenant that can't be served.
     let file = CatalogFile::of(config).map_err(catalog)?;
-    for unset in &file.parsed.unset_variables {
-        let (variable, plan, interval) = (&unset.variable, &unset.plan, unset.interval);
-        tracing::warn!(%tenant, variable, %plan, %interval, "a plan can't be bought: its price is not set");
+    let unset: Vec<&str> =
+        file.parsed.unset_variables.iter().map(|unset| unset.variable.as_str()).collect();
+    if !unset.is_empty() {
+        let variables = unset.join(" ");
+        tracing::warn!(%tenant, variables, "some plans can't be bought: their prices are not set");
     }
     tenant::open(log, clock, config)
         .await
@@ -89,6 +127,7 @@ pub(crate) async fn follow(
     mut ticks: Ticks,
 ) {
     let mut known = tenants.names();
+    let mut told = BTreeSet::new();
     while ticks.next().await {
         let (configured, errors) = config.all();
         for error in errors {
@@ -98,10 +137,12 @@ pub(crate) async fn follow(
         for tenant in configured {
             if !known.contains(&tenant.tenant) {
                 if let Err(error) = prepare(&*log, &clock, &tenant).await {
-                    let (tenant, error) = (&tenant.tenant, chain(&error));
-                    tracing::warn!(%tenant, error, "a new tenant is left out");
+                    if told.insert(tenant.tenant.clone()) {
+                        left_out(&tenant.tenant, &error);
+                    }
                     continue;
                 }
+                told.remove(&tenant.tenant);
                 known.push(tenant.tenant.clone());
             }
             served.push(tenant);
