@@ -14,3 +14,4 @@ mod bodies;
 mod check;
 mod harness;
 mod scenarios;
+mod webhooks;

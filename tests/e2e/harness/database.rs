@@ -53,9 +53,11 @@ impl Database {
     }
 
     /// A copy of this one, which nobody may be connected to meanwhile.
-    pub(crate) async fn copy(&self) -> Self {
+    pub(crate) async fn copy(&mut self) -> Self {
         self.owner.close().await;
-        Self::copy_of(self.cluster.clone(), &self.name)
+        let copy = Self::copy_of(self.cluster.clone(), &self.name);
+        *self = Self::named(self.cluster.clone(), self.name.clone());
+        copy
     }
 
     fn copy_of(cluster: Place, template: &str) -> Self {
@@ -117,14 +119,14 @@ impl Place {
     }
 }
 
-/// Makes the template and the login on a new cluster.
+/// Makes the login and the template on a new cluster.
 async fn migrate(cluster: &Cluster) {
     cluster.create_database(TEMPLATE).expect("a new cluster has no such database");
-    let url = cluster.url(TEMPLATE, cluster.superuser());
-    let settings = Settings::none().with("LEDGER_OWNER_DATABASE_URL", url);
+    let role = format!("CREATE ROLE {LOGIN} LOGIN NOINHERIT");
+    cluster.execute(TEMPLATE, &role).expect("a new cluster has no such role");
+    let settings = Settings::none()
+        .with("DATABASE_URL", cluster.url(TEMPLATE, LOGIN))
+        .with("LEDGER_OWNER_DATABASE_URL", cluster.url(TEMPLATE, cluster.superuser()));
     let migrated = run(&settings, &["migrate"]).await;
     assert_eq!(migrated.code, Some(0), "ledger migrate: {}{}", migrated.stdout, migrated.stderr);
-    let roles = "ledger_writer, ledger_projector, ledger_api, ledger_auditor";
-    let sql = format!("CREATE ROLE {LOGIN} LOGIN NOINHERIT; GRANT {roles} TO {LOGIN}");
-    cluster.execute(TEMPLATE, &sql).expect("the migrations made the roles");
 }

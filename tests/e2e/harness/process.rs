@@ -29,6 +29,9 @@ pub(crate) struct Service {
 #[derive(Clone, Default)]
 pub(crate) struct Output(Arc<Mutex<String>>);
 
+/// Where to tell the address, once.
+type Ready = Arc<Mutex<Option<oneshot::Sender<String>>>>;
+
 /// A process that has ended.
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
@@ -37,7 +40,7 @@ pub(crate) struct Finished {
 }
 
 impl Service {
-    /// Starts the program and waits for the line `ready URL`.
+    /// Starts the program and waits until it tells where it listens.
     ///
     /// # Errors
     /// What it wrote, when it ended instead.
@@ -54,8 +57,9 @@ impl Service {
         let (tell_ready, ready) = oneshot::channel();
         let stdout = child.stdout.take().expect("standard output is a pipe");
         let stderr = child.stderr.take().expect("standard error is a pipe");
-        output.follow(stdout, Some(tell_ready));
-        output.follow(stderr, None);
+        let tell_ready = Arc::new(Mutex::new(Some(tell_ready)));
+        output.follow(stdout, Arc::clone(&tell_ready));
+        output.follow(stderr, tell_ready);
         let mut service = Self { child, url: String::new(), output };
         match timeout(WAIT_MAX, ready).await {
             Ok(Ok(url)) => service.url = url,
@@ -141,8 +145,8 @@ impl Output {
         lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
     }
 
-    /// Collects lines until the pipe ends, and tells the URL of the line `ready URL`.
-    fn follow(&self, pipe: impl Read + Send + 'static, mut ready: Option<oneshot::Sender<String>>) {
+    /// Collects lines until the pipe ends, and tells the address that one of them names.
+    fn follow(&self, pipe: impl Read + Send + 'static, ready: Ready) {
         let output = self.clone();
         std::thread::spawn(move || {
             let mut pipe = BufReader::new(pipe);
@@ -150,16 +154,26 @@ impl Output {
             while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
                 let text = String::from_utf8_lossy(&line).into_owned();
                 output.0.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
-                if let Some(url) = text.trim().strip_prefix("ready ")
-                    && let Some(ready) = ready.take()
+                if let Some(url) = address_in(&text)
+                    && let Some(ready) = ready.lock().unwrap_or_else(PoisonError::into_inner).take()
                 {
                     // Nobody listens any more when the start took too long.
-                    let _ = ready.send(url.to_owned());
+                    let _ = ready.send(url);
                 }
                 line.clear();
             }
         });
     }
+}
+
+/// `ready URL` of a person's output, or the log line of the listener.
+fn address_in(line: &str) -> Option<String> {
+    if let Some(url) = line.trim().strip_prefix("ready ") {
+        return Some(url.to_owned());
+    }
+    let entry: serde_json::Value = serde_json::from_str(line).ok()?;
+    let address = entry["address"].as_str().filter(|_| entry["message"] == "listening")?;
+    Some(format!("http://{address}"))
 }
 
 /// Runs the program to its end, with these settings and nothing else in its environment.

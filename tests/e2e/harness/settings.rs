@@ -36,7 +36,7 @@ impl Settings {
             .with("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET)
             .with("LEDGER_CATALOG", concat!(env!("CARGO_MANIFEST_DIR"), "/catalogs/trainers.toml"))
             .with("RUST_LOG", "info");
-        PRICES.iter().fold(settings, |settings, (name, price)| settings.with(name, price))
+        PRICES.iter().fold(settings, |settings, (name, price)| settings.with(name, *price))
     }
 
     /// The same with one more, which wins.
