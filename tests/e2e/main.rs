@@ -10,8 +10,15 @@
 
 #![cfg(test)]
 
+mod access;
 mod bodies;
+mod canary;
 mod check;
+mod cli;
+mod crash;
 mod harness;
+mod poison;
+mod positions;
 mod scenarios;
+mod tenants;
 mod webhooks;

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, query_as, query_scalar};
 
+/// A block that claims to be longer is no block.
+const UNPACKED_BYTES_MAX: u32 = 16 << 20;
+
 /// The rows of each table, as PostgreSQL writes them, sorted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Dump(pub(crate) BTreeMap<String, Vec<String>>);
@@ -62,14 +65,35 @@ pub(crate) async fn search(owner: &PgPool, needle: &str) -> Vec<String> {
         let hits = rows.iter().filter(|row| row.contains(needle) || row.contains(&in_hex));
         found.extend(hits.map(|row| format!("{table}: {row}")));
     }
-    let sql = "SELECT body FROM webhook_events";
-    let bodies: Vec<Vec<u8>> = query_scalar(sql).fetch_all(owner).await.unwrap();
-    for packed in bodies {
-        let body = lz4_flex::block::decompress_size_prepended(&packed).unwrap();
-        let body = String::from_utf8_lossy(&body).into_owned();
-        if body.contains(needle) {
-            found.push(format!("a body in webhook_events: {body}"));
+    for (column, text) in unpacked(owner).await {
+        if text.contains(needle) {
+            found.push(format!("packed in {column}: {text}"));
         }
     }
     found
+}
+
+/// Every binary value that is an LZ4 block behind its length, with the column it is in.
+async fn unpacked(owner: &PgPool) -> Vec<(String, String)> {
+    let sql = "SELECT format('%I.%I', table_schema, table_name), quote_ident(column_name)
+        FROM information_schema.columns
+        WHERE data_type = 'bytea' AND table_schema NOT IN ('pg_catalog', 'information_schema')";
+    let columns: Vec<(String, String)> = query_as(sql).fetch_all(owner).await.unwrap();
+    let mut texts = Vec::new();
+    for (table, column) in columns {
+        let sql = format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL");
+        let values: Vec<Vec<u8>> = query_scalar(AssertSqlSafe(sql)).fetch_all(owner).await.unwrap();
+        let blocks = values.iter().filter_map(|value| unpack(value));
+        texts.extend(blocks.map(|text| (format!("{table}.{column}"), text)));
+    }
+    texts
+}
+
+fn unpack(value: &[u8]) -> Option<String> {
+    let (length, _) = value.split_first_chunk::<4>()?;
+    if u32::from_le_bytes(*length) > UNPACKED_BYTES_MAX {
+        return None;
+    }
+    let text = lz4_flex::block::decompress_size_prepended(value).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
 }

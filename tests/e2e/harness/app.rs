@@ -48,6 +48,12 @@ impl TestApp {
         Self::start_on(self.database.clone(), self.settings.clone()).await
     }
 
+    /// A service with the same settings on another database.
+    pub(crate) async fn restart_on(&self, database: Database) -> Self {
+        let settings = self.settings.clone().with("DATABASE_URL", database.url());
+        Self::start_on(database, settings).await
+    }
+
     /// Starts the service again, after [`TestApp::kill`] or [`TestApp::stop`], and waits until it
     /// is ready.
     pub(crate) async fn start_service(&mut self) {
