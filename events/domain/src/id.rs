@@ -18,7 +18,10 @@ pub struct InvalidName {
 }
 
 macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident($what:literal, $max:literal, $extra:literal, $rule:literal);)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident($what:literal, $max:literal, $extra:literal, $rule:literal);
+    )*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

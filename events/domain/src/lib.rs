@@ -6,6 +6,7 @@
 pub mod account;
 pub mod catalog;
 pub mod codec;
+pub mod effective;
 pub mod event;
 pub mod id;
 pub mod money;

@@ -30,7 +30,8 @@ pub enum Expected {
     Revision(i64),
 }
 
-/// What an event does to the counters of usage, written in the transaction of its append.
+/// What an event does to the counters of usage, written in the transaction of its append. A hold
+/// runs from its entry until `until`, unless a later entry names the same id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageEntry {
     /// Whose usage.
@@ -72,9 +73,11 @@ pub enum UsageChange {
 pub struct NewEvent {
     /// Its key: appending it again changes nothing.
     pub key: EventKey,
-    /// The stream that it belongs to.
+    /// The stream that it belongs to: its own (`EventKey::own_stream`), which never holds a second
+    /// event, or a shared one: `tenant`, `trainer-...`, `usage-...`. Others are refused.
     pub stream: StreamName,
-    /// What the writer has seen of that stream.
+    /// What the writer has seen of that stream. In a decision it isn't looked at: the event goes
+    /// to the end of its stream, since nothing can come between the decision and the append.
     pub expected: Expected,
     /// Its type, as the codec names it.
     pub event_type: Arc<str>,
@@ -82,9 +85,9 @@ pub struct NewEvent {
     pub schema_version: i32,
     /// When it happened in the world.
     pub occurred_at: Timestamp,
-    /// What it states.
+    /// What it states; JSON.
     pub data: Vec<u8>,
-    /// Who, why and from where.
+    /// Who, why and from where; JSON.
     pub metadata: Vec<u8>,
     /// What makes this content differ from another under the same key.
     pub content_hash: Hash,
@@ -203,7 +206,9 @@ pub struct Decision {
     pub content_hash: Hash,
     /// The counter to look at.
     pub counter: CounterKey,
-    /// The pure decision. It may be called several times, as the counter changes under a retry.
+    /// The pure decision; its event bears the decision's key and content hash. It may be called
+    /// several times, as the counter changes under a retry. It runs inside the log, one after
+    /// another with all others: it must not block, wait or compute for long.
     pub decide: Arc<dyn Fn(&Counter) -> Verdict + Send + Sync>,
 }
 
@@ -216,9 +221,10 @@ impl fmt::Debug for Decision {
 /// How a decision ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decided {
-    /// Granted: the event is in the log. For a repeated key the counter is as it is now.
+    /// Granted: the event is in the log. The counter is as it stands after it; for a repeated key,
+    /// as it stands now.
     Granted(Outcome, Counter),
-    /// Refused: nothing was appended, and nothing remembers it.
+    /// Refused: nothing was appended, and nothing remembers it. The counter is what was looked at.
     Refused(Counter),
 }
 
@@ -287,17 +293,24 @@ pub enum ReadError {
 /// An event log. One implementation per engine, one contract for all of them (`contract`).
 #[async_trait::async_trait]
 pub trait EventLog: Send + Sync + 'static {
-    /// Opens a tenant's log with its first event, if it isn't open yet, and tells its head.
+    /// Opens a tenant's log with its first event, if it isn't open yet, and tells its head. Of
+    /// several at once one opens it, and all are told the same log.
     async fn open(&self, tenant: &Tenant, first: OpenLog) -> Result<Head, AppendError>;
 
-    /// Appends events to one tenant's log, all or none, and answers once they are durable.
+    /// Appends events to one tenant's log, all or none, and answers once they are durable, with
+    /// one outcome for each event in their order.
+    ///
+    /// Events whose key is in the log already are left out and answered with their place, before
+    /// any expected revision is looked at, so that a retry succeeds after others have appended.
+    /// Dropping the future leaves the append undecided, as a lost answer does: try again.
     async fn append(
         &self,
         tenant: &Tenant,
         events: Vec<NewEvent>,
     ) -> Result<Vec<Outcome>, AppendError>;
 
-    /// Decides and appends in one step.
+    /// Decides and appends in one step. A refusal rests on every fact acknowledged before the
+    /// question was asked, by whichever process.
     async fn append_decided(
         &self,
         tenant: &Tenant,

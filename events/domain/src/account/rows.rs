@@ -88,7 +88,7 @@ impl CustomerUnit {
                     subscriptions.extend(schedule.released_subscription.clone());
                 }
                 Part::PaymentIntent(_) | Part::Charge(_) | Part::Refund(_) | Part::Dispute(_) => {
-                    payments.extend(self.payment_of_part(name))
+                    payments.extend(self.payment_of_part(name));
                 }
                 Part::Links(_)
                 | Part::Ties(_)

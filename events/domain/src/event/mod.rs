@@ -1,6 +1,6 @@
 //! The events: what the ledger may say, each with the version of its shape.
 //!
-//! To add an event: give it a struct in the module of its kind, a line in [`events!`] below, and a
+//! To add an event: give it a struct in the module of its kind, a line in `events!` below, and a
 //! golden file. The compiler then lists every place that has to know what it means.
 //!
 //! A payload is canonical JSON: keys sorted, no floats, decimals as text, absent fields left out.
@@ -59,7 +59,10 @@ macro_rules! events {
 
             /// Reads a payload of the current version; older ones go through
             /// [`crate::codec::decode`].
-            pub(crate) fn from_current(name: &str, data: &[u8]) -> Option<serde_json::Result<Self>> {
+            pub(crate) fn from_current(
+                name: &str,
+                data: &[u8],
+            ) -> Option<serde_json::Result<Self>> {
                 match name {
                     $(stringify!($name) => Some(parse::<$payload>(data).map(Self::$name)),)*
                     _ => None,

@@ -1,0 +1,129 @@
+//! The order of facts within one object.
+
+use ledger_domain::account::{Change, OrderAnomaly};
+use ledger_domain::event::Entry;
+use serde_json::json;
+
+use crate::given::{DAY_0, folded, items, key, orders, sub, view};
+
+/// Every order of arrival gives this status, and these steps of history.
+#[track_caller]
+fn check(entries: &[Entry], status: &str, steps: &[Change]) {
+    for order in orders(entries) {
+        let changes = folded(&order).take_changes();
+        assert_eq!(changes.subscriptions[0].status, *status, "{order:#?}");
+        let history: Vec<Change> = changes.histories[0].1.iter().map(|c| c.change).collect();
+        assert_eq!(history, steps, "{order:#?}");
+    }
+}
+
+#[test]
+fn created_and_paid_within_one_second_is_active() {
+    let entries = [
+        sub("evt_b", DAY_0, "created", json!({"status": "incomplete"}), json!("no_object")),
+        sub("evt_a", DAY_0, "updated", json!({}), json!({"status": "incomplete"})),
+    ];
+    check(&entries, "active", &[Change::Created]);
+}
+
+#[test]
+fn three_chained_updates_of_one_second_follow_their_trail() {
+    let status = |status: &str| json!({"status": status});
+    let entries = [
+        sub("evt_9", DAY_0, "created", status("trialing"), json!("no_object")),
+        // The ids run against the order of what happened.
+        sub("evt_3", DAY_0 + 5, "updated", status("active"), status("trialing")),
+        sub("evt_2", DAY_0 + 5, "updated", status("past_due"), status("active")),
+        sub("evt_1", DAY_0 + 5, "updated", status("unpaid"), status("past_due")),
+    ];
+    let steps = [Change::Created, Change::TrialStarted, Change::TrialEnded, Change::PaymentFailed];
+    check(&entries, "unpaid", &steps);
+}
+
+#[test]
+fn there_and_back_within_one_second_ends_where_it_began() {
+    let until = |at: Option<i64>| json!({ "cancel_at": at });
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        sub("evt_3", DAY_0 + 1, "updated", until(Some(DAY_0 + 9)), until(None)),
+        sub("evt_2", DAY_0 + 1, "updated", json!({}), until(Some(DAY_0 + 9))),
+    ];
+    for order in orders(&entries) {
+        assert_eq!(view(&order).cancel_at, None);
+    }
+    check(&entries, "active", &[Change::Created, Change::CancelScheduled, Change::CancelWithdrawn]);
+}
+
+#[test]
+fn a_late_update_brings_no_deleted_subscription_back() {
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        sub("evt_3", DAY_0 + 9, "deleted", json!({"status": "canceled"}), json!("absent")),
+        sub("evt_2", DAY_0 + 9, "updated", json!({"latest_invoice": "in_2"}), json!("absent")),
+        // Stripe's clocks disagree: even a later second doesn't bring it back.
+        sub("evt_4", DAY_0 + 10, "updated", json!({"latest_invoice": "in_3"}), json!("absent")),
+    ];
+    check(&entries, "canceled", &[Change::Created, Change::Cancelled]);
+}
+
+#[test]
+fn a_stale_update_with_an_old_item_list_changes_only_the_past() {
+    let end = DAY_0 + 30 * 86_400;
+    let starter = items("price_starter_month", DAY_0, end);
+    let pro = items("price_professional_month", DAY_0, end);
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        sub("evt_2", DAY_0 + 5, "updated", json!({"latest_invoice": "in_1"}), json!("absent")),
+        sub("evt_3", DAY_0 + 9, "updated", json!({"items": pro}), json!({"items": starter})),
+    ];
+    for order in orders(&entries) {
+        assert_eq!(view(&order).items[0].price.id.as_str(), "price_professional_month");
+    }
+    check(&entries, "active", &[Change::Created, Change::PlanChanged]);
+}
+
+#[test]
+fn a_missing_fact_is_suspected_until_it_arrives() {
+    let created = sub("evt_1", DAY_0, "created", json!({}), json!("no_object"));
+    let past_due = sub(
+        "evt_2",
+        DAY_0 + 5,
+        "updated",
+        json!({"status": "past_due"}),
+        json!({"status": "active"}),
+    );
+    let active = sub("evt_3", DAY_0 + 9, "updated", json!({}), json!({"status": "past_due"}));
+    let anomalies = |entries: &[Entry]| {
+        let mut changes = folded(entries).take_changes();
+        changes.anomalies.remove(0).1
+    };
+    let gap = OrderAnomaly::GapSuspected(key("evt_3"), Some(key("evt_1")));
+    assert_eq!(anomalies(&[created.clone(), active.clone()]), [gap]);
+    assert_eq!(anomalies(&[active, created, past_due.clone()]), []);
+    let nothing_before = OrderAnomaly::GapSuspected(key("evt_2"), None);
+    assert_eq!(anomalies(&[past_due]), [nothing_before]);
+}
+
+#[test]
+fn what_only_an_id_decided_is_said() {
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        sub("evt_2", DAY_0 + 5, "updated", json!({"status": "past_due"}), json!("absent")),
+        sub("evt_3", DAY_0 + 5, "updated", json!({"status": "unpaid"}), json!("absent")),
+    ];
+    for order in orders(&entries) {
+        let changes = folded(&order).take_changes();
+        assert_eq!(changes.anomalies[0].1, [OrderAnomaly::OrderConflict(key("evt_2"))]);
+        assert_eq!(changes.subscriptions[0].status, *"unpaid");
+    }
+}
+
+#[test]
+fn the_same_fact_again_changes_nothing() {
+    let fact = sub("evt_1", DAY_0, "created", json!({}), json!("no_object"));
+    let mut unit = folded(std::slice::from_ref(&fact));
+    assert_eq!(unit.take_changes().subscriptions.len(), 1);
+    unit.evolve(&fact);
+    let changes = unit.take_changes();
+    assert!(changes.parts.is_empty() && changes.subscriptions.is_empty(), "{changes:?}");
+}

@@ -1,0 +1,138 @@
+//! One row per object that money moves with, however many webhooks told of it.
+
+use ledger_domain::account::{CustomerChanges, PaymentKind, PaymentView};
+use ledger_domain::event::stripe::{
+    Charge, Dispute, Invoice, InvoicePayment, PaymentIntent, Refund,
+};
+use ledger_domain::event::{Entry, Event};
+use serde_json::json;
+
+use crate::given::{DAY_0, entry, folded, orders, reported, stripe_id, sub};
+
+fn paid_month() -> Vec<Entry> {
+    let invoice = |id, at, cause, status, paid| {
+        let snapshot = json!({
+            "id": "in_1", "customer": "cus_1", "subscription": "sub_1", "currency": "usd",
+            "status": status, "total": 2900, "amount_paid": paid, "created": DAY_0,
+        });
+        entry(id, at, Event::InvoiceReported(reported::<Invoice>(cause, snapshot, json!("absent"))))
+    };
+    let intent = json!({
+        "id": "pi_1", "customer": "cus_1", "currency": "usd", "amount": 2900,
+        "amount_received": 2900, "status": "succeeded", "latest_charge": "ch_1",
+    });
+    let paid_by = json!({
+        "id": "inpay_1", "invoice": "in_1", "payment_intent": "pi_1", "status": "paid",
+    });
+    vec![
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        invoice("evt_2", DAY_0, "created", "draft", 0),
+        invoice("evt_3", DAY_0, "finalized", "open", 0),
+        invoice("evt_4", DAY_0, "paid", "paid", 2900),
+        entry(
+            "evt_5",
+            DAY_0,
+            Event::PaymentIntentReported(reported::<PaymentIntent>(
+                "succeeded",
+                intent,
+                json!("absent"),
+            )),
+        ),
+        entry(
+            "evt_6",
+            DAY_0,
+            Event::InvoicePaymentReported(reported::<InvoicePayment>(
+                "paid",
+                paid_by,
+                json!("absent"),
+            )),
+        ),
+    ]
+}
+
+fn given_back() -> Vec<Entry> {
+    let charge = json!({
+        "id": "ch_1", "customer": "cus_1", "currency": "usd", "amount": 2900,
+        "amount_refunded": 1000, "status": "succeeded",
+    });
+    let refund = json!({
+        "id": "re_1", "currency": "usd", "amount": 1000, "charge": "ch_1", "status": "succeeded",
+    });
+    let dispute = json!({
+        "id": "dp_1", "currency": "usd", "amount": 1900, "charge": "ch_1", "status": "lost",
+    });
+    let absent = || json!("absent");
+    vec![
+        entry(
+            "evt_7",
+            DAY_0 + 9,
+            Event::ChargeReported(reported::<Charge>("refunded", charge, absent())),
+        ),
+        entry(
+            "evt_8",
+            DAY_0 + 9,
+            Event::RefundReported(reported::<Refund>("created", refund, absent())),
+        ),
+        entry(
+            "evt_9",
+            DAY_0 + 9,
+            Event::DisputeReported(reported::<Dispute>("closed", dispute, absent())),
+        ),
+    ]
+}
+
+fn row(changes: &CustomerChanges, id: &str) -> PaymentView {
+    let found = changes.payments.iter().find(|view| view.object.as_str() == id);
+    found.unwrap_or_else(|| panic!("no row for {id}")).clone()
+}
+
+#[test]
+fn an_invoice_of_one_second_ends_paid_in_every_order() {
+    for order in orders(&paid_month()[1..4]) {
+        let changes = folded(&order).take_changes();
+        let invoice = row(&changes, "in_1");
+        assert_eq!((invoice.status.as_str(), invoice.paid_minor), ("paid", 2900));
+        let ids: Vec<&str> = invoice.event_ids.iter().map(|key| key.id.as_str()).collect();
+        assert_eq!(ids, ["evt_2", "evt_3", "evt_4"]);
+    }
+}
+
+#[test]
+fn a_refund_finds_its_payment_invoice_and_trainer_in_every_order() {
+    let life = [paid_month(), given_back()].concat();
+    // All orders of nine facts are too many; every rotation and its reverse are not.
+    for start in 0..life.len() {
+        let mut order = life.clone();
+        order.rotate_left(start);
+        for order in [order.clone(), order.into_iter().rev().collect()] {
+            let changes = folded(&order).take_changes();
+            let payment = row(&changes, "pi_1");
+            assert_eq!((payment.paid_minor, payment.refunded_minor), (2900, 1000));
+            assert_eq!(payment.invoice, Some(stripe_id("in_1")));
+            for (id, kind) in [("re_1", PaymentKind::Refund), ("dp_1", PaymentKind::Dispute)] {
+                let row = row(&changes, id);
+                assert_eq!(row.kind, kind);
+                assert_eq!(row.payment, Some(stripe_id("pi_1")));
+                assert_eq!(row.invoice, Some(stripe_id("in_1")));
+                assert_eq!(row.subscription, Some(stripe_id("sub_1")));
+                assert_eq!(row.trainer.expect("a trainer").as_str(), "t1");
+            }
+            let rows: Vec<&str> = changes.payments.iter().map(|row| row.object.as_str()).collect();
+            assert_eq!(rows, ["dp_1", "in_1", "pi_1", "re_1"], "one row per object");
+        }
+    }
+}
+
+#[test]
+fn a_charge_loses_its_own_row_when_its_payment_is_known() {
+    let mut unit = folded(&given_back());
+    let changes = unit.take_changes();
+    assert_eq!(row(&changes, "ch_1").refunded_minor, 1000);
+    for fact in paid_month() {
+        unit.evolve(&fact);
+    }
+    let changes = unit.take_changes();
+    assert_eq!(changes.gone_payments, [stripe_id("ch_1")]);
+    assert_eq!(row(&changes, "pi_1").refunded_minor, 1000);
+    assert_eq!(row(&changes, "re_1").payment, Some(stripe_id("pi_1")));
+}

@@ -1,0 +1,152 @@
+//! What a subscription's view shows.
+
+use ledger_domain::account::ScheduledChange;
+use ledger_domain::event::stripe::{CheckoutSession, Customer, Invoice, Schedule};
+use ledger_domain::event::{CustomerLinked, Entry, Event};
+use ledger_domain::id::TrainerId;
+use ledger_domain::time::Timestamp;
+use serde_json::json;
+
+use crate::given::{DAY_0, entry, folded, orders, reported, stripe_id, sub, view};
+
+fn trainer(id: &str) -> Option<TrainerId> {
+    Some(TrainerId::try_new(id).expect("an id"))
+}
+
+fn invoice(id: &str, at: i64, cause: &str, status: &str, attempts: i64) -> Entry {
+    let snapshot = json!({
+        "id": "in_2", "customer": "cus_1", "subscription": "sub_1", "currency": "usd",
+        "status": status, "attempt_count": attempts, "created": DAY_0, "total": 2900,
+    });
+    let event = reported::<Invoice>(cause, snapshot, json!("absent"));
+    entry(id, at, Event::InvoiceReported(event))
+}
+
+#[test]
+fn it_is_past_due_since_the_first_failure_of_its_oldest_open_invoice() {
+    let past_due = json!({"status": "past_due"});
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        invoice("evt_2", DAY_0 + 100, "payment_failed", "open", 1),
+        sub("evt_3", DAY_0 + 160, "updated", past_due, json!({"status": "active"})),
+        invoice("evt_4", DAY_0 + 90_000, "payment_failed", "open", 2),
+    ];
+    for order in orders(&entries) {
+        assert_eq!(view(&order).past_due_since, Some(Timestamp::from_unix(DAY_0 + 100)));
+    }
+    // Without a word of the invoice, since Stripe first said so.
+    let entries = [entries[0].clone(), entries[2].clone()];
+    assert_eq!(view(&entries).past_due_since, Some(Timestamp::from_unix(DAY_0 + 160)));
+}
+
+#[test]
+fn it_ends_when_it_is_said_to_or_with_its_period() {
+    let end = DAY_0 + 30 * 86_400;
+    let classic = json!({"cancel_at_period_end": true});
+    let flexible = json!({"cancel_at": DAY_0 + 5});
+    let at = |changes| view(&[sub("evt_1", DAY_0, "updated", changes, json!("absent"))]).cancel_at;
+    assert_eq!(at(classic), Some(Timestamp::from_unix(end)));
+    assert_eq!(at(flexible), Some(Timestamp::from_unix(DAY_0 + 5)));
+    assert_eq!(at(json!({})), None);
+}
+
+#[test]
+fn a_schedule_shows_what_comes_next_while_it_is_live() {
+    let end = DAY_0 + 30 * 86_400;
+    let schedule = |id, at, cause, status| {
+        let snapshot = json!({
+            "id": "sub_sched_1", "customer": "cus_1", "subscription": "sub_1", "status": status,
+            "current_phase": {"start_date": DAY_0, "end_date": end},
+            "phases": [
+                {"start_date": DAY_0, "end_date": end, "items": [{"price": "price_enterprise_month"}]},
+                {"start_date": end, "items": [{"price": "price_starter_month"}]},
+            ],
+        });
+        let event = reported::<Schedule>(cause, snapshot, json!("absent"));
+        entry(id, at, Event::ScheduleReported(event))
+    };
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        schedule("evt_2", DAY_0 + 5, "updated", "active"),
+    ];
+    let next = ScheduledChange {
+        at: Timestamp::from_unix(end),
+        prices: vec![stripe_id("price_starter_month")],
+    };
+    for order in orders(&entries) {
+        assert_eq!(view(&order).scheduled, Some(next.clone()));
+    }
+    let released = schedule("evt_3", DAY_0 + 9, "released", "released");
+    let entries = [entries.to_vec(), vec![released]].concat();
+    for order in orders(&entries) {
+        assert_eq!(view(&order).scheduled, None);
+    }
+}
+
+#[test]
+fn it_belongs_to_the_trainer_it_names_else_to_the_customers() {
+    let anonymous = sub("evt_1", DAY_0, "created", json!({"metadata": {}}), json!("no_object"));
+    let session = entry(
+        "evt_2",
+        DAY_0 + 1,
+        Event::CheckoutSessionReported(reported::<CheckoutSession>(
+            "completed",
+            json!({"id": "cs_1", "customer": "cus_1", "client_reference_id": "t7"}),
+            json!("absent"),
+        )),
+    );
+    for order in orders(&[anonymous.clone(), session.clone()]) {
+        let mut unit = folded(&order);
+        let changes = unit.take_changes();
+        assert_eq!(changes.subscriptions[0].trainer, trainer("t7"));
+        assert_eq!(changes.histories[0].1[0].trainer, trainer("t7"));
+        assert!(!changes.link.expect("a link").conflicting);
+    }
+    let named = sub("evt_3", DAY_0 + 2, "updated", json!({}), json!({"metadata": {}}));
+    for order in orders(&[anonymous, session, named]) {
+        assert_eq!(view(&order).trainer, trainer("t1"));
+    }
+}
+
+#[test]
+fn the_latest_word_on_a_customers_trainer_stands_and_the_conflict_is_shown() {
+    let customer = entry(
+        "evt_1",
+        DAY_0,
+        Event::CustomerReported(reported::<Customer>(
+            "created",
+            json!({"id": "cus_1", "metadata": {"trainer_id": "t5"}}),
+            json!("no_object"),
+        )),
+    );
+    let linked = Event::CustomerLinked(CustomerLinked {
+        customer: stripe_id("cus_1"),
+        trainer: trainer("t6").expect("an id"),
+    });
+    let linked = entry("act_1", DAY_0 + 50, linked);
+    for order in orders(&[customer, linked]) {
+        let link = folded(&order).take_changes().link.expect("a link");
+        assert_eq!(Some(link.trainer), trainer("t6"));
+        assert!(link.conflicting);
+    }
+}
+
+#[test]
+fn facts_without_a_trainer_move_whole_when_the_trainer_is_known() {
+    let mut unit =
+        folded(&[sub("evt_1", DAY_0, "created", json!({"metadata": {}}), json!("absent"))]);
+    assert_eq!(unit.take_changes().subscriptions[0].trainer, None);
+    unit.evolve(&invoice("evt_2", DAY_0, "finalized", "open", 0));
+    assert_eq!(unit.take_changes().payments[0].trainer, None);
+    unit.evolve(&entry(
+        "act_1",
+        DAY_0,
+        Event::CustomerLinked(CustomerLinked {
+            customer: stripe_id("cus_1"),
+            trainer: trainer("t1").expect("an id"),
+        }),
+    ));
+    let changes = unit.take_changes();
+    assert_eq!(changes.subscriptions[0].trainer, trainer("t1"));
+    assert_eq!(changes.payments[0].trainer, trainer("t1"));
+}

@@ -1,0 +1,53 @@
+WITH head AS MATERIALIZED (
+    SELECT h.tenant
+    FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::bytea[])
+             AS expected (tenant, position, epoch, root)
+    JOIN log_head h USING (tenant, position, epoch, root)
+    ORDER BY h.tenant
+    FOR UPDATE OF h
+),
+fence AS MATERIALIZED (
+    SELECT count(*) = cardinality($1) AS heads_hold,
+           $5::timestamptz BETWEEN statement_timestamp() - interval '1 second'
+                               AND statement_timestamp() + interval '1 second' AS clock_holds
+    FROM head
+),
+twice AS MATERIALIZED (
+    SELECT k.ordinal, d.position, d.revision, d.content_hash
+    FROM unnest($12::text[], $19::text[], $20::text[])
+             WITH ORDINALITY AS k (tenant, namespace, event_id, ordinal)
+    JOIN event_dedup d USING (tenant, namespace, event_id)/* probes */
+),
+go AS MATERIALIZED (
+    SELECT heads_hold AND clock_holds AND NOT EXISTS (SELECT FROM twice) AS ok FROM fence
+),
+moved AS (
+    UPDATE log_head h
+    SET position = n.position, recorded_at = n.recorded_at, root = n.root, frontier = n.frontier
+    FROM unnest($6::text[], $7::bigint[], $8::bigint[], $9::timestamptz[], $10::bytea[], $11::bytea[])
+             AS n (tenant, was, position, recorded_at, root, frontier)
+    WHERE h.tenant = n.tenant AND h.position = n.was AND (SELECT ok FROM go)
+),
+sealed AS (
+    INSERT INTO log_seal (tenant, size, recorded_at, root)
+    SELECT * FROM unnest($6::text[], $8::bigint[], $9::timestamptz[], $10::bytea[])
+    WHERE (SELECT ok FROM go)
+),
+keys AS (
+    INSERT INTO event_dedup (tenant, position, revision, namespace, event_id, content_hash)
+    SELECT * FROM unnest($12::text[], $13::bigint[], $14::bigint[], $19::text[], $20::text[], $23::bytea[])
+    WHERE (SELECT ok FROM go)
+),
+events AS (
+    INSERT INTO event (format, tenant, position, revision, occurred_at, recorded_at,
+                       schema_version, log_id, namespace, event_id, stream, type, content_hash,
+                       body_hash, text_hash, metadata, data)
+    SELECT 1, e.*
+    FROM unnest($12::text[], $13::bigint[], $14::bigint[], $15::timestamptz[], $16::timestamptz[],
+                $17::integer[], $18::uuid[], $19::text[], $20::text[], $21::text[], $22::text[],
+                $23::bytea[], $24::bytea[], $25::bytea[], $26::bytea[], $27::bytea[]) AS e
+    WHERE (SELECT ok FROM go)
+)/* parts */
+SELECT fence.heads_hold, fence.clock_holds,
+       twice.ordinal, twice.position, twice.revision, twice.content_hash
+FROM fence LEFT JOIN twice ON true

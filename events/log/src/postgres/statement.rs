@@ -1,0 +1,329 @@
+//! The one statement that appends a batch.
+//!
+//! It writes all of the batch or nothing. It writes only if every log still ends where the plan
+//! says (the fence) and none of the batch's keys is in the log. Both looks and the write share one
+//! snapshot, and that is safe: the fence reads the newest version of each head under its lock, so
+//! when the positions hold, nobody has appended since they were read, by an earlier statement whose
+//! snapshot was older. Dedupe rows of every event up to there are then visible to this snapshot.
+//!
+//! The server may run the branches of a `WITH` in any order, but each write asks `go` first, and
+//! `go` can't be answered before the heads are locked.
+
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Utc};
+use ledger_domain::id::EventKey;
+use ledger_domain::time::Timestamp;
+use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::query::Query;
+use sqlx::{Postgres, Row as _};
+use uuid::Uuid;
+
+use crate::batch::{Plan, Row, Slot};
+use crate::port::{Hash, UsageChange};
+use crate::prepare::Beside;
+use crate::state::Known;
+
+/// Parts of the statement that most batches do without: each costs the server some setting up.
+const PROBES: usize = 1;
+const BODIES: usize = 2;
+const TEXTS: usize = 4;
+const USAGE: usize = 8;
+const VARIANTS: usize = 16;
+
+const BASE: &str = include_str!("sql/append.sql");
+/// Parameters of the base, after which the parts count on.
+const BASE_PARAMETERS: usize = 27;
+const PART_MARK: &str = "/* parts */";
+const PROBES_MARK: &str = "/* probes */";
+
+const PROBES_SQL: &str = "
+    UNION ALL
+    SELECT k.ordinal + cardinality($20), d.position, d.revision, d.content_hash
+    FROM unnest(?::text[], ?::text[], ?::text[])
+             WITH ORDINALITY AS k (tenant, namespace, event_id, ordinal)
+    JOIN event_dedup d USING (tenant, namespace, event_id)";
+
+const BODIES_SQL: &str = ",
+bodies AS (
+    INSERT INTO webhook_events (tenant, position, salt, body)
+    SELECT * FROM unnest(?::text[], ?::bigint[], ?::bytea[], ?::bytea[])
+    WHERE (SELECT ok FROM go)
+)";
+
+const TEXTS_SQL: &str = ",
+texts AS (
+    INSERT INTO event_text (tenant, position, salt, text)
+    SELECT b.tenant, b.position, b.salt, convert_from(b.stored, 'UTF8')
+    FROM unnest(?::text[], ?::bigint[], ?::bytea[], ?::bytea[]) b (tenant, position, salt, stored)
+    WHERE (SELECT ok FROM go)
+)";
+
+const USAGE_SQL: &str = ",
+usage AS (
+    INSERT INTO usage_entry
+        (tenant, trainer, feature, occurred_at, position, quantity, held, held_until, hold_id)
+    SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::timestamptz[], ?::bigint[],
+                         ?::bigint[], ?::bigint[], ?::timestamptz[], ?::uuid[])
+    WHERE (SELECT ok FROM go)
+)";
+
+/// The statement in all its variants, by the parts that are in it.
+static STATEMENTS: LazyLock<[&'static str; VARIANTS]> =
+    LazyLock::new(|| std::array::from_fn(|parts| &*compose(parts).leak()));
+
+fn compose(parts: usize) -> String {
+    let mut next = BASE_PARAMETERS;
+    let mut part = |bit: usize, sql: &str| {
+        let mut out = String::new();
+        for (index, piece) in sql.split('?').enumerate() {
+            if parts & bit == 0 {
+                break;
+            }
+            if index > 0 {
+                next += 1;
+                write!(out, "${next}").expect("writing to a string");
+            }
+            out.push_str(piece);
+        }
+        out
+    };
+    // In the order in which the parameters are bound.
+    let probes = part(PROBES, PROBES_SQL);
+    let rest = [(BODIES, BODIES_SQL), (TEXTS, TEXTS_SQL), (USAGE, USAGE_SQL)];
+    let rest: String = rest.into_iter().map(|(bit, sql)| part(bit, sql)).collect();
+    BASE.replace(PROBES_MARK, &probes).replace(PART_MARK, &rest)
+}
+
+/// What the statement found and did.
+#[derive(Debug)]
+pub(super) enum Written {
+    /// All of it is durable, once its transaction is.
+    Yes,
+    /// Nothing: a log ends elsewhere by now.
+    Moved,
+    /// Nothing: the clock and the database's differ too much.
+    ClockDiffers,
+    /// Nothing: these keys are in the log already.
+    Duplicates(Vec<(usize, EventKey, Known)>),
+}
+
+/// Carries the plan out.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    plan: &Plan<'_>,
+    clock: Timestamp,
+) -> Result<Written, sqlx::Error> {
+    let slots = &plan.effects.slots;
+    let rows = &plan.rows;
+    let bodies = beside(slots, rows, |row| row.event.body.as_ref());
+    let texts = beside(slots, rows, |row| row.event.text.as_ref());
+    let usage = usage(slots, rows);
+    let parts = [
+        (PROBES, plan.probes.is_empty()),
+        (BODIES, bodies.0.is_empty()),
+        (TEXTS, texts.0.is_empty()),
+        (USAGE, usage.tenants.is_empty()),
+    ];
+    let parts = parts.into_iter().filter(|(_, empty)| !empty).map(|(bit, _)| bit).sum::<usize>();
+    let mut query =
+        bind_rows(bind_slots(sqlx::query(STATEMENTS[parts]), slots, clock), slots, rows);
+    if parts & PROBES != 0 {
+        query = bind_probes(query, plan);
+    }
+    if parts & BODIES != 0 {
+        query = bind_beside(query, bodies);
+    }
+    if parts & TEXTS != 0 {
+        query = bind_beside(query, texts);
+    }
+    if parts & USAGE != 0 {
+        query = usage.bind(query);
+    }
+    read_result(plan, &query.fetch_all(connection).await?)
+}
+
+type AppendQuery<'q> = Query<'q, Postgres, PgArguments>;
+
+fn bind_slots<'q>(query: AppendQuery<'q>, slots: &'q [Slot], clock: Timestamp) -> AppendQuery<'q> {
+    // Everybody locks heads in this order, so that nobody waits in a circle.
+    let mut fenced: Vec<&Slot> = slots.iter().filter(|s| s.writes() || s.relied_on).collect();
+    fenced.sort_unstable_by(|a, b| a.tenant.as_str().cmp(b.tenant.as_str()));
+    let moved: Vec<&Slot> = fenced.iter().copied().filter(|slot| slot.writes()).collect();
+    query
+        .bind(fenced.iter().map(|s| s.tenant.as_str()).collect::<Vec<_>>())
+        .bind(fenced.iter().map(|s| s.before.position).collect::<Vec<_>>())
+        .bind(fenced.iter().map(|s| s.before.epoch).collect::<Vec<_>>())
+        .bind(fenced.iter().map(|s| &s.before.root[..]).collect::<Vec<_>>())
+        .bind(clock.to_datetime())
+        .bind(moved.iter().map(|s| s.tenant.as_str()).collect::<Vec<_>>())
+        .bind(moved.iter().map(|s| s.before.position).collect::<Vec<_>>())
+        .bind(moved.iter().map(|s| s.after.position).collect::<Vec<_>>())
+        .bind(moved.iter().map(|s| s.after.recorded_at.to_datetime()).collect::<Vec<_>>())
+        .bind(moved.iter().map(|s| &s.after.root[..]).collect::<Vec<_>>())
+        .bind(moved.iter().map(|s| s.after.frontier.to_bytes()).collect::<Vec<_>>())
+}
+
+fn bind_rows<'q>(
+    query: AppendQuery<'q>,
+    slots: &'q [Slot],
+    rows: &'q [Row<'_>],
+) -> AppendQuery<'q> {
+    fn column<'q, T>(rows: &'q [Row<'_>], value: impl Fn(&'q Row<'_>) -> T) -> Vec<T> {
+        rows.iter().map(value).collect()
+    }
+    fn hash(beside: Option<&Beside>) -> Option<&[u8]> {
+        beside.map(|beside| &beside.hash[..])
+    }
+    query
+        .bind(column(rows, |row| slots[row.slot].tenant.as_str()))
+        .bind(column(rows, |row| row.position))
+        .bind(column(rows, |row| row.revision))
+        .bind(column(rows, |row| row.event.event.occurred_at.to_datetime()))
+        .bind(column(rows, |row| slots[row.slot].after.recorded_at.to_datetime()))
+        .bind(column(rows, |row| row.event.event.schema_version))
+        .bind(column(rows, |row| slots[row.slot].after.log_id))
+        .bind(column(rows, |row| row.event.event.key.namespace.as_str()))
+        .bind(column(rows, |row| row.event.event.key.id.as_str()))
+        .bind(column(rows, |row| row.event.event.stream.as_str()))
+        .bind(column(rows, |row| &*row.event.event.event_type))
+        .bind(column(rows, |row| &row.event.event.content_hash[..]))
+        .bind(column(rows, |row| hash(row.event.body.as_ref())))
+        .bind(column(rows, |row| hash(row.event.text.as_ref())))
+        .bind(column(rows, |row| &row.event.event.metadata[..]))
+        .bind(column(rows, |row| &row.event.event.data[..]))
+}
+
+fn bind_probes<'q>(query: AppendQuery<'q>, plan: &'q Plan<'_>) -> AppendQuery<'q> {
+    let slots = &plan.effects.slots;
+    query
+        .bind(plan.probes.iter().map(|(slot, _)| slots[*slot].tenant.as_str()).collect::<Vec<_>>())
+        .bind(plan.probes.iter().map(|(_, key)| key.namespace.as_str()).collect::<Vec<_>>())
+        .bind(plan.probes.iter().map(|(_, key)| key.id.as_str()).collect::<Vec<_>>())
+}
+
+type BesideColumns<'q> = (Vec<&'q str>, Vec<i64>, Vec<&'q [u8]>, Vec<&'q [u8]>);
+
+fn beside<'q>(
+    slots: &'q [Slot],
+    rows: &'q [Row<'_>],
+    of: impl Fn(&'q Row<'_>) -> Option<&'q Beside>,
+) -> BesideColumns<'q> {
+    let mut columns = BesideColumns::default();
+    for row in rows {
+        if let Some(beside) = of(row) {
+            columns.0.push(slots[row.slot].tenant.as_str());
+            columns.1.push(row.position);
+            columns.2.push(&beside.salt);
+            columns.3.push(&beside.stored);
+        }
+    }
+    columns
+}
+
+fn bind_beside<'q>(query: AppendQuery<'q>, columns: BesideColumns<'q>) -> AppendQuery<'q> {
+    query.bind(columns.0).bind(columns.1).bind(columns.2).bind(columns.3)
+}
+
+#[derive(Default)]
+struct UsageColumns<'q> {
+    tenants: Vec<&'q str>,
+    trainers: Vec<&'q str>,
+    features: Vec<&'q str>,
+    occurred_at: Vec<DateTime<Utc>>,
+    positions: Vec<i64>,
+    quantities: Vec<i64>,
+    held: Vec<Option<i64>>,
+    held_until: Vec<Option<DateTime<Utc>>>,
+    hold_ids: Vec<Option<Uuid>>,
+}
+
+fn usage<'q>(slots: &'q [Slot], rows: &'q [Row<'_>]) -> UsageColumns<'q> {
+    let mut columns = UsageColumns::default();
+    for row in rows {
+        let Some(entry) = &row.event.event.usage else { continue };
+        let (quantity, held, until, id) = match entry.change {
+            UsageChange::Count(quantity) => (quantity, None, None, None),
+            UsageChange::Hold { id, quantity, until } => (0, Some(quantity), Some(until), Some(id)),
+            UsageChange::Settle { id, quantity } => (quantity, None, None, Some(id)),
+        };
+        columns.tenants.push(slots[row.slot].tenant.as_str());
+        columns.trainers.push(entry.trainer.as_str());
+        columns.features.push(entry.feature.as_str());
+        columns.occurred_at.push(entry.occurred_at.to_datetime());
+        columns.positions.push(row.position);
+        columns.quantities.push(quantity);
+        columns.held.push(held);
+        columns.held_until.push(until.map(Timestamp::to_datetime));
+        columns.hold_ids.push(id);
+    }
+    columns
+}
+
+impl<'q> UsageColumns<'q> {
+    fn bind(self, query: AppendQuery<'q>) -> AppendQuery<'q> {
+        query
+            .bind(self.tenants)
+            .bind(self.trainers)
+            .bind(self.features)
+            .bind(self.occurred_at)
+            .bind(self.positions)
+            .bind(self.quantities)
+            .bind(self.held)
+            .bind(self.held_until)
+            .bind(self.hold_ids)
+    }
+}
+
+/// Reads what the statement says of itself.
+pub(super) fn read_result(
+    plan: &Plan<'_>,
+    rows: &[sqlx::postgres::PgRow],
+) -> Result<Written, sqlx::Error> {
+    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    if !first.try_get::<bool, _>("clock_holds")? {
+        return Ok(Written::ClockDiffers);
+    }
+    if !first.try_get::<bool, _>("heads_hold")? {
+        return Ok(Written::Moved);
+    }
+    let mut duplicates = Vec::new();
+    for row in rows {
+        let Some(ordinal) = row.try_get::<Option<i64>, _>("ordinal")? else { continue };
+        let index = usize::try_from(ordinal - 1).unwrap_or(usize::MAX);
+        let (slot, key) = match plan.rows.get(index) {
+            Some(row) => (row.slot, &row.event.event.key),
+            None => *plan.probes.get(index - plan.rows.len()).ok_or(sqlx::Error::RowNotFound)?,
+        };
+        duplicates.push((slot, key.clone(), known(row)?));
+    }
+    Ok(if duplicates.is_empty() { Written::Yes } else { Written::Duplicates(duplicates) })
+}
+
+/// A dedupe row.
+pub(super) fn known(row: &sqlx::postgres::PgRow) -> Result<Known, sqlx::Error> {
+    Ok(Known {
+        position: row.try_get("position")?,
+        revision: row.try_get("revision")?,
+        content_hash: row.try_get::<Hash, _>("content_hash")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variant_numbers_its_parameters_without_gaps() {
+        for (parts, sql) in STATEMENTS.iter().enumerate() {
+            let counts = [(PROBES, 3), (BODIES, 4), (TEXTS, 4), (USAGE, 9)];
+            let more: usize = counts.iter().filter(|(b, _)| parts & b != 0).map(|(_, n)| n).sum();
+            for number in 1..=BASE_PARAMETERS + more {
+                assert!(sql.contains(&format!("${number}::")), "${number} in variant {parts}");
+            }
+            assert!(!sql.contains(&format!("${}", BASE_PARAMETERS + more + 1)), "{parts}");
+            assert!(!sql.contains('?') && !sql.contains("/*"), "{sql}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Telling who waits for new events: at once in this process, by notification in others, and by a
+//! slow look in case a notification was lost.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ledger_domain::id::Tenant;
+use sqlx::postgres::PgListener;
+use sqlx::{PgPool, Row};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+const CHANNEL: &str = "ledger_log";
+
+/// Each tenant's last position, as far as this process knows.
+const HEADS: &str = "SELECT i.tenant, h.position FROM log_identity i
+CROSS JOIN LATERAL (
+    SELECT position FROM log_head h WHERE h.tenant = i.tenant ORDER BY h.position DESC LIMIT 1
+) h";
+
+/// The receivers of positions, and what is still to be told to other processes.
+#[derive(Default)]
+pub(super) struct Wakes {
+    positions: Mutex<HashMap<Tenant, watch::Sender<i64>>>,
+    untold: Mutex<HashMap<Tenant, i64>>,
+    told: Notify,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that can panic runs under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Wakes {
+    pub(super) fn subscribe(&self, tenant: &Tenant) -> watch::Receiver<i64> {
+        let mut positions = locked(&self.positions);
+        positions.entry(tenant.clone()).or_insert_with(|| watch::Sender::new(0)).subscribe()
+    }
+
+    /// This process has made everything up to the position durable.
+    pub(super) fn appended(&self, tenant: &Tenant, position: i64) {
+        self.seen(tenant, position);
+        locked(&self.untold).insert(tenant.clone(), position);
+        self.told.notify_one();
+    }
+
+    /// Everything up to the position is durable.
+    fn seen(&self, tenant: &Tenant, position: i64) {
+        let mut positions = locked(&self.positions);
+        let sender = positions.entry(tenant.clone()).or_insert_with(|| watch::Sender::new(0));
+        sender.send_if_modified(|known| {
+            let moves = position > *known;
+            *known = position.max(*known);
+            moves
+        });
+    }
+
+    /// Reads every head.
+    pub(super) async fn look(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+        for row in sqlx::query(HEADS).fetch_all(pool).await? {
+            let tenant: &str = row.try_get("tenant")?;
+            if let Ok(tenant) = Tenant::try_new(tenant) {
+                self.seen(&tenant, row.try_get("position")?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells other processes, at most once per interval whatever the number of appends, since
+    /// notifications commit one after another across the database.
+    pub(super) async fn tell(
+        self: Arc<Self>,
+        pool: PgPool,
+        every: Duration,
+        shutdown: CancellationToken,
+    ) {
+        while wait(&shutdown, self.told.notified()).await {
+            let untold = std::mem::take(&mut *locked(&self.untold));
+            let payloads: Vec<_> =
+                untold.iter().map(|(tenant, position)| format!("{tenant} {position}")).collect();
+            let sql = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) payload";
+            let sent = sqlx::query(sql).bind(CHANNEL).bind(payloads).execute(&pool).await;
+            if let Err(error) = sent {
+                // The others will look by themselves.
+                tracing::debug!(%error, "other processes weren't told of new events");
+            }
+            pause(&shutdown, every).await;
+        }
+    }
+
+    /// Hears what other processes tell.
+    pub(super) async fn listen(
+        self: Arc<Self>,
+        pool: PgPool,
+        every: Duration,
+        shutdown: CancellationToken,
+    ) {
+        while !shutdown.is_cancelled() {
+            let heard = self.hear(&pool);
+            // Dropping the listener in the middle of a message loses the connection, no more.
+            let Some(heard) = shutdown.run_until_cancelled(heard).await else { return };
+            if let Err(error) = heard {
+                tracing::debug!(%error, "listening for new events was interrupted");
+            }
+            pause(&shutdown, every).await;
+        }
+    }
+
+    async fn hear(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.listen(CHANNEL).await?;
+        loop {
+            let notification = listener.recv().await?;
+            let Some((tenant, position)) = notification.payload().split_once(' ') else { continue };
+            if let (Ok(tenant), Ok(position)) = (Tenant::try_new(tenant), position.parse()) {
+                self.seen(&tenant, position);
+            }
+        }
+    }
+
+    /// Looks from time to time.
+    pub(super) async fn poll(
+        self: Arc<Self>,
+        pool: PgPool,
+        every: Duration,
+        shutdown: CancellationToken,
+    ) {
+        while !shutdown.is_cancelled() {
+            pause(&shutdown, every).await;
+            if let Some(Err(error)) = shutdown.run_until_cancelled(self.look(&pool)).await {
+                tracing::debug!(%error, "the heads of the log can't be read");
+            }
+        }
+    }
+}
+
+/// Waits for something unless it is time to end.
+async fn wait(shutdown: &CancellationToken, what: impl Future<Output = ()>) -> bool {
+    shutdown.run_until_cancelled(what).await.is_some()
+}
+
+async fn pause(shutdown: &CancellationToken, time: Duration) {
+    // Either end of the wait is fine.
+    let _ = tokio::time::timeout(time, shutdown.cancelled()).await;
+}

@@ -1,0 +1,11 @@
+//! The crate from outside: one binary, because linking is what takes long.
+
+#![cfg(test)]
+
+mod canary;
+mod golden;
+mod redact;
+mod render;
+mod shapeless;
+mod signature;
+mod support;
