@@ -126,11 +126,7 @@ fn leaf(row: &PgRow, tenant: &str) -> Hash {
 }
 
 fn salted(tag: &[u8], salt: &[u8], body: &[u8]) -> Vec<u8> {
-    let mut hasher = Sha256::new();
-    for part in [tag, salt, body] {
-        hasher.update(u32::try_from(part.len()).unwrap().to_be_bytes());
-        hasher.update(part);
-    }
+    let hasher = Sha256::new().chain_update(tag).chain_update(salt).chain_update(body);
     hasher.finalize().to_vec()
 }
 

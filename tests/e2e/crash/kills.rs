@@ -55,8 +55,8 @@ async fn the_log_survives_kills_of_postgresql() {
     }
     load.wait_for_more(PROGRESS).await;
     let seen = load.finish().await;
-    assert!(interrupted > 0, "kills met requests under way");
-    assert!(seen.unanswered + seen.refused > 0, "and those were not acknowledged");
+    // Those were answered late instead of not at all: the service tries again itself.
+    assert!(interrupted > 0, "kills met requests under way: {seen:?}");
     expect_all(&app, &seen.acknowledged).await;
     expect_equal_to_a_fold(&mut app).await;
 }

@@ -1,5 +1,6 @@
 //! While the database is away nothing is acknowledged, and nothing is lost.
 
+use futures::future::join_all;
 use serde_json::Value;
 
 use super::{count, some_webhook};
@@ -13,8 +14,8 @@ async fn without_its_log_the_service_asks_to_come_again() {
     app.database.cluster().stop().expect("the server can be stopped");
 
     let webhooks: Vec<Value> = (0..8).map(|n| some_webhook(&format!("evt_away_{n}"))).collect();
-    for webhook in &webhooks {
-        let answer = app.stripe().post(webhook).await;
+    let stripe = app.stripe();
+    for answer in join_all(webhooks.iter().map(|webhook| stripe.post(webhook))).await {
         assert_eq!(answer.status, 503, "{answer:?}");
         let seconds = answer.header("retry-after").and_then(|value| value.parse::<u32>().ok());
         assert!(seconds.is_some(), "Retry-After of {answer:?}");
