@@ -10,12 +10,12 @@ pub(crate) fn event(
     id: &str,
     kind: &str,
     created: i64,
-    object: Value,
-    previous: Option<Value>,
+    object: &Value,
+    previous: Option<&Value>,
 ) -> Value {
     let mut data = json!({ "object": object });
     if let Some(previous) = previous {
-        data["previous_attributes"] = previous;
+        data["previous_attributes"] = previous.clone();
     }
     json!({
         "id": id,

@@ -13,12 +13,10 @@ mod story;
 mod subscription;
 mod version;
 
-pub(crate) use event::{event, previous_attributes, thin_event};
-pub(crate) use invoice::Invoice;
-pub(crate) use money::{Charge, Dispute};
-pub(crate) use people::{Checkout, customer};
+pub(crate) use event::{event, thin_event};
+pub(crate) use people::customer;
 pub(crate) use story::Story;
-pub(crate) use subscription::{AI_STARTER, ENTERPRISE, PROFESSIONAL, Price, STARTER, Subscription};
+pub(crate) use subscription::{AI_STARTER, ENTERPRISE, PROFESSIONAL, STARTER};
 pub(crate) use version::Version;
 
 /// Seconds of a day.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// `/api/customers/object`
-pub(crate) fn customer(id: &str, created: i64, metadata: Value) -> Value {
+pub(crate) fn customer(id: &str, created: i64, metadata: &Value) -> Value {
     json!({
         "id": id,
         "object": "customer",

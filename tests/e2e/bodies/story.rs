@@ -76,7 +76,7 @@ impl Story {
     /// A tier is bought in Checkout and paid for.
     pub(crate) fn purchase(&mut self, price: Price) -> &mut Self {
         let new = self.subscription("sub", price);
-        self.tell("customer.created", customer(&self.customer, self.now, json!({})));
+        self.tell("customer.created", &customer(&self.customer, self.now, &json!({})));
         let tier = self.subscribe(new);
         self.checkout(&tier, price.amount);
         self.tier = Some(tier);
@@ -88,11 +88,11 @@ impl Story {
         let mut tier = self.subscription("sub", price);
         let trial = (self.now, self.now + days * DAY);
         (tier.status, tier.trial, tier.period) = ("trialing", Some(trial), trial);
-        self.tell("customer.created", customer(&self.customer, self.now, json!({})));
-        self.tell("customer.subscription.created", tier.json(self.version));
+        self.tell("customer.created", &customer(&self.customer, self.now, &json!({})));
+        self.tell("customer.subscription.created", &tier.json(self.version));
         let mut invoice = self.new_invoice(&tier, "subscription_create", 0);
         (invoice.status, invoice.paid_at, invoice.attempts) = ("paid", Some(self.now), 0);
-        self.tell("invoice.paid", invoice.json(self.version));
+        self.tell("invoice.paid", &invoice.json(self.version));
         self.checkout(&tier, 0);
         self.tier = Some(tier);
         self
@@ -123,11 +123,11 @@ impl Story {
         let (intent, version) = (self.id("pi"), self.version);
         let mut invoice = self.invoice.clone().expect("the period was billed");
         let charge = Charge { declined: true, ..Charge::of(&invoice, &intent, self.now) };
-        self.tell("charge.failed", charge.json(version));
-        self.tell("payment_intent.payment_failed", charge.intent_json(version));
+        self.tell("charge.failed", &charge.json(version));
+        self.tell("payment_intent.payment_failed", &charge.intent_json(version));
         (invoice.status, invoice.attempts) = ("open", invoice.attempts + 1);
         (invoice.next_attempt, invoice.intent) = (Some(self.now + 3 * DAY), Some(intent));
-        self.tell("invoice.payment_failed", invoice.json(version));
+        self.tell("invoice.payment_failed", &invoice.json(version));
         self.invoice = Some(invoice);
         self.change_tier(|tier| tier.status = "past_due");
         self
@@ -184,9 +184,9 @@ impl Story {
     pub(crate) fn refund(&mut self, amount: i64) -> &mut Self {
         let id = self.id("re");
         let mut charge = self.charge.clone().expect("something was paid");
-        self.tell("refund.created", charge.refund_json(&id, amount, self.now));
+        self.tell("refund.created", &charge.refund_json(&id, amount, self.now));
         charge.refunded += amount;
-        self.tell("charge.refunded", charge.json(self.version));
+        self.tell("charge.refunded", &charge.json(self.version));
         self.charge = Some(charge);
         self
     }
@@ -197,7 +197,7 @@ impl Story {
         charge.disputed = true;
         let (id, created) = (self.id("dp"), self.now);
         let dispute = Dispute { id, charge, status: "needs_response", created };
-        self.tell("charge.dispute.created", dispute.json());
+        self.tell("charge.dispute.created", &dispute.json());
         self.dispute = Some(dispute);
         self
     }
@@ -207,27 +207,27 @@ impl Story {
         let mut dispute = self.dispute.take().expect("something was disputed");
         let before = dispute.json();
         dispute.status = status;
-        self.tell_change("charge.dispute.closed", &before, dispute.json());
+        self.tell_change("charge.dispute.closed", &before, &dispute.json());
         self
     }
 
     /// Any other webhook of this story.
-    pub(crate) fn tell(&mut self, kind: &str, object: Value) {
+    pub(crate) fn tell(&mut self, kind: &str, object: &Value) {
         let id = self.id("evt");
         self.events.push(event(self.version, &id, kind, self.now, object, None));
     }
 
-    fn tell_change(&mut self, kind: &str, before: &Value, after: Value) {
+    fn tell_change(&mut self, kind: &str, before: &Value, after: &Value) {
         let id = self.id("evt");
-        let previous = previous_attributes(before, &after);
-        self.events.push(event(self.version, &id, kind, self.now, after, previous));
+        let previous = previous_attributes(before, after);
+        self.events.push(event(self.version, &id, kind, self.now, after, previous.as_ref()));
     }
 
     fn change_tier(&mut self, change: impl FnOnce(&mut Subscription)) {
         let mut tier = self.tier.take().expect("a tier was bought");
         let before = tier.json(self.version);
         change(&mut tier);
-        self.tell_change("customer.subscription.updated", &before, tier.json(self.version));
+        self.tell_change("customer.subscription.updated", &before, &tier.json(self.version));
         self.tier = Some(tier);
     }
 
@@ -235,13 +235,13 @@ impl Story {
     fn subscribe(&mut self, mut new: Subscription) -> Subscription {
         let version = self.version;
         if version.is_basil() {
-            self.tell("customer.subscription.created", new.json(version));
+            self.tell("customer.subscription.created", &new.json(version));
         } else {
             new.status = "incomplete";
             let incomplete = new.json(version);
-            self.tell("customer.subscription.created", incomplete.clone());
+            self.tell("customer.subscription.created", &incomplete);
             new.status = "active";
-            self.tell_change("customer.subscription.updated", &incomplete, new.json(version));
+            self.tell_change("customer.subscription.updated", &incomplete, &new.json(version));
         }
         self.invoice = Some(self.new_invoice(&new, "subscription_create", new.price.amount));
         self.pay();
@@ -259,7 +259,7 @@ impl Story {
             amount,
         };
         let session = session.json();
-        self.tell("checkout.session.completed", session);
+        self.tell("checkout.session.completed", &session);
     }
 
     fn next_period(&mut self) {
@@ -273,7 +273,7 @@ impl Story {
     fn bill(&mut self, reason: &'static str) {
         let tier = self.tier().clone();
         let invoice = self.new_invoice(&tier, reason, tier.price.amount);
-        self.tell("invoice.created", invoice.json(self.version));
+        self.tell("invoice.created", &invoice.json(self.version));
         self.invoice = Some(invoice);
     }
 
@@ -282,17 +282,17 @@ impl Story {
         let (intent, version) = (self.id("pi"), self.version);
         let mut invoice = self.invoice.clone().expect("something was billed");
         let charge = Charge::of(&invoice, &intent, self.now);
-        self.tell("payment_intent.succeeded", charge.intent_json(version));
-        self.tell("charge.succeeded", charge.json(version));
+        self.tell("payment_intent.succeeded", &charge.intent_json(version));
+        self.tell("charge.succeeded", &charge.json(version));
         invoice.status = "open";
-        self.tell("invoice.finalized", invoice.json(version));
+        self.tell("invoice.finalized", &invoice.json(version));
         (invoice.status, invoice.paid_at) = ("paid", Some(self.now));
         (invoice.intent, invoice.next_attempt) = (Some(intent), None);
         invoice.attempts += 1;
-        self.tell("invoice.paid", invoice.json(version));
-        self.tell("invoice.payment_succeeded", invoice.json(version));
+        self.tell("invoice.paid", &invoice.json(version));
+        self.tell("invoice.payment_succeeded", &invoice.json(version));
         if version.is_basil() {
-            self.tell("invoice_payment.paid", invoice.payment_json());
+            self.tell("invoice_payment.paid", &invoice.payment_json());
         }
         (self.charge, self.invoice) = (Some(charge), Some(invoice));
         self
@@ -302,7 +302,7 @@ impl Story {
         subscription.status = "canceled";
         subscription.ended_at = Some(self.now);
         subscription.canceled_at = subscription.canceled_at.or(Some(self.now));
-        self.tell("customer.subscription.deleted", subscription.json(self.version));
+        self.tell("customer.subscription.deleted", &subscription.json(self.version));
     }
 
     fn subscription(&mut self, kind: &str, price: Price) -> Subscription {

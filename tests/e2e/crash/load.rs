@@ -30,7 +30,6 @@ struct Shared {
     attempts: AtomicUsize,
     in_flight: AtomicUsize,
     unanswered: AtomicUsize,
-    refused: AtomicUsize,
     finish: AtomicBool,
 }
 
@@ -40,8 +39,6 @@ pub(crate) struct Seen {
     pub(crate) acknowledged: BTreeMap<String, i64>,
     /// Requests whose connection broke before an answer came.
     pub(crate) unanswered: usize,
-    /// Answers that asked to come again.
-    pub(crate) refused: usize,
 }
 
 impl Load {
@@ -53,7 +50,6 @@ impl Load {
             attempts: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             unanswered: AtomicUsize::new(0),
-            refused: AtomicUsize::new(0),
             finish: AtomicBool::new(false),
         });
         let mut clients = JoinSet::new();
@@ -95,7 +91,6 @@ impl Load {
         Seen {
             acknowledged: self.shared.lock().clone(),
             unanswered: self.shared.unanswered.load(Ordering::SeqCst),
-            refused: self.shared.refused.load(Ordering::SeqCst),
         }
     }
 }
@@ -133,9 +128,8 @@ impl Shared {
             let answer = target.try_post_bytes(webhook.to_string().into_bytes()).await;
             self.in_flight.fetch_sub(1, Ordering::SeqCst);
             match answer {
-                Ok(answer) if answer.status == 503 => {
-                    self.refused.fetch_add(1, Ordering::SeqCst);
-                }
+                // Asked to come again.
+                Ok(answer) if answer.status == 503 => {}
                 Ok(answer) => {
                     let position = accepted(webhook, &answer);
                     let id = webhook["id"].as_str().expect("an id").to_owned();

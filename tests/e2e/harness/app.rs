@@ -142,11 +142,6 @@ impl TestApp {
         self.caller(&Claims::of("auditor", "e2e-auditor"))
     }
 
-    /// An operator.
-    pub(crate) fn operator(&self) -> Caller {
-        self.caller(&Claims::of("operator", "e2e-operator"))
-    }
-
     fn running(&self) -> &Service {
         self.service.as_ref().expect("the service runs")
     }

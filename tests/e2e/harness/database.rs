@@ -62,6 +62,9 @@ impl Database {
 
     fn copy_of(cluster: Place, template: &str) -> Self {
         let name = cluster.get().fresh_database_from(template).expect("a database can be copied");
+        // A copy takes over everything but the rights on the database itself.
+        let grant = format!("GRANT CREATE ON DATABASE {name} TO ledger_projector");
+        cluster.get().execute(&name, &grant).expect("the migrations made the role");
         Self::named(cluster, name)
     }
 

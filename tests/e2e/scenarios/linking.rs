@@ -42,8 +42,8 @@ async fn a_customers_metadata_links_too() {
     webhooks.retain(|webhook| webhook["type"] != "checkout.session.completed");
     scene.app.stripe().deliver_all(&webhooks).await;
     let id = scene.story.customer.clone();
-    let linked = customer(&id, scene.story.now, json!({ "trainer_id": "t1" }));
-    scene.story.pass(DAY).tell("customer.updated", linked);
+    let linked = customer(&id, scene.story.now, &json!({ "trainer_id": "t1" }));
+    scene.story.pass(DAY).tell("customer.updated", &linked);
     scene.deliver().await;
     assert_eq!(scene.current().await["tier"]["slug"], "starter");
 }

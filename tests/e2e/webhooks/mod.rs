@@ -15,8 +15,8 @@ use crate::harness::{TestApp, now};
 /// A webhook of a type that every version has.
 fn some_webhook(id: &str) -> Value {
     let at = now() - 60;
-    let object = customer("cus_1", at, json!({}));
-    event(Version::Clover, id, "customer.created", at, object, None)
+    let object = customer("cus_1", at, &json!({}));
+    event(Version::Clover, id, "customer.created", at, &object, None)
 }
 
 /// How many events the log has of a key of Stripe's.
