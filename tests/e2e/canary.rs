@@ -206,7 +206,7 @@ async fn a_text_that_is_not_allowed_appears_nowhere() {
 
     // The search sees what is there, in plain text and packed.
     let seen = search(app.owner(), "evt_bird_1").await;
-    assert!(seen.iter().any(|hit| hit.starts_with("event")), "{seen:?}");
+    assert!(seen.iter().any(|hit| hit.starts_with("public.event:")), "{seen:?}");
     assert!(seen.iter().any(|hit| hit.starts_with("packed in")), "{seen:?}");
     assert!(answers.contains("evt_bird_1"));
 

@@ -9,7 +9,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Caller, LEDGER, Service, Settings, command, eventually, http, run};
+use crate::harness::{
+    Caller, LEDGER, Service, Settings, address_said, command, eventually, http, run,
+};
 
 /// The user that owns nothing, by convention.
 const NOBODY: u32 = 65_534;
@@ -90,7 +92,8 @@ async fn an_ordinary_user_needs_no_more_than_the_program() {
         chown(&home, Some(NOBODY), Some(NOBODY)).unwrap();
         command.uid(NOBODY).gid(NOBODY);
     }
-    let service = Service::spawn(command).await.unwrap_or_else(|error| panic!("{error}"));
+    let service =
+        Service::spawn(command, address_said).await.unwrap_or_else(|error| panic!("{error}"));
     let anyone = Caller::new(http(), service.url(), None);
     let pricing = anyone.get("/readyz").await;
     assert_eq!(pricing.status, 200, "{pricing:?}");

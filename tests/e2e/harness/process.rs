@@ -32,6 +32,9 @@ pub(crate) struct Output(Arc<Mutex<String>>);
 /// Where to tell the address, once.
 type Ready = Arc<Mutex<Option<oneshot::Sender<String>>>>;
 
+/// Finds the address in a line that tells it.
+pub(crate) type AddressIn = fn(&str) -> Option<String>;
+
 /// A process that has ended.
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
@@ -45,11 +48,12 @@ impl Service {
     /// # Errors
     /// What it wrote, when it ended instead.
     pub(crate) async fn start(settings: &Settings, args: &[&str]) -> Result<Self, String> {
-        Self::spawn(command(LEDGER, settings, args)).await
+        let announces = if args.contains(&"dev") { address_said } else { address_logged };
+        Self::spawn(command(LEDGER, settings, args), announces).await
     }
 
-    /// The same for a command that was made elsewhere.
-    pub(crate) async fn spawn(mut command: Command) -> Result<Self, String> {
+    /// Starts a command and waits for the line that tells an address.
+    pub(crate) async fn spawn(mut command: Command, address_in: AddressIn) -> Result<Self, String> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program can be started");
         watchdog::watch(child.id());
@@ -58,8 +62,8 @@ impl Service {
         let stdout = child.stdout.take().expect("standard output is a pipe");
         let stderr = child.stderr.take().expect("standard error is a pipe");
         let tell_ready = Arc::new(Mutex::new(Some(tell_ready)));
-        output.follow(stdout, Arc::clone(&tell_ready));
-        output.follow(stderr, tell_ready);
+        output.follow(stdout, Arc::clone(&tell_ready), address_in);
+        output.follow(stderr, tell_ready, address_in);
         let mut service = Self { child, url: String::new(), output };
         match timeout(WAIT_MAX, ready).await {
             Ok(Ok(url)) => service.url = url,
@@ -146,7 +150,7 @@ impl Output {
     }
 
     /// Collects lines until the pipe ends, and tells the address that one of them names.
-    fn follow(&self, pipe: impl Read + Send + 'static, ready: Ready) {
+    fn follow(&self, pipe: impl Read + Send + 'static, ready: Ready, address_in: AddressIn) {
         let output = self.clone();
         std::thread::spawn(move || {
             let mut pipe = BufReader::new(pipe);
@@ -166,11 +170,13 @@ impl Output {
     }
 }
 
-/// `ready URL` of a person's output, or the log line of the listener.
-fn address_in(line: &str) -> Option<String> {
-    if let Some(url) = line.trim().strip_prefix("ready ") {
-        return Some(url.to_owned());
-    }
+/// `ready URL`, as `ledger dev` says it.
+pub(crate) fn address_said(line: &str) -> Option<String> {
+    line.trim().strip_prefix("ready ").map(str::to_owned)
+}
+
+/// The listener's line in the log of `ledger serve`.
+fn address_logged(line: &str) -> Option<String> {
     let entry: serde_json::Value = serde_json::from_str(line).ok()?;
     let address = entry["address"].as_str().filter(|_| entry["message"] == "listening")?;
     Some(format!("http://{address}"))

@@ -54,7 +54,8 @@ async fn an_object_that_cant_be_used_becomes_a_dead_letter() {
         assert!(is_dead_letter(&app, &id).await, "{object}");
     }
     let metrics = app.anyone().get("/metrics").await;
-    let counted = metrics.body.lines().find(|line| line.contains("dead_letters_total "));
+    let counted =
+        metrics.body.lines().find(|line| line.starts_with("ledger_webhooks_dead_letters"));
     assert!(counted.is_some_and(|line| line.ends_with(" 7")), "{counted:?}");
 }
 
