@@ -1,0 +1,98 @@
+//! What holds for a whole tenant: its catalogues, how far denials are enforced, what its Stripe
+//! account sells, and which account that is.
+
+mod rows;
+pub(crate) mod store;
+
+use std::collections::BTreeMap;
+
+use ledger_domain::account::{Sold, TenantUnit};
+use ledger_domain::catalog::Catalogs;
+use ledger_domain::event::{Entry, Event};
+use ledger_domain::id::StripeId;
+
+use crate::rows::PartRow;
+use rows::{CatalogRow, EnforcementRow, IdentityRow, SoldRow};
+pub use rows::{EnforcementView, SoldView};
+pub(crate) use store::Batch;
+
+/// Makes the tables.
+pub(crate) const SCHEMA: &str = include_str!("schema.sql");
+
+/// What a page changes for the tenant.
+#[derive(Debug, Default)]
+pub(crate) struct TenantChanges {
+    identity: Option<IdentityRow>,
+    catalogs: Vec<CatalogRow>,
+    enforcement: Vec<EnforcementRow>,
+    sold: BTreeMap<StripeId, (Sold, i64)>,
+    state: Option<Vec<u8>>,
+}
+
+impl TenantChanges {
+    /// Folds events of the tenant and keeps what they change. Catalogues, enforcement and the
+    /// log's identity need no state: each event says everything.
+    ///
+    /// # Errors
+    /// If a published catalogue can't be read: answers go on by the one before it.
+    pub(crate) fn fold<'a>(
+        unit: &mut TenantUnit,
+        entries: impl IntoIterator<Item = &'a Entry>,
+    ) -> Result<Self, String> {
+        let mut changes = Self::default();
+        let mut is_state_touched = false;
+        for entry in entries {
+            match &entry.event {
+                Event::LogOpened(e) => changes.identity = Some(IdentityRow::new(entry, e)),
+                Event::CatalogPublished(e) => {
+                    let row = CatalogRow::new(entry, e);
+                    row.clone().insert_into(&mut Catalogs::new()).map_err(|e| e.to_string())?;
+                    changes.catalogs.push(row);
+                }
+                Event::EnforcementChanged(e) => {
+                    changes.enforcement.push(EnforcementRow::new(entry, e));
+                }
+                _ => {}
+            }
+            if let Some((sold, position)) = unit.evolve(entry) {
+                is_state_touched = true;
+                let id = match &sold {
+                    Sold::Price(price, _) => price.id.clone(),
+                    Sold::Product(product, _) => product.id.clone(),
+                };
+                changes.sold.insert(id, (sold, position));
+            }
+        }
+        changes.state = is_state_touched.then(|| unit.to_bytes());
+        Ok(changes)
+    }
+}
+
+impl Batch {
+    /// Adds what changed for the tenant.
+    pub(crate) fn add(&mut self, unit: &str, changes: &TenantChanges) {
+        if let Some(state) = &changes.state {
+            let (unit, state) = (unit.to_owned(), state.clone());
+            self.parts.push(PartRow { unit, part: String::new(), state });
+        }
+        if let Some(identity) = &changes.identity {
+            self.identity.push(identity.clone());
+        }
+        for row in &changes.catalogs {
+            self.catalogs.push(row.clone());
+        }
+        for row in &changes.enforcement {
+            self.enforcement.push(row.clone());
+        }
+        for (sold, position) in changes.sold.values() {
+            match sold {
+                Sold::Price(price, deleted) => {
+                    self.prices.push(SoldRow::new(&price.id, price, *deleted, *position));
+                }
+                Sold::Product(product, deleted) => {
+                    self.products.push(SoldRow::new(&product.id, product, *deleted, *position));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Every statement on the tables of what holds for a whole tenant.
+
+use ledger_domain::account::LogIdentity;
+use ledger_domain::catalog::Catalogs;
+use ledger_domain::event::stripe::{Price, Product};
+use ledger_domain::id::Tenant;
+use sqlx::PgConnection;
+
+use super::rows::{
+    CatalogColumns, CatalogRow, EnforcementColumns, EnforcementRow, IdentityColumns, IdentityRow,
+    SoldColumns, SoldRow,
+};
+use super::{EnforcementView, SoldView};
+use crate::QueryError;
+use crate::rows::{PartColumns, PartRow};
+
+/// Everything that one page changes in this read model.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Batch {
+    pub(crate) parts: PartColumns,
+    pub(crate) identity: IdentityColumns,
+    pub(crate) catalogs: CatalogColumns,
+    pub(crate) enforcement: EnforcementColumns,
+    pub(crate) prices: SoldColumns,
+    pub(crate) products: SoldColumns,
+}
+
+/// Writes a page's changes.
+pub(crate) async fn write(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    batch: Batch,
+) -> sqlx::Result<()> {
+    batch.parts.run(conn, tenant, UPSERT_PARTS).await?;
+    batch.identity.run(conn, tenant, UPSERT_IDENTITY).await?;
+    batch.catalogs.run(conn, tenant, INSERT_CATALOGS).await?;
+    batch.enforcement.run(conn, tenant, INSERT_ENFORCEMENT).await?;
+    batch.prices.run(conn, tenant, UPSERT_PRICES).await?;
+    batch.products.run(conn, tenant, UPSERT_PRODUCTS).await?;
+    Ok(())
+}
+
+const UPSERT_PARTS: &str = "
+    INSERT INTO tenant_part (tenant, unit, part, state)
+    SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bytea[])
+    ON CONFLICT (tenant, unit, part) DO UPDATE SET state = excluded.state";
+
+const UPSERT_IDENTITY: &str = "
+    INSERT INTO stripe_account (tenant, log_id, livemode, account, position)
+    SELECT $1, * FROM unnest($2::uuid[], $3::boolean[], $4::text[], $5::bigint[])
+    ON CONFLICT (tenant) DO UPDATE SET
+        log_id = excluded.log_id,
+        livemode = excluded.livemode,
+        account = excluded.account,
+        position = excluded.position";
+
+const INSERT_CATALOGS: &str = "
+    INSERT INTO catalog (tenant, position, event_id, effective_at, recorded_at, toml, prices)
+    SELECT $1, position, event_id, effective_at, recorded_at, toml, prices::jsonb
+    FROM unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[],
+        $7::text[]) AS new (position, event_id, effective_at, recorded_at, toml, prices)
+    ON CONFLICT DO NOTHING";
+
+const INSERT_ENFORCEMENT: &str = "
+    INSERT INTO enforcement (tenant, position, event_id, since, recorded_at, mode, actor)
+    SELECT $1, position, event_id, since, recorded_at, mode::jsonb, actor
+    FROM unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[],
+        $7::text[]) AS new (position, event_id, since, recorded_at, mode, actor)
+    ON CONFLICT DO NOTHING";
+
+const UPSERT_PRICES: &str = "
+    INSERT INTO price (tenant, price_id, snapshot, deleted, position)
+    SELECT $1, id, snapshot::jsonb, deleted, position
+    FROM unnest($2::text[], $3::text[], $4::boolean[], $5::bigint[])
+        AS new (id, snapshot, deleted, position)
+    ON CONFLICT (tenant, price_id) DO UPDATE SET
+        snapshot = excluded.snapshot,
+        deleted = excluded.deleted,
+        position = excluded.position";
+
+const UPSERT_PRODUCTS: &str = "
+    INSERT INTO product (tenant, product_id, snapshot, deleted, position)
+    SELECT $1, id, snapshot::jsonb, deleted, position
+    FROM unnest($2::text[], $3::text[], $4::boolean[], $5::bigint[])
+        AS new (id, snapshot, deleted, position)
+    ON CONFLICT (tenant, product_id) DO UPDATE SET
+        snapshot = excluded.snapshot,
+        deleted = excluded.deleted,
+        position = excluded.position";
+
+/// The stored state of units.
+pub(crate) async fn parts(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    units: &[String],
+) -> sqlx::Result<Vec<PartRow>> {
+    const SELECT: &str =
+        "SELECT unit, part, state FROM tenant_part WHERE tenant = $1 AND unit = ANY($2)";
+    sqlx::query_as(SELECT).bind(tenant.as_str()).bind(units).fetch_all(conn).await
+}
+
+/// Whose events belong to the log; none before the log is opened.
+pub(crate) async fn identity(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+) -> Result<Option<LogIdentity>, QueryError> {
+    const SELECT: &str =
+        "SELECT log_id, livemode, account, position FROM stripe_account WHERE tenant = $1";
+    let row: Option<IdentityRow> =
+        sqlx::query_as(SELECT).bind(tenant.as_str()).fetch_optional(conn).await?;
+    Ok(row.map(LogIdentity::try_from).transpose()?)
+}
+
+/// Every catalogue that was published.
+pub(crate) async fn catalogs(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+) -> Result<Catalogs, QueryError> {
+    const SELECT: &str = "
+        SELECT position, event_id, effective_at, recorded_at, toml, prices::text AS prices
+        FROM catalog WHERE tenant = $1 ORDER BY position";
+    let rows: Vec<CatalogRow> =
+        sqlx::query_as(SELECT).bind(tenant.as_str()).fetch_all(conn).await?;
+    let mut catalogs = Catalogs::new();
+    for row in rows {
+        row.insert_into(&mut catalogs)?;
+    }
+    Ok(catalogs)
+}
+
+/// How far denials were enforced, the latest first.
+pub(crate) async fn enforcement(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    limit: i64,
+) -> Result<Vec<EnforcementView>, QueryError> {
+    const SELECT: &str = "
+        SELECT position, event_id, since, recorded_at, mode::text AS mode, actor
+        FROM enforcement WHERE tenant = $1 ORDER BY position DESC LIMIT $2";
+    let rows: Vec<EnforcementRow> =
+        sqlx::query_as(SELECT).bind(tenant.as_str()).bind(limit).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(EnforcementView::try_from).collect::<Result<_, _>>()?)
+}
+
+/// Every price, deleted ones too, in the order of their ids.
+pub(crate) async fn prices(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+) -> Result<Vec<SoldView<Price>>, QueryError> {
+    const SELECT: &str = "SELECT price_id AS id, snapshot::text AS snapshot, deleted, position
+        FROM price WHERE tenant = $1 ORDER BY price_id";
+    let rows: Vec<SoldRow> = sqlx::query_as(SELECT).bind(tenant.as_str()).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|row| row.into_view("price")).collect::<Result<_, _>>()?)
+}
+
+/// Every product, deleted ones too, in the order of their ids.
+pub(crate) async fn products(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+) -> Result<Vec<SoldView<Product>>, QueryError> {
+    const SELECT: &str = "SELECT product_id AS id, snapshot::text AS snapshot, deleted, position
+        FROM product WHERE tenant = $1 ORDER BY product_id";
+    let rows: Vec<SoldRow> = sqlx::query_as(SELECT).bind(tenant.as_str()).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|row| row.into_view("product")).collect::<Result<_, _>>()?)
+}

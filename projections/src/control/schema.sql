@@ -1,0 +1,75 @@
+-- How far the read models are, who writes them, and what they could not take in. A row belongs to
+-- a version of a read model by the name of its schema, so that whoever renames schemas renames
+-- here in the same transaction.
+
+-- One sequence for the tokens of all leases: a token is never given twice, so whoever holds an old
+-- one is told apart even after versions of a read model have changed places.
+CREATE SEQUENCE fence;
+
+CREATE TABLE lease (
+    tenant text COLLATE "C"        NOT NULL,
+    name   text COLLATE "C"        NOT NULL,
+    owner  text        NOT NULL,
+    token  bigint      NOT NULL,
+    until  timestamptz NOT NULL,
+    CONSTRAINT lease_pkey PRIMARY KEY (tenant, name)
+);
+COMMENT ON COLUMN lease.until IS 'by the clock of the database, which alone compares it';
+
+CREATE TABLE checkpoint (
+    tenant      text COLLATE "C"   NOT NULL,
+    read_model  text COLLATE "C"   NOT NULL,
+    log_id      uuid   NOT NULL,
+    epoch       integer NOT NULL,
+    position    bigint NOT NULL,
+    seal        bytea,
+    recorded_at timestamptz,
+    token       bigint NOT NULL,
+    CONSTRAINT checkpoint_pkey PRIMARY KEY (tenant, read_model),
+    CONSTRAINT checkpoint_seal CHECK ((position = 0) = (seal IS NULL))
+) WITH (fillfactor = 50);
+COMMENT ON COLUMN checkpoint.seal IS 'the leaf hash of the event at this position: another hash there means another log';
+COMMENT ON COLUMN checkpoint.recorded_at IS 'of the event at this position';
+
+CREATE TABLE parked_unit (
+    tenant          text COLLATE "C"        NOT NULL,
+    read_model      text COLLATE "C"        NOT NULL,
+    unit            text COLLATE "C"        NOT NULL,
+    reason          text        NOT NULL,
+    attempts        integer     NOT NULL,
+    parked_at       timestamptz NOT NULL,
+    next_attempt_at timestamptz NOT NULL,
+    CONSTRAINT parked_unit_pkey PRIMARY KEY (tenant, read_model, unit)
+);
+
+CREATE TABLE parked_event (
+    tenant     text COLLATE "C"   NOT NULL,
+    read_model text COLLATE "C"   NOT NULL,
+    unit       text COLLATE "C"   NOT NULL,
+    position   bigint NOT NULL,
+    CONSTRAINT parked_event_pkey PRIMARY KEY (tenant, read_model, unit, position)
+);
+COMMENT ON TABLE parked_event IS 'the events that wait, in order, until their unit is taken up again';
+
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['lease', 'checkpoint', 'parked_unit', 'parked_event']
+    LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
+        EXECUTE format('CREATE POLICY projector ON %I TO ledger_projector USING (true)', name);
+    END LOOP;
+    EXECUTE 'CREATE POLICY readers ON checkpoint FOR SELECT TO ledger_api, ledger_auditor
+        USING (tenant = (SELECT public.current_tenant()))';
+    FOREACH name IN ARRAY ARRAY['parked_unit', 'parked_event']
+    LOOP
+        EXECUTE format($policy$CREATE POLICY api ON %I FOR SELECT TO ledger_api USING (
+            tenant = (SELECT public.current_tenant())
+            AND (SELECT public.current_user_id()) = '*')$policy$, name);
+        EXECUTE format('CREATE POLICY auditor ON %I FOR SELECT TO ledger_auditor
+            USING (tenant = (SELECT public.current_tenant()))', name);
+    END LOOP;
+    GRANT SELECT ON checkpoint, parked_unit, parked_event TO ledger_api, ledger_auditor;
+END $$;

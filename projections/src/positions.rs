@@ -1,0 +1,157 @@
+//! Where the read models are: told at once within the process that writes them, asked of the
+//! database elsewhere.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ledger_domain::id::Tenant;
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use crate::control::store;
+use crate::schema::CONTROL;
+
+/// How often the database is asked while somebody waits.
+const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// Where the read models are.
+#[derive(Clone)]
+pub struct Positions {
+    pool: PgPool,
+    read_models: Arc<[String]>,
+    tenants: Arc<Mutex<HashMap<Tenant, Arc<Place>>>>,
+}
+
+struct Place {
+    position: watch::Sender<i64>,
+    is_leading: watch::Sender<bool>,
+    halted: Mutex<Option<String>>,
+    /// Held by the one who asks the database for all who wait.
+    asking: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for Positions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Positions").field("read_models", &self.read_models).finish_non_exhaustive()
+    }
+}
+
+/// Why a wait ended.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError {
+    /// The deadline came first.
+    #[error("the read models are at position {at} only")]
+    Deadline {
+        /// Where they were last seen.
+        at: i64,
+    },
+    /// The database can't be reached.
+    #[error("nobody knows where the read models are")]
+    Unavailable(#[source] sqlx::Error),
+}
+
+impl Positions {
+    /// The positions of some read models, by the names of their schemas, asked over connections
+    /// that may read checkpoints of every tenant.
+    #[must_use]
+    pub fn new(pool: PgPool, read_models: Vec<String>) -> Self {
+        Self { pool, read_models: read_models.into(), tenants: Arc::default() }
+    }
+
+    /// The position as far as it is known without asking; 0 at first.
+    #[must_use]
+    pub fn known(&self, tenant: &Tenant) -> i64 {
+        *self.place(tenant).position.borrow()
+    }
+
+    /// Told whenever the known position rises.
+    #[must_use]
+    pub fn watch(&self, tenant: &Tenant) -> watch::Receiver<i64> {
+        self.place(tenant).position.subscribe()
+    }
+
+    /// Why the tenant's read models are halted, if they are and this process has tried.
+    #[must_use]
+    pub fn halted(&self, tenant: &Tenant) -> Option<String> {
+        let place = self.place(tenant);
+        let halted = place.halted.lock().unwrap_or_else(PoisonError::into_inner);
+        halted.clone()
+    }
+
+    /// Waits until everything up to a position can be read, and tells the position reached.
+    ///
+    /// # Errors
+    /// If the deadline comes first, or the database can't be asked.
+    pub async fn wait_for(
+        &self,
+        tenant: &Tenant,
+        position: i64,
+        deadline: Instant,
+    ) -> Result<i64, WaitError> {
+        let place = self.place(tenant);
+        let mut told = place.position.subscribe();
+        loop {
+            let at = *told.borrow_and_update();
+            if at >= position {
+                return Ok(at);
+            }
+            if Instant::now() >= deadline {
+                return Err(WaitError::Deadline { at });
+            }
+            let until = deadline.min(Instant::now() + ASK_EVERY);
+            if timeout_at(until, told.changed()).await.is_ok() || *place.is_leading.borrow() {
+                continue;
+            }
+            // One asks for all; the others hear of it.
+            let Ok(_asking) = place.asking.try_lock() else { continue };
+            let asked = self.ask(tenant).await.map_err(WaitError::Unavailable)?;
+            self.publish(tenant, asked);
+        }
+    }
+
+    /// Asks the database for the position.
+    ///
+    /// # Errors
+    /// If it can't be reached.
+    pub async fn ask(&self, tenant: &Tenant) -> sqlx::Result<i64> {
+        let begin = format!("BEGIN READ ONLY; SET LOCAL search_path = {CONTROL}, public");
+        let mut tx = self.pool.begin_with(sqlx::AssertSqlSafe(begin)).await?;
+        let position = store::position(&mut tx, tenant, &self.read_models).await?;
+        tx.commit().await?;
+        Ok(position)
+    }
+
+    /// A position is told when it is higher than what was told before: read models never go back
+    /// but by a rebuild, which catches up first.
+    pub(crate) fn publish(&self, tenant: &Tenant, position: i64) {
+        self.place(tenant).position.send_if_modified(|at| {
+            let is_news = position > *at;
+            *at = position.max(*at);
+            is_news
+        });
+    }
+
+    pub(crate) fn set_leading(&self, tenant: &Tenant, is_leading: bool) {
+        self.place(tenant).is_leading.send_replace(is_leading);
+    }
+
+    pub(crate) fn set_halted(&self, tenant: &Tenant, reason: &dyn std::fmt::Display) {
+        let place = self.place(tenant);
+        *place.halted.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_string());
+    }
+
+    fn place(&self, tenant: &Tenant) -> Arc<Place> {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = tenants.entry(tenant.clone()).or_insert_with(|| {
+            Arc::new(Place {
+                position: watch::Sender::new(0),
+                is_leading: watch::Sender::new(false),
+                halted: Mutex::new(None),
+                asking: tokio::sync::Mutex::new(()),
+            })
+        });
+        Arc::clone(place)
+    }
+}

@@ -1,0 +1,122 @@
+//! Who may write. A lease is a row with a token that no lease had before; the token stands on the
+//! checkpoints, and a page whose checkpoint doesn't have it any more is rolled back. So a process
+//! that was paused for however long can do no harm when it goes on.
+
+use std::time::Duration;
+
+use ledger_domain::id::Tenant;
+use tokio_util::sync::CancellationToken;
+
+use super::session::Session;
+use super::trouble::{Halt, Trouble};
+use super::{Runner, wait};
+use crate::control::{Checkpoint, store};
+use crate::schema::CONTROL;
+
+/// A lease that is held, with the checkpoint that it was taken at.
+pub(super) struct Lease {
+    pub(super) token: i64,
+    pub(super) checkpoint: Checkpoint,
+}
+
+impl Runner {
+    /// Takes the lease, if it is free, and projects until shutdown or trouble.
+    pub(super) async fn lead(
+        &self,
+        tenant: &Tenant,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Trouble> {
+        let Some(lease) = self.take_lease(tenant).await? else {
+            wait(self.config.lease_ttl / 4, shutdown).await;
+            return Ok(());
+        };
+        let token = lease.token;
+        tracing::info!(%tenant, token, position = lease.checkpoint.position, "projecting");
+        let mut session = Session::begin(self, tenant, lease).await?;
+        let ended = tokio::select! {
+            ended = session.follow(shutdown) => ended,
+            trouble = self.keep_lease(tenant, token) => Err(trouble),
+        };
+        self.positions.set_leading(tenant, false);
+        if !matches!(ended, Err(Trouble::Fenced)) {
+            self.give_back(tenant, token).await;
+        }
+        ended
+    }
+
+    /// In one transaction: the lease, and its token on the checkpoints.
+    async fn take_lease(&self, tenant: &Tenant) -> Result<Option<Lease>, Trouble> {
+        let Some(head) = self.log.head(tenant).await? else {
+            return Ok(None);
+        };
+        let mut tx = self.begin().await?;
+        let config = &self.config;
+        let (name, owner) = (config.lease.as_str(), config.owner.as_str());
+        let token = store::acquire(&mut tx, tenant, name, owner, config.lease_ttl).await?;
+        let Some(token) = token else { return Ok(None) };
+        let log = (head.log_id, head.epoch);
+        let checkpoints = store::claim(&mut tx, tenant, &config.written(), log, token).await?;
+        tx.commit().await?;
+        Ok(Some(Lease { token, checkpoint: common(checkpoints)? }))
+    }
+
+    /// Renews the lease until that fails.
+    async fn keep_lease(&self, tenant: &Tenant, token: i64) -> Trouble {
+        // Twice missed is still in time.
+        let pause = (self.config.lease_ttl / 3).max(Duration::from_millis(1));
+        loop {
+            let next = tokio::time::Instant::now() + pause;
+            tokio::time::sleep_until(next).await;
+            match self.renew(tenant, token).await {
+                Ok(true) => {}
+                Ok(false) => return Trouble::Fenced,
+                Err(error) => return error.into(),
+            }
+        }
+    }
+
+    async fn renew(&self, tenant: &Tenant, token: i64) -> sqlx::Result<bool> {
+        let mut tx = self.begin().await?;
+        let (name, ttl) = (self.config.lease.as_str(), self.config.lease_ttl);
+        let is_held = store::renew(&mut tx, tenant, name, token, ttl).await?;
+        tx.commit().await?;
+        Ok(is_held)
+    }
+
+    /// A courtesy: without it the successor waits until the lease runs out.
+    async fn give_back(&self, tenant: &Tenant, token: i64) {
+        let given = async {
+            let mut tx = self.begin().await?;
+            store::release(&mut tx, tenant, &self.config.lease, token).await?;
+            tx.commit().await
+        };
+        if let Err(error) = given.await {
+            tracing::debug!(%tenant, %error, "the lease is left to run out");
+        }
+    }
+
+    /// A transaction on the versions that this runner writes. It need not be durable at once: a
+    /// crash of the server takes rows and checkpoint back together, and the log has the rest.
+    pub(super) async fn begin(&self) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+        let path = self.config.schemas.search_path();
+        debug_assert!(path.ends_with("public") && path.contains(CONTROL));
+        let begin =
+            format!("BEGIN; SET LOCAL search_path = {path}; SET LOCAL synchronous_commit = off");
+        self.pool.begin_with(sqlx::AssertSqlSafe(begin)).await
+    }
+}
+
+/// The one checkpoint of read models that advance together.
+fn common(checkpoints: Vec<(String, Checkpoint)>) -> Result<Checkpoint, Halt> {
+    let mut common: Option<Checkpoint> = None;
+    let mut names = Vec::new();
+    let mut is_uneven = false;
+    for (name, checkpoint) in checkpoints {
+        names.push(format!("{name} at {}", checkpoint.position));
+        is_uneven |= *common.get_or_insert_with(|| checkpoint.clone()) != checkpoint;
+    }
+    match common {
+        Some(common) if !is_uneven => Ok(common),
+        _ => Err(Halt::Uneven(names.join(", "))),
+    }
+}

@@ -1,0 +1,203 @@
+//! The runner: reads the log and keeps the read models up to it.
+//!
+//! One page at a time, in one transaction: decode (`page`), find out whose each fact is (`plan`),
+//! fold (`units`), write rows and checkpoint (`write`). What holds at every commit:
+//!
+//! - rows and checkpoint say the same: the checkpoint moves in the transaction that writes the
+//!   rows, from the position that they were at, under the token of the lease that is in force;
+//! - nothing is kept in memory that the database doesn't have: units go back into the cache after
+//!   the commit, and any failure ends the session, with all that it remembers;
+//! - the event at the checkpoint is the one that was folded: every page is read from there on, the
+//!   first event included, and another event in its place halts the runner.
+//!
+//! A fact that can't be taken in parks its unit, not the runner. The events of a parked unit queue
+//! up in order and are tried again at growing intervals.
+
+mod lease;
+mod page;
+mod plan;
+mod retry;
+mod session;
+mod ties;
+mod trouble;
+mod units;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger_domain::id::Tenant;
+use ledger_log::EventLog;
+use sqlx::PgPool;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::{Positions, ReadModel, Schemas};
+pub use trouble::Halt;
+use trouble::Trouble;
+
+/// How a runner works.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Who this is, unique among all processes: the owner of its leases.
+    pub owner: String,
+    /// The lease's name. Runners on the same versions share one.
+    pub lease: String,
+    /// The versions that names of tables mean.
+    pub schemas: Schemas,
+    /// The read models that are written.
+    pub models: Vec<ReadModel>,
+    /// How long a lease holds unless it is renewed.
+    pub lease_ttl: Duration,
+    /// How often the log is looked at without being told that it moved.
+    pub poll: Duration,
+    /// How long to wait after a page for more to come, so that pages aren't needlessly small.
+    pub linger: Duration,
+    /// How many events a page has at most.
+    pub page_events_max: usize,
+    /// How long a page should take at most: pages are made smaller until they do.
+    pub page_time: Duration,
+    /// How many bytes of memory folded units may keep.
+    pub cache_bytes: u64,
+}
+
+impl Config {
+    /// The usual settings for the versions that serve.
+    #[must_use]
+    pub fn live(owner: impl Into<String>) -> Self {
+        Self {
+            owner: owner.into(),
+            lease: "live".into(),
+            schemas: Schemas::LIVE,
+            models: ReadModel::ALL.to_vec(),
+            lease_ttl: Duration::from_secs(10),
+            poll: Duration::from_secs(1),
+            linger: Duration::from_millis(5),
+            page_events_max: 4_096,
+            page_time: Duration::from_millis(250),
+            cache_bytes: 64 << 20,
+        }
+    }
+
+    /// The schemas that are written.
+    pub(crate) fn written(&self) -> Vec<String> {
+        self.models.iter().map(|model| self.schemas.schema(*model)).collect()
+    }
+}
+
+/// How long to wait after a failure that may pass, at first and at most.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// Keeps read models up to the log.
+#[derive(Clone)]
+pub struct Runner {
+    /// Connections as `ledger_projector`.
+    pool: PgPool,
+    log: Arc<dyn EventLog>,
+    config: Arc<Config>,
+    positions: Positions,
+}
+
+impl std::fmt::Debug for Runner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Runner {
+    /// A runner over connections of the role `ledger_projector`.
+    #[must_use]
+    pub fn new(pool: PgPool, log: Arc<dyn EventLog>, config: Config) -> Self {
+        let positions = Positions::new(pool.clone(), config.written());
+        Self { pool, log, config: Arc::new(config), positions }
+    }
+
+    /// Where the read models are, told as they move.
+    #[must_use]
+    pub const fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// Runs every tenant that has a log, and those to come, each in a task of its own. A tenant
+    /// that halts is left alone; the others go on.
+    pub fn spawn(&self, tracker: &TaskTracker, shutdown: CancellationToken) {
+        let (runner, tasks) = (self.clone(), tracker.clone());
+        tracker.spawn(async move {
+            let mut running = std::collections::HashSet::<Tenant>::new();
+            loop {
+                match runner.log.tenants().await {
+                    Ok(tenants) => {
+                        for tenant in tenants {
+                            if running.insert(tenant.clone()) {
+                                runner.spawn_tenant(tenant, &tasks, shutdown.clone());
+                            }
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "the tenants can't be listed"),
+                }
+                if !wait(runner.config.poll, &shutdown).await {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn spawn_tenant(&self, tenant: Tenant, tracker: &TaskTracker, shutdown: CancellationToken) {
+        let runner = self.clone();
+        tracker.spawn(async move {
+            if let Err(halt) = runner.run(&tenant, &shutdown).await {
+                tracing::error!(%tenant, error = %halt, "the read models are halted");
+            }
+        });
+    }
+
+    /// Runs one tenant until shutdown. The page that is being written is finished first.
+    ///
+    /// # Errors
+    /// If going on would make the read models wrong. Trouble that may pass is waited out.
+    pub async fn run(&self, tenant: &Tenant, shutdown: &CancellationToken) -> Result<(), Halt> {
+        let mut pause = BACKOFF.0;
+        while !shutdown.is_cancelled() {
+            let begun = Instant::now();
+            match self.lead(tenant, shutdown).await {
+                Ok(()) => pause = BACKOFF.0,
+                Err(Trouble::Halt(halt)) => {
+                    self.positions.set_halted(tenant, &halt);
+                    metrics::gauge!("ledger_projection_halted", "tenant" => tenant.to_string())
+                        .set(1.0);
+                    return Err(halt);
+                }
+                Err(Trouble::Fenced) => {
+                    tracing::warn!(%tenant, "somebody else writes the read models now");
+                }
+                Err(trouble) => {
+                    let error = chain(&trouble);
+                    tracing::warn!(%tenant, error, "the read models don't advance");
+                    if begun.elapsed() > BACKOFF.1 {
+                        pause = BACKOFF.0;
+                    }
+                    wait(pause, shutdown).await;
+                    pause = (pause * 2).min(BACKOFF.1);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Waits; false = shutdown came first.
+async fn wait(duration: Duration, shutdown: &CancellationToken) -> bool {
+    tokio::time::timeout(duration, shutdown.cancelled()).await.is_err()
+}

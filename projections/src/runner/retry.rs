@@ -1,0 +1,100 @@
+//! Trying parked units again: the events that queue up for one are taken in like a page that ends
+//! where the checkpoint is.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use ledger_domain::id::Tenant;
+use sqlx::PgConnection;
+use tokio::time::Instant;
+
+use super::page::Page;
+use super::plan::read_at;
+use super::session::Session;
+use super::trouble::{Halt, Trouble};
+use crate::control::store;
+
+/// How many events of a parked unit are taken in at once.
+const EVENTS_MAX: i64 = 1_000;
+
+/// How often the table is asked for units that somebody else made due.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
+/// The parked units, as far as they are known in memory.
+pub(super) struct Parked {
+    pub(super) units: HashSet<String>,
+    /// Whether the table has to be asked before anything is said of what is due.
+    pub(super) is_stale: bool,
+    due: Vec<(String, Instant)>,
+    asked: Instant,
+}
+
+impl Parked {
+    pub(super) async fn load(
+        conn: &mut PgConnection,
+        tenant: &Tenant,
+        read_models: &[String],
+    ) -> sqlx::Result<Self> {
+        let asked = Instant::now();
+        let rows = store::parked(conn, tenant, read_models).await?;
+        let units = rows.iter().map(|(unit, _)| unit.clone()).collect();
+        let due = rows.into_iter().map(|(unit, seconds)| {
+            let seconds = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
+            (unit, asked + seconds.min(Duration::from_secs(86_400)))
+        });
+        Ok(Self { units, is_stale: false, due: due.collect(), asked })
+    }
+
+    /// How long until a unit is due, or the table is to be asked.
+    pub(super) fn due_in(&self, now: Instant) -> Duration {
+        match self.due.first() {
+            None => Duration::MAX,
+            Some((_, due)) => due.min(&(self.asked + ASK_EVERY)).saturating_duration_since(now),
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Tries the units that are due.
+    pub(super) async fn retry_due(&mut self) -> Result<(), Trouble> {
+        let is_due = !self.parked.units.is_empty()
+            && (self.parked.is_stale || self.parked.due_in(Instant::now()).is_zero());
+        if !is_due {
+            return Ok(());
+        }
+        self.reload_parked().await?;
+        let now = Instant::now();
+        let due = self.parked.due.iter().filter(|(_, due)| *due <= now);
+        for unit in due.map(|(unit, _)| unit.clone()).collect::<Vec<_>>() {
+            self.retry(&unit).await?;
+        }
+        if self.parked.is_stale {
+            self.reload_parked().await?;
+        }
+        Ok(())
+    }
+
+    async fn reload_parked(&mut self) -> Result<(), Trouble> {
+        let mut tx = self.runner.begin().await?;
+        self.parked = Parked::load(&mut tx, self.tenant, &self.written).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Tries one unit. Where it fails again it is parked again, for longer.
+    async fn retry(&mut self, unit: &str) -> Result<(), Trouble> {
+        let mut tx = self.runner.begin().await?;
+        let written = &self.written;
+        let positions =
+            store::parked_events(&mut tx, self.tenant, written, unit, EVENTS_MAX).await?;
+        tx.commit().await?;
+        let mut events = Vec::with_capacity(positions.len());
+        for position in &positions {
+            let event = read_at(&*self.runner.log, self.tenant, *position).await?;
+            events.push(event.ok_or(Halt::Diverged { position: *position })?);
+        }
+        tracing::info!(tenant = %self.tenant, unit, events = events.len(), "trying a parked unit again");
+        let page = Page { events, end: self.checkpoint.clone() };
+        self.take_in(page, Some((unit, &positions))).await
+    }
+}

@@ -1,0 +1,278 @@
+//! A session: what one holder of the lease does, and all that it remembers. Any trouble ends it,
+//! and the next session begins from what the database holds.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use ledger_domain::account::LogIdentity;
+use ledger_domain::event::Event;
+use ledger_domain::id::Tenant;
+use sqlx::PgConnection;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Runner;
+use super::lease::Lease;
+use super::page::{Page, Read, read};
+use super::plan::{Known, Plan, model_of};
+use super::retry::Parked;
+use super::ties::Ties;
+use super::trouble::{Halt, Trouble};
+use super::units::{Folded, Units};
+use super::write::write;
+use crate::control::{Checkpoint, store};
+use crate::{subscriptions, usage};
+
+/// The smallest page that slowness leads to.
+const PAGE_EVENTS_MIN: usize = 64;
+
+/// What the holder of a lease remembers. Nothing in here is ahead of the database.
+pub(super) struct Session<'a> {
+    pub(super) runner: &'a Runner,
+    pub(super) tenant: &'a Tenant,
+    pub(super) token: i64,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) written: Vec<String>,
+    pub(super) parked: Parked,
+    identity: LogIdentity,
+    units: Units,
+    ties: Ties,
+    anything_waits: bool,
+    page_events: usize,
+}
+
+impl<'a> Session<'a> {
+    /// Begins where the checkpoint is.
+    pub(super) async fn begin(
+        runner: &'a Runner,
+        tenant: &'a Tenant,
+        lease: Lease,
+    ) -> Result<Self, Trouble> {
+        let written = runner.config.written();
+        let mut tx = runner.begin().await?;
+        let anything_waits = subscriptions::store::anything_waits(&mut tx, tenant).await?;
+        let parked = Parked::load(&mut tx, tenant, &written).await?;
+        tx.commit().await?;
+        let session = Self {
+            identity: identity(runner, tenant).await?,
+            units: Units::new(runner.config.cache_bytes),
+            ties: Ties::new(),
+            page_events: runner.config.page_events_max,
+            token: lease.token,
+            checkpoint: lease.checkpoint,
+            runner,
+            tenant,
+            written,
+            parked,
+            anything_waits,
+        };
+        session.check_head().await?;
+        session.publish();
+        runner.positions.set_leading(tenant, true);
+        Ok(session)
+    }
+
+    /// Follows the log until shutdown.
+    pub(super) async fn follow(&mut self, shutdown: &CancellationToken) -> Result<(), Trouble> {
+        let mut head = self.runner.log.watch(self.tenant);
+        let mut checked = Instant::now();
+        while !shutdown.is_cancelled() {
+            if checked.elapsed() >= self.runner.config.poll {
+                self.check_head().await?;
+                checked = Instant::now();
+            }
+            self.retry_due().await?;
+            let begun = Instant::now();
+            let events = self.advance().await?;
+            self.adapt(events, begun.elapsed());
+            self.report(*head.borrow_and_update());
+            if events < self.page_events {
+                self.rest(&mut head, events > 0, shutdown).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in one page and tells how many events it had.
+    async fn advance(&mut self) -> Result<usize, Trouble> {
+        let at = self.checkpoint.position;
+        // From the checkpoint's own event on, to see that it is still there.
+        let (after, limit) = if at == 0 { (0, 0) } else { (at - 1, 1) };
+        let limit = limit + self.page_events;
+        let recorded = self.runner.log.read(self.tenant, after, limit).await?;
+        let Some(page) = Page::after(&self.checkpoint, recorded)? else { return Ok(0) };
+        let events = page.events.len();
+        self.take_in(page, None).await?;
+        metrics::counter!("ledger_projection_events_total").increment(events as u64);
+        metrics::counter!("ledger_projection_pages_total").increment(1);
+        Ok(events)
+    }
+
+    /// Folds and writes a page in one transaction, or the queue of a parked unit that is tried
+    /// again. Whatever fails, the transaction is rolled back and the session ends.
+    ///
+    /// Invariant: memory changes after the commit alone.
+    pub(super) async fn take_in(
+        &mut self,
+        page: Page,
+        retried: Option<(&str, &[i64])>,
+    ) -> Result<(), Trouble> {
+        let runner = self.runner;
+        let mut tx = runner.begin().await?;
+        let known = Known {
+            log: &*runner.log,
+            tenant: self.tenant,
+            config: &runner.config,
+            identity: &self.identity,
+            ties: &self.ties,
+            parked: &self.parked.units,
+            retried: retried.map(|(unit, _)| unit),
+            anything_waits: self.anything_waits,
+        };
+        let mut plan = Plan::make(&mut tx, &known, page.events).await?;
+        let facts = std::mem::take(&mut plan.units);
+        let (mut folded, failed) = self.units.fold(&mut tx, self.tenant, facts).await?;
+        for unit in failed {
+            let (model, name) = (model_of(&unit.key), unit.key.to_string());
+            plan.park(&known, model, name, &unit.reason, unit.positions);
+        }
+        for (unit, reason) in write(&mut tx, self.tenant, &mut folded, &plan.foreign).await? {
+            plan.park(&known, model_of(&unit.key), unit.name, &reason, unit.positions);
+        }
+        if let Some((unit, positions)) =
+            retried.filter(|(unit, _)| !plan.newly_parked.contains(*unit))
+        {
+            store::unpark(&mut tx, self.tenant, &self.written, unit, positions).await?;
+        }
+        let after = self.write_rest(&mut tx, plan, &page.end).await?;
+        tx.commit().await?;
+        self.remember(after, folded, page.end, retried.is_some());
+        Ok(())
+    }
+
+    /// Writes what belongs to no single unit, and the checkpoint.
+    async fn write_rest(
+        &self,
+        tx: &mut PgConnection,
+        plan: Plan,
+        end: &Checkpoint,
+    ) -> Result<After, Trouble> {
+        let (tenant, written) = (self.tenant, &self.written);
+        subscriptions::store::tie(tx, tenant, plan.ties.rows()).await?;
+        let anything_waits = plan.waits.len() > 0;
+        subscriptions::store::wait(tx, tenant, plan.waits).await?;
+        subscriptions::store::stop_waiting(tx, tenant, plan.released).await?;
+        usage::store::add(tx, tenant, usage::rows(&plan.usage)).await?;
+        store::park(tx, tenant, plan.parks).await?;
+        store::park_events(tx, tenant, plan.parked_events).await?;
+        let from = self.checkpoint.position;
+        let moved = store::advance(tx, tenant, written, from, end, self.token).await?;
+        if moved < written.len() {
+            return Err(Trouble::Fenced);
+        }
+        Ok(After { ties: plan.ties, newly_parked: plan.newly_parked, anything_waits })
+    }
+
+    fn remember(&mut self, after: After, folded: Vec<Folded>, end: Checkpoint, is_retry: bool) {
+        self.units.put_back(folded);
+        self.ties.remember(after.ties);
+        self.anything_waits |= after.anything_waits;
+        if is_retry || !after.newly_parked.is_empty() {
+            self.parked.units.extend(after.newly_parked);
+            self.parked.is_stale = true;
+        }
+        self.checkpoint = end;
+        self.publish();
+    }
+
+    /// Whether the log is still the one that the checkpoint was taken in.
+    async fn check_head(&self) -> Result<(), Trouble> {
+        let at = &self.checkpoint;
+        let Some(head) = self.runner.log.head(self.tenant).await? else {
+            return Err(Halt::Behind { position: at.position, head: 0 }.into());
+        };
+        if head.log_id != at.log_id {
+            return Err(Halt::OtherLog { expected: at.log_id, found: head.log_id }.into());
+        }
+        if head.epoch != at.epoch {
+            return Err(Halt::OtherEpoch { expected: at.epoch, found: head.epoch }.into());
+        }
+        if head.position < at.position {
+            return Err(Halt::Behind { position: at.position, head: head.position }.into());
+        }
+        Ok(())
+    }
+
+    /// Pages that take too long become smaller, so that readers see them sooner.
+    fn adapt(&mut self, events: usize, took: Duration) {
+        let config = &self.runner.config;
+        if events > 0 {
+            metrics::histogram!("ledger_projection_page_seconds").record(took.as_secs_f64());
+        }
+        if took > config.page_time {
+            self.page_events =
+                (self.page_events / 2).max(PAGE_EVENTS_MIN.min(config.page_events_max));
+        } else if events >= self.page_events && took < config.page_time / 2 {
+            self.page_events = (self.page_events * 2).min(config.page_events_max);
+        }
+    }
+
+    /// Waits until the log moves, a parked unit is due, or the poll.
+    async fn rest(
+        &self,
+        head: &mut watch::Receiver<i64>,
+        is_busy: bool,
+        shutdown: &CancellationToken,
+    ) {
+        let config = &self.runner.config;
+        if is_busy {
+            super::wait(config.linger, shutdown).await;
+        }
+        if *head.borrow_and_update() > self.checkpoint.position {
+            return;
+        }
+        let longest = config.poll.min(self.parked.due_in(Instant::now()));
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            changed = head.changed() => if changed.is_err() {
+                super::wait(longest, shutdown).await;
+            },
+            () = tokio::time::sleep_until(Instant::now() + longest) => {}
+        }
+    }
+
+    fn publish(&self) {
+        self.runner.positions.publish(self.tenant, self.checkpoint.position);
+    }
+
+    fn report(&self, head: i64) {
+        let tenant = self.tenant.to_string();
+        let at = self.checkpoint.position;
+        let lag = head.max(at) - at;
+        metrics::gauge!("ledger_projection_position", "tenant" => tenant.clone()).set(at as f64);
+        metrics::gauge!("ledger_projection_lag_events", "tenant" => tenant.clone()).set(lag as f64);
+        metrics::gauge!("ledger_projection_parked_units", "tenant" => tenant)
+            .set(self.parked.units.len() as f64);
+    }
+}
+
+/// What memory learns from a page once it is committed.
+struct After {
+    ties: super::ties::PageTies,
+    newly_parked: HashSet<String>,
+    anything_waits: bool,
+}
+
+/// What the log's first event says of the account that it belongs to.
+async fn identity(runner: &Runner, tenant: &Tenant) -> Result<LogIdentity, Trouble> {
+    let corrupt = |what: &str| Halt::Corrupt { position: 1, what: what.into() };
+    let first = runner.log.read(tenant, 0, 1).await?.into_iter().next();
+    let first = first.ok_or_else(|| corrupt("there is no first event"))?;
+    match &read(first) {
+        Read::Entry(entry) if let Event::LogOpened(opened) = &entry.event => {
+            Ok(LogIdentity::from(opened))
+        }
+        Read::Entry(_) | Read::Unreadable(_) => Err(corrupt("it doesn't open the log").into()),
+    }
+}

@@ -1,0 +1,91 @@
+//! Whose an object at Stripe is. Most facts name their customer; some name an object only, and
+//! wait until another fact has tied that object to a customer.
+
+use std::collections::HashMap;
+
+use ledger_domain::id::{StripeId, Tenant};
+use quick_cache::unsync::Cache;
+use sqlx::PgConnection;
+
+use crate::subscriptions::{TieColumns, TieRow, store};
+
+/// How many ties are remembered. Forgetting one costs a look-up.
+const REMEMBERED: usize = 65_536;
+
+/// The ties that are known to be in the table.
+pub(super) struct Ties {
+    stored: Cache<StripeId, StripeId>,
+}
+
+/// The ties that one page makes and looks up, not yet committed.
+#[derive(Default)]
+pub(super) struct PageTies {
+    /// New ones.
+    made: HashMap<StripeId, StripeId>,
+    /// Those found in the table.
+    found: HashMap<StripeId, StripeId>,
+}
+
+impl Ties {
+    pub(super) fn new() -> Self {
+        Self { stored: Cache::new(REMEMBERED) }
+    }
+
+    /// Remembers a page's ties once they are committed.
+    pub(super) fn remember(&mut self, page: PageTies) {
+        for (object, customer) in page.made.into_iter().chain(page.found) {
+            self.stored.insert(object, customer);
+        }
+    }
+}
+
+impl PageTies {
+    /// Ties an object to a customer, if it isn't tied already. Tells whether that is news, as far
+    /// as is known without asking the table.
+    pub(super) fn tie(&mut self, ties: &Ties, object: &StripeId, customer: &StripeId) -> bool {
+        if self.known(ties, object).is_some() {
+            return false;
+        }
+        self.made.insert(object.clone(), customer.clone());
+        true
+    }
+
+    /// The customer of an object, as far as is known without asking the table.
+    pub(super) fn known<'a>(&'a self, ties: &'a Ties, object: &StripeId) -> Option<&'a StripeId> {
+        self.made.get(object).or_else(|| self.found.get(object)).or_else(|| ties.stored.get(object))
+    }
+
+    /// Asks the table for objects that nothing is known of.
+    pub(super) async fn look_up(
+        &mut self,
+        conn: &mut PgConnection,
+        tenant: &Tenant,
+        ties: &Ties,
+        objects: impl IntoIterator<Item = &StripeId>,
+    ) -> sqlx::Result<()> {
+        let unknown: Vec<String> = objects
+            .into_iter()
+            .filter(|object| self.known(ties, object).is_none())
+            .map(|object| object.as_str().to_owned())
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        for row in store::ties(conn, tenant, &unknown).await? {
+            let names = (StripeId::try_from(row.object_id), StripeId::try_from(row.customer_id));
+            if let (Ok(object), Ok(customer)) = names {
+                self.found.insert(object, customer);
+            }
+        }
+        Ok(())
+    }
+
+    /// The new ties as rows.
+    pub(super) fn rows(&self) -> TieColumns {
+        let row = |(object, customer): (&StripeId, &StripeId)| TieRow {
+            object_id: object.as_str().to_owned(),
+            customer_id: customer.as_str().to_owned(),
+        };
+        self.made.iter().map(row).collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! Why a runner can't go on: now, or ever.
+
+use ledger_log::ReadError;
+use uuid::Uuid;
+
+use crate::QueryError;
+
+/// Why the read models of a tenant stay as they are until somebody has looked. Each of these means
+/// that the log isn't the one that they were made from; a rebuild makes them anew from the log
+/// that is there.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// The tenant has another log now.
+    #[error("the read models were made from log {expected}, and the tenant's log is {found} now")]
+    OtherLog {
+        /// The log that they were made from.
+        expected: Uuid,
+        /// The log that is there.
+        found: Uuid,
+    },
+    /// The log was restored from a backup since.
+    #[error(
+        "the read models were made from epoch {expected} of the log, and it is in epoch {found} now: it was restored from a backup"
+    )]
+    OtherEpoch {
+        /// The epoch that they were made in.
+        expected: i32,
+        /// The log's epoch.
+        found: i32,
+    },
+    /// The log ends before the place that the read models have reached.
+    #[error(
+        "the read models are at position {position}, and the log ends at {head}: it has lost events"
+    )]
+    Behind {
+        /// Where they are.
+        position: i64,
+        /// Where the log ends.
+        head: i64,
+    },
+    /// Another event stands where the read models have read on.
+    #[error("the event at position {position} isn't the one that the read models have taken in")]
+    Diverged {
+        /// Where.
+        position: i64,
+    },
+    /// The log can't be what this program wrote.
+    #[error("the event log is corrupt at position {position}: {what}")]
+    Corrupt {
+        /// Where.
+        position: i64,
+        /// What is wrong there.
+        what: String,
+    },
+    /// The read models that are to advance together are at different positions.
+    #[error("{0} are at different positions: rebuild the one that lags beside the others")]
+    Uneven(String),
+}
+
+/// Why a session ends.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// Going on would make the read models wrong.
+    #[error(transparent)]
+    Halt(#[from] Halt),
+    /// Somebody else holds the lease, or the read models have changed places.
+    #[error("the lease is lost")]
+    Fenced,
+    /// The database can't be reached, or refused something that no unit is to blame for.
+    #[error("the read models can't be written")]
+    Database(#[from] sqlx::Error),
+    /// What the read models hold can't be read.
+    #[error("the read models can't be read")]
+    Query(#[source] QueryError),
+    /// The log can't be reached.
+    #[error("the log can't be read")]
+    Log(#[source] ReadError),
+}
+
+impl From<QueryError> for Trouble {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Database(error) => Self::Database(error),
+            error => Self::Query(error),
+        }
+    }
+}
+
+impl From<ReadError> for Trouble {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Corrupt { position, what } => Halt::Corrupt { position, what }.into(),
+            error @ ReadError::Unavailable(_) => Self::Log(error),
+        }
+    }
+}

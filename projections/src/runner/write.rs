@@ -1,0 +1,117 @@
+//! Writing a page's rows. Rows that the database refuses are traced to their unit, which is parked.
+
+use ledger_domain::account::UnitKey;
+use ledger_domain::id::Tenant;
+use sqlx::{Connection, PgConnection};
+
+use super::units::{Changes, Folded};
+use crate::{catalog, grants, subscriptions};
+
+/// Writes the rows of all units but those that the database refuses, and hands these back with
+/// the reason.
+///
+/// Invariant: when this returns, the rows of every unit in `folded` are in the transaction, and no
+/// row of any other.
+pub(super) async fn write(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    folded: &mut Vec<Folded>,
+    foreign: &[String],
+) -> sqlx::Result<Vec<(Folded, String)>> {
+    let mut refused = Vec::new();
+    loop {
+        let error = match attempt(conn, tenant, folded, foreign, Outcome::Keep).await {
+            Ok(()) => return Ok(refused),
+            Err(error) => error,
+        };
+        if !is_refusal(&error) || folded.is_empty() {
+            return Err(error);
+        }
+        let culprit = find(conn, tenant, folded).await?.ok_or(error)?;
+        let (index, reason) = culprit;
+        refused.push((folded.remove(index), reason));
+    }
+}
+
+/// What becomes of an attempt that succeeds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Keep,
+    Undo,
+}
+
+/// The unit without which what comes before it could be written: the end of the shortest beginning
+/// that is refused. None if even no units at all are refused.
+async fn find(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    folded: &[Folded],
+) -> sqlx::Result<Option<(usize, String)>> {
+    let (mut good, mut bad, mut reason) = (0, folded.len(), None);
+    while bad - good > 1 || reason.is_none() {
+        let middle = if bad - good > 1 { good.midpoint(bad) } else { bad };
+        match attempt(conn, tenant, &folded[..middle], &[], Outcome::Undo).await {
+            Ok(()) if middle == bad => return Ok(None),
+            Ok(()) => good = middle,
+            Err(error) if is_refusal(&error) => {
+                bad = middle;
+                reason = Some(format!("its rows were refused: {error}"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(reason.map(|reason| (bad - 1, reason)))
+}
+
+/// Writes rows within a savepoint, so that a refusal leaves the transaction as it was.
+async fn attempt(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    folded: &[Folded],
+    foreign: &[String],
+    outcome: Outcome,
+) -> sqlx::Result<()> {
+    let mut savepoint = conn.begin().await?;
+    match write_all(&mut savepoint, tenant, folded, foreign).await {
+        Ok(()) if outcome == Outcome::Keep => savepoint.commit().await,
+        Ok(()) => savepoint.rollback().await,
+        Err(error) => {
+            savepoint.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+async fn write_all(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    folded: &[Folded],
+    foreign: &[String],
+) -> sqlx::Result<()> {
+    let mut subscriptions = subscriptions::Batch::default();
+    let mut grants = grants::Batch::default();
+    let mut catalog = catalog::Batch::default();
+    for Folded { key, name, changes, .. } in folded {
+        match (key, changes) {
+            (UnitKey::Customer(customer), Changes::Customer(changes)) => {
+                subscriptions.add(name, customer, changes);
+            }
+            (_, Changes::Trainer(changes)) => grants.add(name, changes),
+            (_, Changes::Tenant(changes)) => catalog.add(name, changes),
+            (_, Changes::Customer(_)) => unreachable!("a customer's changes have its key"),
+        }
+    }
+    for event_id in foreign {
+        subscriptions.add_foreign(event_id.clone());
+    }
+    subscriptions::store::write(conn, tenant, subscriptions).await?;
+    grants::store::write(conn, tenant, grants).await?;
+    catalog::store::write(conn, tenant, catalog).await
+}
+
+/// Whether the database refuses what the rows hold: data that no column can hold (class 22), a
+/// broken constraint (23), or two rows for one key (21). Anything else isn't the rows' fault.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.code().is_some_and(|code| ["21", "22", "23"].iter().any(|class| code.starts_with(class)))
+}

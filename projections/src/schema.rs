@@ -1,0 +1,184 @@
+//! The schemas that read models live in, and how they come to be.
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// The schema of what runners keep of themselves: leases, checkpoints, parked units.
+pub(crate) const CONTROL: &str = "projection";
+
+/// A read model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ReadModel {
+    /// Subscriptions, payments, their history, customers' links.
+    Subscriptions,
+    /// Trainers, and what administrators gave and did.
+    Grants,
+    /// Usage by window.
+    Usage,
+    /// Catalogues, enforcement, prices and products.
+    Catalog,
+}
+
+impl ReadModel {
+    /// All of them, in the order in which a page writes them.
+    pub const ALL: [Self; 4] = [Self::Subscriptions, Self::Grants, Self::Catalog, Self::Usage];
+
+    /// The name that operators know it by.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Subscriptions => "subscriptions",
+            Self::Grants => "grants",
+            Self::Usage => "usage",
+            Self::Catalog => "catalog",
+        }
+    }
+
+    /// The statements that make its tables, policies and grants, in the current schema.
+    #[must_use]
+    pub const fn ddl(self) -> &'static str {
+        match self {
+            Self::Subscriptions => crate::subscriptions::SCHEMA,
+            Self::Grants => crate::grants::SCHEMA,
+            Self::Usage => crate::usage::SCHEMA,
+            Self::Catalog => crate::catalog::SCHEMA,
+        }
+    }
+
+    /// The schema of one of its versions.
+    #[must_use]
+    pub fn schema(self, version: Version) -> String {
+        format!("rm_{}{}", self.as_str(), version.suffix())
+    }
+}
+
+/// A version of a read model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Version {
+    /// The one that serves.
+    #[default]
+    Live,
+    /// One that is being built beside it.
+    Next,
+    /// The one that served before.
+    Previous,
+}
+
+impl Version {
+    /// What its schema's name ends with.
+    #[must_use]
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Live => "",
+            Self::Next => "_next",
+            Self::Previous => "_prev",
+        }
+    }
+}
+
+/// Which version of each read model a connection works on. Statements name their tables
+/// unqualified; this says what the names mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Schemas([Version; 4]);
+
+impl Schemas {
+    /// The versions that serve.
+    pub const LIVE: Self = Self([Version::Live; 4]);
+
+    /// The same, but for one read model.
+    #[must_use]
+    pub fn with(mut self, model: ReadModel, version: Version) -> Self {
+        self.0[model as usize] = version;
+        self
+    }
+
+    /// The version of one read model.
+    #[must_use]
+    pub const fn version(self, model: ReadModel) -> Version {
+        self.0[model as usize]
+    }
+
+    /// The schema of one read model.
+    #[must_use]
+    pub fn schema(self, model: ReadModel) -> String {
+        model.schema(self.version(model))
+    }
+
+    /// The value of `search_path`.
+    #[must_use]
+    pub fn search_path(self) -> String {
+        let mut path = String::new();
+        for model in ReadModel::ALL {
+            path.push_str(&self.schema(model));
+            path.push_str(", ");
+        }
+        path + CONTROL + ", public"
+    }
+}
+
+/// Makes the schemas of all read models that aren't there yet. Runs as `ledger_projector`, or as a
+/// role that may become it; the roles and `current_tenant()` must be there.
+///
+/// # Errors
+/// If the database refuses; then nothing has changed.
+pub async fn install(conn: &mut PgConnection) -> sqlx::Result<()> {
+    let mut tx = conn.begin().await?;
+    // Several processes may start at once on a fresh database.
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('ledger projections install'))")
+        .execute(&mut *tx)
+        .await?;
+    if !exists(&mut tx, CONTROL).await? {
+        make(&mut tx, CONTROL, include_str!("control/schema.sql")).await?;
+    }
+    for model in ReadModel::ALL {
+        let schema = model.schema(Version::Live);
+        if !exists(&mut tx, &schema).await? {
+            make(&mut tx, &schema, model.ddl()).await?;
+        }
+    }
+    tx.commit().await
+}
+
+/// Makes the schema of one version of a read model, empty.
+///
+/// # Errors
+/// If it is there already, or the database refuses.
+pub async fn create(
+    conn: &mut PgConnection,
+    model: ReadModel,
+    version: Version,
+) -> sqlx::Result<()> {
+    let mut tx = conn.begin().await?;
+    make(&mut tx, &model.schema(version), model.ddl()).await?;
+    tx.commit().await
+}
+
+async fn exists(conn: &mut PgConnection, schema: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(schema).fetch_one(conn).await
+}
+
+/// The role and the path end with the transaction.
+async fn make(conn: &mut PgConnection, schema: &str, ddl: &str) -> sqlx::Result<()> {
+    let sql = format!(
+        "SET LOCAL ROLE ledger_projector;
+         CREATE SCHEMA {schema};
+         GRANT USAGE ON SCHEMA {schema} TO ledger_api, ledger_auditor;
+         SET LOCAL search_path = {schema};
+         {ddl}
+         SET LOCAL search_path = DEFAULT;
+         RESET ROLE;"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_search_path_names_one_version_of_each() {
+        assert_eq!(
+            Schemas::LIVE.with(ReadModel::Grants, Version::Next).search_path(),
+            "rm_subscriptions, rm_grants_next, rm_catalog, rm_usage, projection, public"
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! Subscriptions, payments and their history: what Stripe's facts about customers add up to.
+
+mod payments;
+mod rows;
+pub(crate) mod store;
+
+use ledger_domain::account::{CustomerChanges, OrderAnomaly};
+use ledger_domain::id::StripeId;
+
+use crate::history::ChangeRow;
+use crate::rows::{PartRow, key_text, table_rows};
+use payments::{LinkRow, PaymentRow};
+use rows::{ItemRow, SubscriptionRow};
+pub(crate) use store::Batch;
+
+/// Makes the tables.
+pub(crate) const SCHEMA: &str = include_str!("schema.sql");
+
+table_rows! {
+    /// How many rows a list has now; what lies beyond is to go.
+    CountRow, CountColumns {
+        subject: String,
+        count: i32,
+    }
+}
+
+table_rows! {
+    /// An object whose anomalies are told anew.
+    SubjectRow, SubjectColumns {
+        customer_id: String,
+        subject: String,
+    }
+}
+
+table_rows! {
+    /// Something that a person should look at.
+    AnomalyRow, AnomalyColumns {
+        customer_id: String,
+        subject: String,
+        kind: String,
+        event_id: String,
+        previous_event_id: Option<String>,
+    }
+}
+
+table_rows! {
+    /// Whose an object is.
+    TieRow, TieColumns {
+        object_id: String,
+        customer_id: String,
+    }
+}
+
+table_rows! {
+    /// A fact that waits for an object.
+    WaitingRow, WaitingColumns {
+        waits_for: String,
+        position: i64,
+    }
+}
+
+impl Batch {
+    /// Adds what changed for one customer.
+    pub(crate) fn add(&mut self, unit: &str, customer: &StripeId, changes: &CustomerChanges) {
+        for (part, state) in &changes.parts {
+            let (unit, part, state) = (unit.to_owned(), part.clone(), state.clone());
+            self.parts.push(PartRow { unit, part, state });
+        }
+        for view in &changes.subscriptions {
+            self.subscriptions.push(SubscriptionRow::from(view));
+            for row in ItemRow::of(view) {
+                self.items.push(row);
+            }
+            self.item_counts.push(count(view.id.as_str(), view.items.len()));
+        }
+        for (subject, steps) in &changes.histories {
+            for step in steps {
+                self.history.push(ChangeRow::from(step));
+            }
+            self.history_counts.push(count(subject.as_str(), steps.len()));
+        }
+        for view in &changes.payments {
+            self.payments.push(PaymentRow::from(view));
+        }
+        self.gone_payments.extend(changes.gone_payments.iter().map(|id| id.as_str().to_owned()));
+        if let Some(link) = &changes.link {
+            self.links.push(LinkRow::from(link));
+        }
+        for (subject, anomalies) in &changes.anomalies {
+            self.look_at(customer.as_str(), subject, anomalies);
+        }
+    }
+
+    /// Adds an event of another mode or account than the log's.
+    pub(crate) fn add_foreign(&mut self, event_id: String) {
+        self.anomalies.push(AnomalyRow {
+            customer_id: String::new(),
+            subject: "event".into(),
+            kind: "foreign".into(),
+            event_id,
+            previous_event_id: None,
+        });
+    }
+
+    fn look_at(&mut self, customer: &str, subject: &str, anomalies: &[OrderAnomaly]) {
+        let (customer_id, subject) = (customer.to_owned(), subject.to_owned());
+        for anomaly in anomalies {
+            let (kind, event, previous) = match anomaly {
+                OrderAnomaly::GapSuspected(event, previous) => {
+                    ("gap_suspected", event, previous.as_ref())
+                }
+                OrderAnomaly::OrderConflict(event) => ("order_conflict", event, None),
+            };
+            self.anomalies.push(AnomalyRow {
+                customer_id: customer_id.clone(),
+                subject: subject.clone(),
+                kind: kind.into(),
+                event_id: key_text(event),
+                previous_event_id: previous.map(key_text),
+            });
+        }
+        self.looked_at.push(SubjectRow { customer_id, subject });
+    }
+}
+
+fn count(subject: &str, len: usize) -> CountRow {
+    CountRow { subject: subject.to_owned(), count: i32::try_from(len).unwrap_or(i32::MAX) }
+}

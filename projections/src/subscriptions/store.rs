@@ -1,0 +1,290 @@
+//! Every statement on the tables of subscriptions, payments and their history.
+
+use ledger_domain::account::{PaymentView, SubscriptionView};
+use ledger_domain::id::{Tenant, TrainerId};
+use sqlx::PgConnection;
+
+use super::payments::{LinkColumns, PaymentColumns, PaymentRow};
+use super::rows::{ItemColumns, ItemRow, SubscriptionColumns, SubscriptionRow};
+use super::{AnomalyColumns, TieColumns, TieRow, WaitingColumns};
+use crate::QueryError;
+use crate::history::{ChangeColumns, ChangeRow};
+use crate::rows::{PartColumns, PartRow};
+
+/// Everything that one page changes in this read model.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Batch {
+    pub(crate) parts: PartColumns,
+    pub(crate) subscriptions: SubscriptionColumns,
+    pub(crate) items: ItemColumns,
+    /// How many items each subscription has.
+    pub(crate) item_counts: super::CountColumns,
+    pub(crate) history: ChangeColumns,
+    /// How many steps each subscription's history has.
+    pub(crate) history_counts: super::CountColumns,
+    pub(crate) payments: PaymentColumns,
+    pub(crate) gone_payments: Vec<String>,
+    pub(crate) links: LinkColumns,
+    /// Whose anomalies are replaced.
+    pub(crate) looked_at: super::SubjectColumns,
+    pub(crate) anomalies: AnomalyColumns,
+}
+
+/// Writes a page's changes.
+pub(crate) async fn write(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    batch: Batch,
+) -> sqlx::Result<()> {
+    batch.parts.run(conn, tenant, UPSERT_PARTS).await?;
+    batch.subscriptions.run(conn, tenant, include_str!("upsert_subscriptions.sql")).await?;
+    batch.items.run(conn, tenant, include_str!("upsert_items.sql")).await?;
+    batch.item_counts.run(conn, tenant, TRIM_ITEMS).await?;
+    batch.history.run(conn, tenant, include_str!("upsert_history.sql")).await?;
+    batch.history_counts.run(conn, tenant, TRIM_HISTORY).await?;
+    if !batch.gone_payments.is_empty() {
+        let query = sqlx::query(DELETE_PAYMENTS).bind(tenant.as_str()).bind(batch.gone_payments);
+        query.execute(&mut *conn).await?;
+    }
+    batch.payments.run(conn, tenant, include_str!("upsert_payments.sql")).await?;
+    batch.links.run(conn, tenant, UPSERT_LINKS).await?;
+    batch.looked_at.run(conn, tenant, DELETE_ANOMALIES).await?;
+    batch.anomalies.run(conn, tenant, INSERT_ANOMALIES).await?;
+    Ok(())
+}
+
+const UPSERT_PARTS: &str = "
+    INSERT INTO unit_part (tenant, unit, part, state)
+    SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bytea[])
+    ON CONFLICT (tenant, unit, part) DO UPDATE SET state = excluded.state";
+
+const TRIM_ITEMS: &str = "
+    DELETE FROM subscription_items AS i
+    USING unnest($2::text[], $3::integer[]) AS now (subject, count)
+    WHERE i.tenant = $1 AND i.subscription_id = now.subject AND i.ordinal >= now.count";
+
+const TRIM_HISTORY: &str = "
+    DELETE FROM tier_history AS h
+    USING unnest($2::text[], $3::integer[]) AS now (subject, count)
+    WHERE h.tenant = $1 AND h.subject = now.subject AND h.ordinal >= now.count";
+
+const DELETE_PAYMENTS: &str =
+    "DELETE FROM payment_logs WHERE tenant = $1 AND object_id = ANY($2::text[])";
+
+const UPSERT_LINKS: &str = "
+    INSERT INTO customer_link (tenant, customer_id, trainer_id, since, event_id, conflicting,
+        position)
+    SELECT $1, * FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::boolean[],
+        $7::bigint[])
+    ON CONFLICT (tenant, customer_id) DO UPDATE SET
+        trainer_id = excluded.trainer_id,
+        since = excluded.since,
+        event_id = excluded.event_id,
+        conflicting = excluded.conflicting,
+        position = excluded.position";
+
+const DELETE_ANOMALIES: &str = "
+    DELETE FROM anomaly AS a USING unnest($2::text[], $3::text[]) AS now (customer_id, subject)
+    WHERE a.tenant = $1 AND a.customer_id = now.customer_id AND a.subject = now.subject";
+
+const INSERT_ANOMALIES: &str = "
+    INSERT INTO anomaly (tenant, customer_id, subject, kind, event_id, previous_event_id)
+    SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    ON CONFLICT DO NOTHING";
+
+/// The stored state of units, all parts of each.
+pub(crate) async fn parts(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    units: &[String],
+) -> sqlx::Result<Vec<PartRow>> {
+    const SELECT: &str =
+        "SELECT unit, part, state FROM unit_part WHERE tenant = $1 AND unit = ANY($2)";
+    sqlx::query_as(SELECT).bind(tenant.as_str()).bind(units).fetch_all(conn).await
+}
+
+/// Ties objects to customers. A tie that exists stays: an object has one customer at Stripe.
+pub(crate) async fn tie(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    ties: TieColumns,
+) -> sqlx::Result<()> {
+    const INSERT: &str = "
+        INSERT INTO object_customer (tenant, object_id, customer_id)
+        SELECT $1, * FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING";
+    ties.run(conn, tenant, INSERT).await.map(drop)
+}
+
+/// The ties of some objects.
+pub(crate) async fn ties(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    objects: &[String],
+) -> sqlx::Result<Vec<TieRow>> {
+    const SELECT: &str = "SELECT object_id, customer_id FROM object_customer
+        WHERE tenant = $1 AND object_id = ANY($2)";
+    sqlx::query_as(SELECT).bind(tenant.as_str()).bind(objects).fetch_all(conn).await
+}
+
+/// Remembers facts that wait for objects to be tied.
+pub(crate) async fn wait(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    facts: WaitingColumns,
+) -> sqlx::Result<()> {
+    const INSERT: &str = "
+        INSERT INTO waiting_fact (tenant, waits_for, position)
+        SELECT $1, * FROM unnest($2::text[], $3::bigint[]) ON CONFLICT DO NOTHING";
+    facts.run(conn, tenant, INSERT).await.map(drop)
+}
+
+/// The positions of facts that wait for one of these objects, in order.
+pub(crate) async fn waiting_for(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    objects: &[String],
+) -> sqlx::Result<Vec<i64>> {
+    const SELECT: &str = "SELECT DISTINCT position FROM waiting_fact
+        WHERE tenant = $1 AND waits_for = ANY($2) ORDER BY position";
+    sqlx::query_scalar(SELECT).bind(tenant.as_str()).bind(objects).fetch_all(conn).await
+}
+
+/// Whether any fact waits.
+pub(crate) async fn anything_waits(conn: &mut PgConnection, tenant: &Tenant) -> sqlx::Result<bool> {
+    const SELECT: &str = "SELECT EXISTS (SELECT FROM waiting_fact WHERE tenant = $1)";
+    sqlx::query_scalar(SELECT).bind(tenant.as_str()).fetch_one(conn).await
+}
+
+/// Forgets that facts wait, under whatever object they did.
+pub(crate) async fn stop_waiting(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    facts: WaitingColumns,
+) -> sqlx::Result<()> {
+    const DELETE: &str = "
+        DELETE FROM waiting_fact AS w USING unnest($2::text[], $3::bigint[]) AS f (object, position)
+        WHERE w.tenant = $1 AND w.waits_for = f.object AND w.position = f.position";
+    facts.run(conn, tenant, DELETE).await.map(drop)
+}
+
+/// The subscriptions of some trainers, with their items.
+pub(crate) async fn subscriptions_of(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    trainers: &[&str],
+) -> Result<Vec<SubscriptionView>, QueryError> {
+    const SUBSCRIPTIONS: &str = "
+        SELECT subscription_id, customer_id, trainer_id, status, items_complete, anchor_at,
+            started_at, current_period_start, current_period_end, trial_start, trial_end,
+            cancel_at, canceled_at, ended_at, past_due_since, collection_paused, scheduled_at,
+            array_to_string(scheduled_prices, ' ') AS scheduled_prices, once_active,
+            last_event_id, position
+        FROM trainer_subscriptions WHERE tenant = $1 AND trainer_id = ANY($2)
+        ORDER BY subscription_id";
+    const ITEMS: &str = r#"
+        SELECT subscription_id, ordinal, trainer_id, item_id, price_id, product_id, quantity,
+            currency, unit_amount_minor, unit_amount_decimal, "interval", interval_count,
+            usage_type, current_period_start, current_period_end
+        FROM subscription_items WHERE tenant = $1 AND subscription_id = ANY($2)
+        ORDER BY subscription_id, ordinal"#;
+    let rows: Vec<SubscriptionRow> = sqlx::query_as(SUBSCRIPTIONS)
+        .bind(tenant.as_str())
+        .bind(trainers)
+        .fetch_all(&mut *conn)
+        .await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<&str> = rows.iter().map(|row| row.subscription_id.as_str()).collect();
+    let items: Vec<ItemRow> =
+        sqlx::query_as(ITEMS).bind(tenant.as_str()).bind(&ids).fetch_all(conn).await?;
+    super::rows::with_items(rows, items).map_err(QueryError::from)
+}
+
+/// What of payments is asked for.
+const SELECT_PAYMENTS: &str = "
+    SELECT object_id, kind, customer_id, trainer_id, subscription_id, invoice_id, payment_id,
+        status, amount_minor, paid_minor, refunded_minor, currency, created_at, updated_at,
+        attempt_count, next_attempt_at, reason, array_to_string(event_ids, ' ') AS event_ids,
+        position
+    FROM payment_logs
+    WHERE tenant = $1 AND trainer_id = $2
+        AND ($3::timestamptz IS NULL OR (created_at, object_id) < ($3, $4))
+    ORDER BY created_at DESC, object_id DESC LIMIT $5";
+
+/// A trainer's payments, the latest first, after a place in that order.
+pub(crate) async fn payments_of(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    trainer: &TrainerId,
+    after: Option<(chrono::DateTime<chrono::Utc>, &str)>,
+    limit: i64,
+) -> Result<Vec<PaymentView>, QueryError> {
+    let rows: Vec<PaymentRow> = sqlx::query_as(SELECT_PAYMENTS)
+        .bind(tenant.as_str())
+        .bind(trainer.as_str())
+        .bind(after.map(|(at, _)| at))
+        .bind(after.map(|(_, object)| object))
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(PaymentView::try_from).collect::<Result<_, _>>()?)
+}
+
+/// The disputes of some trainers.
+pub(crate) async fn disputes_of(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    trainers: &[&str],
+) -> Result<Vec<PaymentView>, QueryError> {
+    const SELECT: &str = "
+        SELECT object_id, kind, customer_id, trainer_id, subscription_id, invoice_id, payment_id,
+            status, amount_minor, paid_minor, refunded_minor, currency, created_at, updated_at,
+            attempt_count, next_attempt_at, reason, array_to_string(event_ids, ' ') AS event_ids,
+            position
+        FROM payment_logs
+        WHERE tenant = $1 AND trainer_id = ANY($2) AND kind = 'dispute' ORDER BY object_id";
+    let rows: Vec<PaymentRow> =
+        sqlx::query_as(SELECT).bind(tenant.as_str()).bind(trainers).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(PaymentView::try_from).collect::<Result<_, _>>()?)
+}
+
+/// The steps of a trainer's subscriptions, the latest first, after a place in that order.
+pub(crate) async fn history_of(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    trainer: &TrainerId,
+    after: Option<&crate::queries::Place>,
+    limit: i64,
+) -> sqlx::Result<Vec<ChangeRow>> {
+    const SELECT: &str = "
+        SELECT subject, ordinal, trainer_id, change, array_to_string(from_prices, ' ') AS from_prices,
+            array_to_string(to_prices, ' ') AS to_prices, tier, feature, at, actor, event_id, position
+        FROM tier_history
+        WHERE tenant = $1 AND trainer_id = $2
+            AND ($3::timestamptz IS NULL OR (at, subject, ordinal) < ($3, $4, $5))
+        ORDER BY at DESC, subject DESC, ordinal DESC LIMIT $6";
+    sqlx::query_as(SELECT)
+        .bind(tenant.as_str())
+        .bind(trainer.as_str())
+        .bind(after.map(|place| place.at))
+        .bind(after.map(|place| place.subject.as_str()))
+        .bind(after.map(|place| place.ordinal))
+        .bind(limit)
+        .fetch_all(conn)
+        .await
+}
+
+/// The units of a trainer: the customers that it is or was linked to by a subscription.
+pub(crate) async fn customers_of(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    trainer: &TrainerId,
+) -> sqlx::Result<Vec<String>> {
+    const SELECT: &str = "
+        SELECT customer_id FROM customer_link WHERE tenant = $1 AND trainer_id = $2
+        UNION
+        SELECT customer_id FROM trainer_subscriptions
+        WHERE tenant = $1 AND trainer_id = $2 AND customer_id IS NOT NULL";
+    sqlx::query_scalar(SELECT).bind(tenant.as_str()).bind(trainer.as_str()).fetch_all(conn).await
+}

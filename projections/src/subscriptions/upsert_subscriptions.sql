@@ -1,0 +1,38 @@
+INSERT INTO trainer_subscriptions AS s (tenant, subscription_id, customer_id, trainer_id, status,
+    items_complete, anchor_at, started_at, current_period_start, current_period_end, trial_start,
+    trial_end, cancel_at, canceled_at, ended_at, past_due_since, collection_paused, scheduled_at,
+    scheduled_prices, once_active, last_event_id, position)
+SELECT $1, subscription_id, customer_id, trainer_id, status, items_complete, anchor_at, started_at,
+    current_period_start, current_period_end, trial_start, trial_end, cancel_at, canceled_at,
+    ended_at, past_due_since, collection_paused, scheduled_at,
+    string_to_array(scheduled_prices, ' '), once_active, last_event_id, position
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::timestamptz[],
+    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[],
+    $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[],
+    $16::timestamptz[], $17::boolean[], $18::timestamptz[], $19::text[], $20::boolean[],
+    $21::text[], $22::bigint[])
+    AS new (subscription_id, customer_id, trainer_id, status, items_complete, anchor_at,
+    started_at, current_period_start, current_period_end, trial_start, trial_end, cancel_at,
+    canceled_at, ended_at, past_due_since, collection_paused, scheduled_at, scheduled_prices,
+    once_active, last_event_id, position)
+ON CONFLICT (tenant, subscription_id) DO UPDATE SET
+    customer_id = excluded.customer_id,
+    trainer_id = excluded.trainer_id,
+    status = excluded.status,
+    items_complete = excluded.items_complete,
+    anchor_at = excluded.anchor_at,
+    started_at = excluded.started_at,
+    current_period_start = excluded.current_period_start,
+    current_period_end = excluded.current_period_end,
+    trial_start = excluded.trial_start,
+    trial_end = excluded.trial_end,
+    cancel_at = excluded.cancel_at,
+    canceled_at = excluded.canceled_at,
+    ended_at = excluded.ended_at,
+    past_due_since = excluded.past_due_since,
+    collection_paused = excluded.collection_paused,
+    scheduled_at = excluded.scheduled_at,
+    scheduled_prices = excluded.scheduled_prices,
+    once_active = excluded.once_active,
+    last_event_id = excluded.last_event_id,
+    position = excluded.position

@@ -1,0 +1,144 @@
+//! What a reader may see, with statements that forget to ask for their own tenant.
+
+use ledger_log::EventLog;
+use ledger_projections::{ReadModel, Schemas, Version, create};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+
+use crate::given::{self, DAY_0};
+use crate::world::{World, trainer};
+
+/// Every table of the read models and of their control, with its schema.
+const TABLES: &str = "SELECT n.nspname || '.' || c.relname FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND (n.nspname LIKE 'rm\\_%' OR n.nspname = 'projection') ORDER BY 1";
+
+async fn filled() -> (World, Vec<String>) {
+    let world = World::new();
+    for name in ["default", "other"] {
+        let tenant = world.open(name).await;
+        let mut events = given::month();
+        events.push(given::assigned("a0", 0, "t1", "enterprise"));
+        events.push(given::assigned("a1", 0, "t2", "enterprise"));
+        events.push(given::used("u0", 0, "t1", DAY_0, 1));
+        events.push(given::used("u1", 0, "t2", DAY_0, 1));
+        world.log.append(&tenant, events).await.unwrap();
+        world.project(&tenant).await;
+    }
+    let tables = world.sql(TABLES).lines().map(str::to_owned).collect();
+    (world, tables)
+}
+
+async fn count(conn: &mut PgConnection, table: &str) -> Result<i64, sqlx::Error> {
+    let mut savepoint = conn.begin().await?;
+    let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+    let count = sqlx::query_scalar(sql).fetch_one(&mut *savepoint).await;
+    savepoint.rollback().await?;
+    count
+}
+
+/// Rows seen of all tables, those without any right counting as none.
+async fn seen(conn: &mut PgConnection, tables: &[String]) -> Vec<(String, i64)> {
+    let mut seen = Vec::new();
+    for table in tables {
+        match count(conn, table).await {
+            Ok(0) | Err(_) => {}
+            Ok(rows) => seen.push((table.clone(), rows)),
+        }
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_trainer_sees_its_own_rows_and_nobody_elses() {
+    let (world, tables) = filled().await;
+    let tenant = "default".parse().unwrap();
+    let mut all = world.reader(&tenant, None).await;
+    let whole = seen(all.connection(), &tables).await;
+    let mut own = world.reader(&tenant, Some(&trainer("t1"))).await;
+    let one = seen(own.connection(), &tables).await;
+    let rows = |seen: &[(String, i64)], table: &str| {
+        seen.iter().find(|(name, _)| name == table).map_or(0, |(_, rows)| *rows)
+    };
+    assert_eq!(rows(&whole, "rm_grants.entitlement_grants"), 2);
+    assert_eq!(rows(&one, "rm_grants.entitlement_grants"), 1);
+    assert_eq!(rows(&whole, "rm_usage.tier_usage_tracking"), 4);
+    assert_eq!(rows(&one, "rm_usage.tier_usage_tracking"), 2);
+    assert_eq!(rows(&one, "rm_subscriptions.trainer_subscriptions"), 1);
+    assert_eq!(rows(&one, "projection.checkpoint"), 4);
+
+    let mut nobody = world.reader(&tenant, Some(&trainer("t3"))).await;
+    let left: Vec<_> = seen(nobody.connection(), &tables).await;
+    let common = |table: &str| table.starts_with("rm_catalog.") || table == "projection.checkpoint";
+    assert!(left.iter().all(|(table, _)| common(table)), "{left:?}");
+
+    let mut elsewhere = world.reader(&"nowhere".parse().unwrap(), None).await;
+    assert_eq!(seen(elsewhere.connection(), &tables).await, []);
+}
+
+#[tokio::test]
+async fn without_a_tenant_there_is_nothing_and_a_connection_carries_nothing_over() {
+    let (world, tables) = filled().await;
+    let path = format!("SET search_path = {}", Schemas::LIVE.search_path());
+    for pool in [&world.pools.api, &world.pools.auditor] {
+        let one = PgPool::connect_lazy_with(pool.connect_options().as_ref().clone());
+        let mut conn = one.acquire().await.unwrap();
+        sqlx::query(AssertSqlSafe(path.clone())).execute(&mut *conn).await.unwrap();
+        assert_eq!(seen(&mut conn, &tables).await, []);
+        drop(conn);
+        let tenant = "default".parse().unwrap();
+        let mut reader = ledger_projections::as_reader(&one, &tenant, None).await.unwrap();
+        assert_ne!(seen(reader.connection(), &tables).await, []);
+        // Dropped in the middle, as a request that is cancelled.
+        drop(reader);
+        let mut conn = one.acquire().await.unwrap();
+        assert_eq!(seen(&mut conn, &tables).await, []);
+    }
+}
+
+#[tokio::test]
+async fn readers_write_nothing_and_see_no_state() {
+    let (world, tables) = filled().await;
+    for pool in [&world.pools.api, &world.pools.auditor] {
+        let mut conn = pool.acquire().await.unwrap();
+        for table in &tables {
+            let sql = AssertSqlSafe(format!("DELETE FROM {table}"));
+            assert!(sqlx::query(sql).execute(&mut *conn).await.is_err(), "{table}");
+            if table.ends_with("_part") || table.ends_with(".lease") {
+                assert!(count(&mut conn, table).await.is_err(), "{table}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_table_of_every_version_is_walled_off() {
+    let world = World::new();
+    // A copy of a database doesn't have the rights on its model.
+    let database = &world.database;
+    world.sql(&format!("GRANT CREATE ON DATABASE {database} TO ledger_projector"));
+    let mut conn = world.pools.projector.acquire().await.unwrap();
+    for model in ReadModel::ALL {
+        create(&mut conn, model, Version::Next).await.unwrap();
+    }
+    let schema = "(n.nspname LIKE 'rm\\_%' OR n.nspname = 'projection')";
+    let open = format!(
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind = 'r' AND {schema} AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"
+    );
+    assert_eq!(world.sql(&open), "");
+    let across = format!(
+        "SELECT i.indexrelid::regclass FROM pg_index i
+         JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+         WHERE {schema} AND a.attname <> 'tenant'"
+    );
+    assert_eq!(world.sql(&across), "");
+    let owners = format!(
+        "SELECT DISTINCT pg_get_userbyid(c.relowner) FROM pg_class c
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {schema}"
+    );
+    assert_eq!(world.sql(&owners), "ledger_projector");
+    let differ = "SELECT table_name, column_name FROM information_schema.columns
+        WHERE table_schema LIKE 'rm\\_%' GROUP BY 1, 2 HAVING count(*) <> 2";
+    assert_eq!(world.sql(differ), "");
+}

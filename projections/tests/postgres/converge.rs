@@ -1,0 +1,59 @@
+//! Whatever the order and however often: the same webhooks, the same rows.
+
+use ledger_log::{EventLog, NewEvent};
+use ledger_projections::Config;
+use proptest::prelude::*;
+
+use crate::given;
+use crate::world::{World, catch_up, config};
+
+/// Orders of a month's webhooks, some of them twice, and how they are cut into pages.
+fn deliveries() -> impl Strategy<Value = (Vec<NewEvent>, usize)> {
+    let twice = [given::month(), given::month()[..6].to_vec()].concat();
+    (Just(twice).prop_shuffle(), 1..8usize)
+}
+
+async fn rows_of(world: &World, name: &str, webhooks: Vec<NewEvent>, config: Config) -> String {
+    let tenant = world.open(name).await;
+    for webhook in webhooks {
+        world.log.append(&tenant, vec![webhook]).await.unwrap();
+    }
+    catch_up(&world.runner(config), &*world.log, &tenant).await.unwrap();
+    world.rows(&tenant)
+}
+
+#[test]
+fn order_and_repetition_do_not_matter() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let world = World::new();
+    let straight = runtime.block_on(rows_of(&world, "straight", given::month(), config("test")));
+    assert!(straight.contains("\"refunded_minor\": 1000"), "{straight}");
+    let cases_so_far = std::cell::Cell::new(0);
+    let cases =
+        ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
+    let mut tests = proptest::test_runner::TestRunner::new(cases);
+    let outcome = tests.run(&deliveries(), |(webhooks, page_events_max)| {
+        let number = cases_so_far.get() + 1;
+        cases_so_far.set(number);
+        // A small cache makes units come and go between pages.
+        let cache_bytes = if number % 2 == 0 { 0 } else { 1 << 20 };
+        let config = Config { page_events_max, cache_bytes, ..config("test") };
+        let rows = runtime.block_on(rows_of(&world, &format!("case{number}"), webhooks, config));
+        prop_assert_eq!(&rows, &straight);
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+#[test]
+fn a_link_that_comes_last_reaches_everything_before_it() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let world = World::new();
+    let mut late = given::month();
+    late.rotate_left(1);
+    let straight = runtime.block_on(rows_of(&world, "first", given::month(), config("test")));
+    let page = Config { page_events_max: 1, ..config("test") };
+    assert_eq!(runtime.block_on(rows_of(&world, "last", late, page)), straight);
+}

@@ -1,0 +1,13 @@
+//! The read models on a real PostgreSQL, fed from a real log.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test, and says so")]
+
+mod access;
+mod converge;
+mod given;
+mod lease;
+mod parking;
+mod restored;
+mod resume;
+mod scenario;
+mod world;

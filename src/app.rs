@@ -1,0 +1,212 @@
+//! The wiring: log, read models, HTTP; and their end.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ledger_log::postgres::{AuditReader, Pools, PostgresLog, Settings};
+use ledger_log::{AppendError, EventLog};
+use ledger_projections::Runner;
+use ledger_stripe::redact::MetadataKeys;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigErrors, DatabaseConfig};
+use crate::http::{self, Authenticator};
+use crate::ids;
+use crate::ingest::Ingest;
+use crate::meters::{Meters, UPKEEP_INTERVAL};
+use crate::readiness::Readiness;
+use crate::reads::Reads;
+use crate::service::Service;
+use crate::tenants::{self, Tenants};
+use crate::ticks::Ticks;
+
+/// How long requests may take to finish once the service is asked to end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+/// How often the folders of tenants are read again.
+const TENANTS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The database can't be reached, or wasn't migrated.
+    #[error(
+        "the database can't be used: is it running, and was `ledger migrate` run for this version?"
+    )]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A tenant's log can't be opened.
+    #[error("the log of tenant {tenant} can't be opened")]
+    Open {
+        /// Whose.
+        tenant: String,
+        /// Why not.
+        #[source]
+        source: AppendError,
+    },
+    /// A catalogue can't be published.
+    #[error("a catalogue can't be published")]
+    Catalog(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nobody can listen on the address.
+    #[error("nothing can listen on {address}: is another program listening there?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A service that runs. Dropped, it ends without waiting.
+pub struct Running {
+    address: SocketAddr,
+    service: Arc<Service>,
+    connections: TaskTracker,
+    tasks: TaskTracker,
+    stop_connections: DropGuard,
+    stop_tasks: DropGuard,
+    log: Arc<PostgresLog>,
+    pools: Pools,
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether everything that the logs hold can be asked for. `/readyz` asks for less: it allows
+    /// for what has just come.
+    pub async fn is_current(&self) -> bool {
+        self.service.readiness.is_current().await
+    }
+
+    /// Takes no more requests, finishes those under way, and ends everything.
+    pub async fn shutdown(self) {
+        tracing::info!("shutting down");
+        drop(self.stop_connections);
+        self.connections.close();
+        if tokio::time::timeout(DRAIN_TIMEOUT, self.connections.wait()).await.is_err() {
+            tracing::warn!("some requests did not finish in time");
+        }
+        drop(self.stop_tasks);
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.log.shutdown().await;
+        self.pools.close().await;
+        tracing::info!("ended");
+    }
+}
+
+/// Starts the service: connects, opens logs, publishes catalogues that changed, listens.
+///
+/// # Errors
+/// When anything that it needs isn't there.
+pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    config.check_reach()?;
+    // First of all: a taken address is the likeliest mistake, and nothing has begun yet. Whoever
+    // connects now waits until there is something to answer with.
+    let (address, listener) = listen(config.http.listen).await?;
+    let pools = pools(&config.database)?;
+    let log = connect(&pools, &clock).await?;
+    let (configured, errors) = config.tenants.all();
+    for error in errors {
+        tracing::warn!(%error, "a tenant is left out");
+    }
+    for tenant in &configured {
+        tenants::prepare(&*log, &clock, tenant).await?;
+    }
+    let tenants = Arc::new(Tenants::default());
+    tenants.replace(&configured);
+
+    let (connections, tasks) = (TaskTracker::new(), TaskTracker::new());
+    let (stop_connections, stop_tasks) = (CancellationToken::new(), CancellationToken::new());
+    let meters = Arc::new(Meters::new());
+    let shared_log = Arc::clone(&log) as Arc<dyn EventLog>;
+    let owner = format!("ledger {}", ids::fresh());
+    let runner = Runner::new(
+        pools.projector.clone(),
+        Arc::clone(&shared_log),
+        ledger_projections::Config::live(owner),
+    );
+    runner.spawn(&tasks, stop_tasks.clone());
+    let positions = runner.positions().clone();
+    let service = Arc::new(Service {
+        clock: clock.clone(),
+        auth: Authenticator::new(&config.auth, clock.clone()),
+        tenants: Arc::clone(&tenants),
+        reads: Reads::new(
+            pools.clone(),
+            Arc::clone(&shared_log),
+            positions.clone(),
+            clock.clone(),
+            config.billing,
+        ),
+        audit: AuditReader::new(pools.auditor.clone()),
+        readiness: Readiness {
+            log: Arc::clone(&shared_log),
+            positions,
+            tenants: Arc::clone(&tenants),
+            current: Mutex::default(),
+        },
+        ingest: Ingest {
+            log: Arc::clone(&shared_log),
+            clock: clock.clone(),
+            meters: Arc::clone(&meters),
+            metadata_keys: MetadataKeys::default(),
+        },
+    });
+    let router = http::router(Arc::clone(&service));
+    let accepting = http::serve(listener, router, connections.clone(), stop_connections.clone());
+    connections.spawn(accepting);
+    let mut ticks = Ticks::new(UPKEEP_INTERVAL, stop_tasks.clone());
+    tasks.spawn(async move {
+        while ticks.next().await {
+            meters.upkeep();
+        }
+    });
+    if config.tenants.folder.is_some() {
+        let log = Arc::clone(&shared_log);
+        let ticks = Ticks::new(TENANTS_INTERVAL, stop_tasks.clone());
+        tasks.spawn(tenants::follow(config.tenants, tenants, log, clock, ticks));
+    }
+    tracing::info!(%address, "listening");
+    let (stop_connections, stop_tasks) = (stop_connections.drop_guard(), stop_tasks.drop_guard());
+    Ok(Running { address, service, connections, tasks, stop_connections, stop_tasks, log, pools })
+}
+
+async fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
+    let listening = async {
+        let listener = TcpListener::bind(address).await?;
+        Ok((listener.local_addr()?, listener))
+    };
+    listening.await.map_err(|source| StartError::Listen { address, source })
+}
+
+/// The log alone, for commands that need nothing else.
+pub(crate) async fn open_log(
+    config: &DatabaseConfig,
+    clock: &Clock,
+) -> Result<Arc<PostgresLog>, StartError> {
+    connect(&pools(config)?, clock).await
+}
+
+fn pools(config: &DatabaseConfig) -> Result<Pools, StartError> {
+    let process = format!("ledger {}", ids::fresh().simple());
+    Pools::connect_lazy(config.url.reveal(), &process)
+        .map_err(|error| StartError::Database(Box::new(error)))
+}
+
+async fn connect(pools: &Pools, clock: &Clock) -> Result<Arc<PostgresLog>, StartError> {
+    let clock = clock.clone();
+    let connected = PostgresLog::connect(pools, Arc::new(move || clock.now()), Settings::default());
+    let log = connected.await.map_err(|error| StartError::Database(Box::new(error)))?;
+    Ok(Arc::new(log))
+}

@@ -1,0 +1,111 @@
+//! The tenants that the service serves at present.
+//!
+//! Requests look a tenant up in a map that is replaced as a whole; a task reads the folders again
+//! every few seconds, so that a secret is rotated and a tenant is added without a restart.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use ledger_domain::id::Tenant;
+use ledger_log::EventLog;
+use ledger_stripe::signature::SigningSecret;
+
+use crate::app::StartError;
+use crate::clock::Clock;
+use crate::commands::catalog::{CatalogFile, Publication, PublishError, publish};
+use crate::commands::tenant;
+use crate::config::{TenantConfig, TenantsConfig};
+use crate::errors::chain;
+use crate::ticks::Ticks;
+
+/// What a webhook needs to know of its tenant.
+#[derive(Debug, Clone)]
+pub(crate) struct Served {
+    pub(crate) tenant: Tenant,
+    pub(crate) signing: Arc<[SigningSecret]>,
+}
+
+/// The tenants by name.
+#[derive(Debug, Default)]
+pub(crate) struct Tenants(ArcSwap<BTreeMap<Tenant, Served>>);
+
+impl Tenants {
+    /// A tenant, if it is served.
+    pub(crate) fn get(&self, name: &str) -> Option<Served> {
+        self.0.load().get(name).cloned()
+    }
+
+    /// Serves these from now on, and no others.
+    pub(crate) fn replace<'a>(&self, tenants: impl IntoIterator<Item = &'a TenantConfig>) {
+        let served = tenants.into_iter().map(|config| {
+            let signing = Arc::clone(&config.secrets.signing);
+            (config.tenant.clone(), Served { tenant: config.tenant.clone(), signing })
+        });
+        self.0.store(Arc::new(served.collect()));
+    }
+
+    /// Everybody's names.
+    pub(crate) fn names(&self) -> Vec<Tenant> {
+        self.0.load().keys().cloned().collect()
+    }
+}
+
+/// Opens a tenant's log, and publishes its catalogue if it isn't the last one published.
+pub(crate) async fn prepare(
+    log: &dyn EventLog,
+    clock: &Clock,
+    config: &TenantConfig,
+) -> Result<(), StartError> {
+    let tenant = &config.tenant;
+    if config.secrets.signing.is_empty() {
+        tracing::warn!(%tenant, "no webhook can be verified: STRIPE_WEBHOOK_SECRET is not set");
+    }
+    let catalog = |error: PublishError| StartError::Catalog(Box::new(error));
+    // First the file: a log is not opened for a tenant that can't be served.
+    let file = CatalogFile::of(config).map_err(catalog)?;
+    for unset in &file.parsed.unset_variables {
+        let (variable, plan, interval) = (&unset.variable, &unset.plan, unset.interval);
+        tracing::warn!(%tenant, variable, %plan, %interval, "a plan can't be bought: its price is not set");
+    }
+    tenant::open(log, clock, config)
+        .await
+        .map_err(|source| StartError::Open { tenant: tenant.to_string(), source })?;
+    match publish(log, clock, tenant, &file, "ledger serve").await.map_err(catalog)? {
+        Publication::Published(position) => {
+            tracing::info!(%tenant, position, "a catalogue was published");
+        }
+        Publication::Unchanged(_) => {}
+    }
+    Ok(())
+}
+
+/// Serves tenants as their folders come, change and go.
+pub(crate) async fn follow(
+    config: TenantsConfig,
+    tenants: Arc<Tenants>,
+    log: Arc<dyn EventLog>,
+    clock: Clock,
+    mut ticks: Ticks,
+) {
+    let mut known = tenants.names();
+    while ticks.next().await {
+        let (configured, errors) = config.all();
+        for error in errors {
+            tracing::debug!(%error, "a tenant is left out");
+        }
+        let mut served = Vec::new();
+        for tenant in configured {
+            if !known.contains(&tenant.tenant) {
+                if let Err(error) = prepare(&*log, &clock, &tenant).await {
+                    let (tenant, error) = (&tenant.tenant, chain(&error));
+                    tracing::warn!(%tenant, error, "a new tenant is left out");
+                    continue;
+                }
+                known.push(tenant.tenant.clone());
+            }
+            served.push(tenant);
+        }
+        tenants.replace(&served);
+    }
+}
