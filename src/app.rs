@@ -154,7 +154,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
             log: Arc::clone(&shared_log),
             positions,
             tenants: Arc::clone(&tenants),
-            current: Mutex::default(),
+            first_heads: Mutex::default(),
         },
         ingest: Ingest {
             log: Arc::clone(&shared_log),
