@@ -51,9 +51,10 @@ async fn a_customers_metadata_links_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_order_of_arrival_makes_no_difference() {
     let app = TestApp::start().await;
+    let begin = now() - 45 * DAY;
     let mut answers = Vec::new();
     for (trainer, order) in [("t1", 1), ("t2", -1), ("t3", 7), ("t4", 11)] {
-        let mut story = Story::new(trainer, Version::Clover, now() - 45 * DAY).unnamed();
+        let mut story = Story::new(trainer, Version::Clover, begin).unnamed();
         story.purchase(STARTER).pass(DAY).change_to(PROFESSIONAL).add(AI_STARTER);
         story.renewal_fails().pass(DAY).recover().refund(700).dispute();
         story.cancel_at_period_end(true);
