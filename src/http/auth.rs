@@ -188,6 +188,9 @@ impl FromRequestParts<AppState> for Caller {
         match bearer(parts)? {
             Some(token) => {
                 let principal = state.auth.authenticate(token)?;
+                if state.tenants.get(principal.tenant.as_str()).is_none() {
+                    return Err(Problem::Forbidden("The token's tenant isn't served here."));
+                }
                 Ok(Self(Some(Principal::clone(&principal))))
             }
             None => Ok(Self(None)),
