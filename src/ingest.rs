@@ -163,3 +163,7 @@ fn rejected(error: AppendError) -> Rejected {
         other => Rejected::Unavailable(other),
     }
 }
+
+#[cfg(test)]
+#[path = "ingest_tests.rs"]
+mod tests;

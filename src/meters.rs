@@ -10,6 +10,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 0.5, 1.0, 2.5, 10.0];
 
+/// Upper bounds of the buckets of every histogram that counts events.
+const EVENTS: [f64; 9] = [1.0, 4.0, 16.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
+
 /// How often what was recorded is folded into buckets; until then it takes memory.
 pub(crate) const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -78,7 +81,8 @@ fn recorder() -> &'static PrometheusHandle {
         let builder = PrometheusBuilder::new();
         let builder = builder
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
-            .expect("the list of buckets is not empty");
+            .and_then(|b| b.set_buckets_for_metric(Matcher::Suffix("_events".into()), &EVENTS))
+            .expect("the lists of buckets are not empty");
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         // If the program around us has a recorder of its own, that one gets the numbers.

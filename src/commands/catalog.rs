@@ -167,3 +167,7 @@ impl Seen {
 pub(crate) fn lines(mistakes: &[Mistake]) -> String {
     mistakes.iter().map(|mistake| format!("  {mistake}")).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+#[path = "catalog_tests.rs"]
+mod tests;

@@ -1,7 +1,8 @@
 //! Whose billing is kept, and with which secrets.
 //!
-//! The tenant `default` is described by the environment. A folder `LEDGER_TENANT_SECRETS_DIR/{tenant}`
-//! makes another one: each setting of a tenant is a file in it with the setting's name.
+//! The tenant `default` is described by the environment. A folder
+//! `LEDGER_TENANT_SECRETS_DIR/{tenant}` makes another one: each setting of a tenant is a file in it
+//! with the setting's name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
