@@ -3,6 +3,7 @@
 mod dump;
 mod refold;
 mod seal;
+mod tampering;
 
 pub(crate) use dump::{Dump, search};
 pub(crate) use refold::expect_equal_to_a_fold;

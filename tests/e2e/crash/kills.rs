@@ -61,6 +61,21 @@ async fn the_log_survives_kills_of_postgresql() {
     expect_equal_to_a_fold(&mut app).await;
 }
 
+/// Asked to end, it finishes what it has begun, and whoever comes later finds the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_ends_in_order_under_load() {
+    let mut app = TestApp::start().await;
+    let load = Load::start(vec![app.stripe()]);
+    for _ in 0..2 {
+        load.wait_for_more(PROGRESS).await;
+        app.stop().await;
+        app.spawn_service().await;
+        load.aim_at(vec![app.stripe()]);
+    }
+    let seen = load.finish().await;
+    expect_all(&app, &seen.acknowledged).await;
+}
+
 /// Random delays. Their seed is the time, which the output tells.
 struct Chance(u64);
 

@@ -58,5 +58,10 @@ impl Settings {
 
 /// How often to repeat what chance decides: few times by default, many with `LEDGER_SOAK=1`.
 pub(crate) fn soak(few: usize, many: usize) -> usize {
-    if std::env::var_os("LEDGER_SOAK").is_some_and(|value| value == "1") { many } else { few }
+    if is_soak() { many } else { few }
+}
+
+/// Whether the long forms of the tests were asked for.
+pub(crate) fn is_soak() -> bool {
+    std::env::var_os("LEDGER_SOAK").is_some_and(|value| value == "1")
 }

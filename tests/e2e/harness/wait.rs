@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
+use super::settings::is_soak;
+
 /// How long anything may take that should happen. Far more than it needs on an idle machine, since
 /// the machine may be busy.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -30,21 +32,24 @@ where
 pub(crate) fn turns(what: &str) -> Turns {
     let mut pauses = interval(PAUSE);
     pauses.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    Turns { what: what.to_owned(), pauses, deadline: Instant::now() + WAIT_MAX }
+    // A long test has more to catch up with.
+    let limit = WAIT_MAX * if is_soak() { 10 } else { 1 };
+    Turns { what: what.to_owned(), pauses, limit, deadline: Instant::now() + limit }
 }
 
 /// See [`turns`].
 pub(crate) struct Turns {
     what: String,
     pauses: Interval,
+    limit: Duration,
     deadline: Instant,
 }
 
 impl Turns {
     /// Waits until the next turn is due.
     pub(crate) async fn next(&mut self) {
-        let what = &self.what;
-        assert!(Instant::now() < self.deadline, "waited {WAIT_MAX:?} in vain: {what}");
+        let Self { what, limit, .. } = self;
+        assert!(Instant::now() < self.deadline, "waited {limit:?} in vain: {what}");
         self.pauses.tick().await;
     }
 }
