@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ledger_log::postgres::{AuditReader, Pools, PostgresLog, Settings};
-use ledger_log::{AppendError, EventLog};
+use ledger_log::{AppendError, EventLog, system_clock};
 use ledger_projections::Runner;
 use ledger_stripe::redact::MetadataKeys;
 use tokio::net::TcpListener;
@@ -115,7 +115,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     // connects now waits until there is something to answer with.
     let (address, listener) = listen(config.http.listen).await?;
     let pools = pools(&config.database)?;
-    let log = connect(&pools, &clock).await?;
+    let log = connect(&pools).await?;
     let (configured, errors) = config.tenants.all();
     for error in errors {
         tracing::warn!(%error, "a tenant is left out");
@@ -191,11 +191,8 @@ async fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartE
 }
 
 /// The log alone, for commands that need nothing else.
-pub(crate) async fn open_log(
-    config: &DatabaseConfig,
-    clock: &Clock,
-) -> Result<Arc<PostgresLog>, StartError> {
-    connect(&pools(config)?, clock).await
+pub(crate) async fn open_log(config: &DatabaseConfig) -> Result<Arc<PostgresLog>, StartError> {
+    connect(&pools(config)?).await
 }
 
 fn pools(config: &DatabaseConfig) -> Result<Pools, StartError> {
@@ -204,9 +201,10 @@ fn pools(config: &DatabaseConfig) -> Result<Pools, StartError> {
         .map_err(|error| StartError::Database(Box::new(error)))
 }
 
-async fn connect(pools: &Pools, clock: &Clock) -> Result<Arc<PostgresLog>, StartError> {
-    let clock = clock.clone();
-    let connected = PostgresLog::connect(pools, Arc::new(move || clock.now()), Settings::default());
+/// The log always asks the machine's clock: it refuses to write when that differs from the
+/// database's, as a clock set by a test would.
+async fn connect(pools: &Pools) -> Result<Arc<PostgresLog>, StartError> {
+    let connected = PostgresLog::connect(pools, system_clock(), Settings::default());
     let log = connected.await.map_err(|error| StartError::Database(Box::new(error)))?;
     Ok(Arc::new(log))
 }

@@ -36,6 +36,11 @@ impl Tenants {
         self.0.load().get(name).cloned()
     }
 
+    /// Whether a tenant is served.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.load().contains_key(name)
+    }
+
     /// Serves these from now on, and no others.
     pub(crate) fn replace<'a>(&self, tenants: impl IntoIterator<Item = &'a TenantConfig>) {
         let served = tenants.into_iter().map(|config| {
@@ -64,9 +69,11 @@ pub(crate) async fn prepare(
     let catalog = |error: PublishError| StartError::Catalog(Box::new(error));
     // First the file: a log is not opened for a tenant that can't be served.
     let file = CatalogFile::of(config).map_err(catalog)?;
-    for unset in &file.parsed.unset_variables {
-        let (variable, plan, interval) = (&unset.variable, &unset.plan, unset.interval);
-        tracing::warn!(%tenant, variable, %plan, %interval, "a plan can't be bought: its price is not set");
+    let unset: Vec<&str> =
+        file.parsed.unset_variables.iter().map(|unset| unset.variable.as_str()).collect();
+    if !unset.is_empty() {
+        let variables = unset.join(" ");
+        tracing::warn!(%tenant, variables, "some plans can't be bought: their prices are not set");
     }
     tenant::open(log, clock, config)
         .await

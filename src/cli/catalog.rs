@@ -90,7 +90,7 @@ async fn publish_file(
         _ => Failure::usage(error),
     })?;
     let clock = Clock::system();
-    let log = app::open_log(&config.database, &clock).await.map_err(Failure::unavailable)?;
+    let log = app::open_log(&config.database).await.map_err(Failure::unavailable)?;
     let done = publish(&*log, &clock, &tenant.tenant, &file, "ledger catalog publish").await;
     log.shutdown().await;
     match done.map_err(Failure::unavailable)? {

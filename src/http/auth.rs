@@ -20,9 +20,9 @@ use crate::roles::{Role, Roles};
 /// Seconds by which the clocks of token makers may differ from ours.
 const LEEWAY_S: i64 = 30;
 /// Longest token that is looked at.
-const TOKEN_BYTES_MAX: usize = 8 * 1024;
+const TOKEN_BYTES_MAX: usize = 4 * 1024;
 /// How many verified tokens are remembered, so that each is verified once and not at every call.
-const REMEMBERED_MAX: usize = 10_000;
+const REMEMBERED_MAX: usize = 4_096;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,8 +188,8 @@ impl FromRequestParts<AppState> for Caller {
         match bearer(parts)? {
             Some(token) => {
                 let principal = state.auth.authenticate(token)?;
-                if state.tenants.get(principal.tenant.as_str()).is_none() {
-                    return Err(Problem::Forbidden("The token's tenant isn't served here."));
+                if !state.tenants.has(principal.tenant.as_str()) {
+                    return Err(Problem::Forbidden("The token's tenant has no ledger here."));
                 }
                 Ok(Self(Some(Principal::clone(&principal))))
             }

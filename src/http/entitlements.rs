@@ -100,3 +100,7 @@ fn denial(standing: &Standing, feature: &FeatureSlug, why: Why) -> Denial {
         position: standing.position,
     }
 }
+
+#[cfg(test)]
+#[path = "entitlements_tests.rs"]
+mod tests;

@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use ledger_log::ReadError;
 use ledger_projections::{QueryError, WaitError};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use crate::errors::chain;
 use crate::reads::ReadsError;
@@ -133,19 +132,30 @@ impl Problem {
     }
 
     /// The body of the answer.
-    fn to_json(&self) -> Value {
+    fn to_json(&self) -> String {
         let Parts { status, code, title, detail } = self.parts();
-        let mut body = match self {
-            Self::Denied(denial) => serde_json::to_value(denial).unwrap_or_default(),
-            _ => Value::Object(Map::new()),
+        let denial = match self {
+            Self::Denied(denial) => Some(&**denial),
+            _ => None,
         };
-        body["type"] = json!(format!("{TYPE_BASE}{code}"));
-        body["title"] = json!(title);
-        body["status"] = json!(status.as_u16());
-        body["code"] = json!(code);
-        body["detail"] = json!(detail);
-        body
+        let type_ = format!("{TYPE_BASE}{code}");
+        let status = status.as_u16();
+        let body = Body { type_, title, status, code, detail, denial };
+        serde_json::to_string(&body).expect("problems have text keys and no floats")
     }
+}
+
+/// A problem as RFC 9457 has it.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    type_: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    #[serde(flatten)]
+    denial: Option<&'a Denial>,
 }
 
 impl From<ReadsError> for Problem {
@@ -193,7 +203,7 @@ pub(crate) async fn explain(Path(code): Path<String>) -> Result<String, Problem>
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.parts().status;
-        let mut response = (status, self.to_json().to_string()).into_response();
+        let mut response = (status, self.to_json()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
@@ -209,6 +219,7 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use ledger_domain::effective::Denial as Why;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -228,6 +239,7 @@ mod tests {
             position: 7,
         };
         let body = Problem::Denied(Box::new(denial)).to_json();
+        let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(body["type"], "/problems/limit_reached");
         assert_eq!(body["title"], "Limit reached");
         assert_eq!((&body["status"], &body["limit"]), (&json!(403), &json!(9)));

@@ -280,7 +280,7 @@ impl World {
             self.change(index, |subscription| subscription["status"] = json!("active"));
             return;
         }
-        self.fail(&mut invoice);
+        self.fail(index, &mut invoice);
         let attempts = invoice["attempt_count"].as_i64().unwrap_or(ATTEMPTS_MAX);
         self.holdings[index].open = Some(invoice);
         if attempts < ATTEMPTS_MAX {
@@ -299,7 +299,7 @@ impl World {
         if !self.dice.chance(9) {
             return self.pay(index, &mut invoice);
         }
-        self.fail(&mut invoice);
+        self.fail(index, &mut invoice);
         self.change(index, |subscription| subscription["status"] = json!("past_due"));
         self.holdings[index].open = Some(invoice);
         self.plan(self.now + 3 * DAY, index, Step::Retry);

@@ -189,7 +189,9 @@ fn line(line: &Line<'_>, invoice: &str, subscription: &Value, whole: &Value) -> 
     })
 }
 
-pub(super) fn payment_intent(id: &str, invoice: &Value, created: i64) -> Value {
+/// The payment of an invoice, made when the invoice became final.
+pub(super) fn payment_intent(id: &str, invoice: &Value) -> Value {
+    let created = &invoice["status_transitions"]["finalized_at"];
     json!({
         "id": id, "object": "payment_intent", "amount": invoice["amount_due"],
         "amount_received": 0, "capture_method": "automatic", "created": created,

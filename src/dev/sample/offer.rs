@@ -2,9 +2,11 @@
 
 use ledger_domain::catalog::{Catalog, Interval, Plan};
 
-/// Minor units a month for the first tier; each further level costs about twice as much. The real
-/// amounts are Stripe's, and this sample stands in for Stripe.
-const FIRST_AMOUNT: i64 = 2900;
+/// Minor units a month for the first tier; each further one costs twice as much. The real amounts
+/// are Stripe's, and this sample stands in for Stripe.
+const FIRST_TIER: i64 = 2900;
+/// Likewise for add-ons.
+const FIRST_ADD_ON: i64 = 900;
 
 /// A plan at an interval.
 #[derive(Debug, Clone)]
@@ -58,8 +60,8 @@ impl Shop {
 fn offer(plan: &Plan, nth: usize, interval: Interval) -> Option<Offer> {
     let price = plan.sold_price(interval)?;
     let doublings = u32::try_from(nth).unwrap_or(0).min(8);
-    let tier = FIRST_AMOUNT * 2_i64.pow(doublings);
-    let month = if plan.is_tier() { tier } else { tier / 3 };
+    let first = if plan.is_tier() { FIRST_TIER } else { FIRST_ADD_ON };
+    let month = first * 2_i64.pow(doublings);
     let yearly = interval == Interval::Year;
     Some(Offer {
         name: plan.name().to_owned(),

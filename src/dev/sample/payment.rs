@@ -38,8 +38,8 @@ impl World {
     }
 
     fn charge(&mut self, index: usize, invoice: &Value) -> String {
-        let (intent_id, charge_id) = (self.id("pi"), self.id("ch"));
-        let mut intent = objects::payment_intent(&intent_id, invoice, self.now);
+        let (intent_id, charge_id) = (self.intent(index), self.id("ch"));
+        let mut intent = objects::payment_intent(&intent_id, invoice);
         let charge = objects::charge(&charge_id, &intent, self.now, None);
         intent["status"] = json!("succeeded");
         intent["amount_received"] = intent["amount"].clone();
@@ -47,13 +47,22 @@ impl World {
         self.tell("payment_intent.succeeded", &intent);
         self.tell("charge.succeeded", &charge);
         self.holdings[index].charge = Some(charge);
+        self.holdings[index].intent = None;
         intent_id
     }
 
+    /// The payment of the open invoice: one, however often it is tried.
+    fn intent(&mut self, index: usize) -> String {
+        let known = self.holdings[index].intent.take();
+        let id = known.unwrap_or_else(|| self.id("pi"));
+        self.holdings[index].intent = Some(id.clone());
+        id
+    }
+
     /// The payment fails; the next attempt is three days later.
-    pub(super) fn fail(&mut self, invoice: &mut Value) {
-        let (intent_id, charge_id) = (self.id("pi"), self.id("ch"));
-        let mut intent = objects::payment_intent(&intent_id, invoice, self.now);
+    pub(super) fn fail(&mut self, index: usize, invoice: &mut Value) {
+        let (intent_id, charge_id) = (self.intent(index), self.id("ch"));
+        let mut intent = objects::payment_intent(&intent_id, invoice);
         let charge = objects::charge(&charge_id, &intent, self.now, Some("card_declined"));
         intent["latest_charge"] = json!(charge_id);
         intent["last_payment_error"] =

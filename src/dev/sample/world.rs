@@ -56,6 +56,8 @@ pub(super) struct Holding {
     pub(super) periods: u32,
     /// The invoice that waits for its payment.
     pub(super) open: Option<Value>,
+    /// The payment of that invoice, once it was tried.
+    pub(super) intent: Option<String>,
     /// The last charge that succeeded.
     pub(super) charge: Option<Value>,
     pub(super) dispute: Option<Value>,
@@ -71,6 +73,7 @@ impl Holding {
             subscription: Value::Null,
             periods: 0,
             open: None,
+            intent: None,
             charge: None,
             dispute: None,
             schedule: None,
