@@ -3,8 +3,7 @@
 use std::ops::Range;
 use std::time::SystemTime;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use ledger_stripe::signature::{SigningSecret, sign};
 
 use crate::story::{Bodies, Moment};
 
@@ -24,7 +23,7 @@ impl Requests {
     /// Signatures are valid for five minutes, so requests are built shortly before they're sent.
     pub(crate) fn build(moments: impl Iterator<Item = Moment>) -> Self {
         let now = unix_now();
-        let signer = Signer::new(now);
+        let secrets = SigningSecret::parse_list(SIGNING_SECRET).expect("a list of one");
         let bodies = Bodies::new(now);
         let mut requests = Self { bytes: Vec::new(), ends: Vec::new(), body_bytes: 0 };
         let mut body = Vec::new();
@@ -37,7 +36,7 @@ impl Requests {
                  Accept: */*; q=0.5, application/xml\r\nCache-Control: no-cache\r\n\
                  Content-Type: application/json; charset=utf-8\r\nStripe-Signature: {}\r\n\
                  Content-Length: {}\r\n\r\n",
-                signer.header(&body),
+                sign(&secrets[0], now, &body),
                 body.len()
             );
             requests.bytes.extend_from_slice(head.as_bytes());
@@ -60,26 +59,6 @@ impl Requests {
     /// How long a body is on average.
     pub(crate) fn body_bytes_mean(&self) -> usize {
         self.body_bytes / self.len().max(1)
-    }
-}
-
-/// Signs as Stripe does.
-pub(crate) struct Signer {
-    time: String,
-    mac: Hmac<Sha256>,
-}
-
-impl Signer {
-    pub(crate) fn new(now: i64) -> Self {
-        let mac = Hmac::new_from_slice(SIGNING_SECRET.as_bytes()).expect("a key of any length");
-        Self { time: now.to_string(), mac }
-    }
-
-    /// The value of `Stripe-Signature`.
-    pub(crate) fn header(&self, body: &[u8]) -> String {
-        let Self { time, mac } = self;
-        let mac = mac.clone().chain_update(time).chain_update(".").chain_update(body);
-        format!("t={time},v1={}", hex::encode(mac.finalize().into_bytes()))
     }
 }
 
