@@ -20,8 +20,9 @@ const TABLE: &str = "CREATE TABLE webhook (
     event_id text COLLATE \"C\" NOT NULL UNIQUE,
     type text NOT NULL,
     received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    body bytea STORAGE EXTERNAL NOT NULL
-)";
+    body bytea NOT NULL
+);
+ALTER TABLE webhook ALTER body SET STORAGE EXTERNAL";
 
 const INSERT: &str = "INSERT INTO webhook (event_id, type, body) VALUES ($1, $2, $3)";
 

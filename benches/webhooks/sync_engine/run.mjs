@@ -7,7 +7,10 @@
 
 import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { StripeSync, runMigrations } from '@supabase/stripe-sync-engine'
+import { createRequire } from 'node:module'
+
+// As an ES module it doesn't find its own migrations.
+const { StripeSync, runMigrations } = createRequire(import.meta.url)('@supabase/stripe-sync-engine')
 
 const { host, port, user, database, secret, runs } = JSON.parse(readFileSync(process.argv[2]))
 const databaseUrl = `postgres://${user}@/${database}?host=${encodeURIComponent(host)}&port=${port}`
