@@ -167,7 +167,7 @@ impl Base {
                 log: self.log(),
                 positions,
                 tenants: Arc::clone(&self.tenants),
-                current: Mutex::default(),
+                first_heads: Mutex::default(),
             },
             ingest: Ingest {
                 log: self.log(),
