@@ -262,6 +262,8 @@ impl<'l, 'b> Planner<'l, 'b> {
         let outcomes = events.iter().zip(looks).map(|(event, look)| match look {
             Look::Known(Known { position, revision, .. }) => {
                 self.duplicates += 1;
+                // What is remembered must still be there: a failover may have lost it.
+                self.slots[slot].relied_on = true;
                 Outcome::AlreadyAppended { position, revision }
             }
             Look::New { revision } => self.take(slot, EventRef::Given(event), revision),

@@ -18,6 +18,7 @@ use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::collect::{Batch, Queue};
+use super::failpoint::Point;
 use super::statement::{Written, write};
 use super::{Shared, load};
 use crate::batch::{Effects, Plan, plan};
@@ -139,6 +140,8 @@ impl Leader {
                     }
                     Trouble::Lost(error) => {
                         tracing::warn!(%error, "the event log can't be written at the moment");
+                        // Only an observer may stand here.
+                        let _ = self.shared.reach(Point::Lost).await;
                         if !batch.is_awaited() {
                             fail(batch, "the database can't be reached");
                             break;
@@ -171,7 +174,7 @@ impl Leader {
                 }
             };
             self.partition(&mut connection, &plan).await?;
-            self.shared.reach(super::Point::BeforeSend).await?;
+            self.shared.reach(Point::BeforeSend).await?;
             let written = if plan.rows.is_empty() {
                 within(verify(&mut connection, &plan)).await?
             } else {
@@ -214,7 +217,7 @@ impl Leader {
         let mut connection = self.connection().await?;
         let mut transaction = within(connection.begin()).await?;
         within(load::lock(&mut transaction, &mut self.logs, &batch.commands)).await?;
-        self.shared.reach(super::Point::Locked).await?;
+        self.shared.reach(Point::Locked).await?;
         if let Some(effects) = attempt {
             let written = within(load::is_written(&mut transaction, &effects.slots)).await?;
             let effects = attempt.take();
@@ -242,7 +245,7 @@ impl Leader {
                     Written::Moved | Written::Duplicates(_) => return Err(Trouble::Moved),
                 }
             }
-            self.shared.reach(super::Point::BeforeCommit).await?;
+            self.shared.reach(Point::BeforeCommit).await?;
             let effects = plan.effects;
             if let Err(error) = within(transaction.commit()).await {
                 *attempt = Some(effects);
@@ -256,7 +259,7 @@ impl Leader {
 
     /// The batch is durable: remembers what it changed and wakes who waits for events.
     async fn finish(&mut self, effects: Effects, is_newest: bool) -> Result<Answers, Trouble> {
-        if let Err(error) = self.shared.reach(super::Point::BeforeAnswer).await {
+        if let Err(error) = self.shared.reach(Point::BeforeAnswer).await {
             // As when this process dies here: durable, and nobody is told.
             tracing::warn!(%error, "stopped before answering");
             self.logs.values_mut().for_each(LogState::forget);

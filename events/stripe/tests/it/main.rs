@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod both;
 mod canary;
 mod golden;
 mod redact;

@@ -144,7 +144,8 @@ proptest! {
         }
         body["data"]["previous_attributes"] = previous;
         let body = body.to_string();
-        let redacted = redact(Verified::from_api(body.as_bytes()), &MetadataKeys::default()).unwrap();
+        let verified = Verified::from_api(body.as_bytes());
+        let redacted = redact(verified, &MetadataKeys::default()).unwrap();
         parts(&redacted).for_each(|node| check(node, ""));
         let stored = redacted.to_bytes();
         prop_assert_eq!(Redacted::from_stored(&stored).unwrap(), redacted);
