@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use ledger_log::postgres::{AuditReader, Pools, PostgresLog, Settings};
 use ledger_log::{AppendError, EventLog, system_clock};
-use ledger_projections::Runner;
+use ledger_projections::{Positions, Runner};
 use ledger_stripe::redact::MetadataKeys;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigErrors, DatabaseConfig};
+use crate::config::{Config, ConfigErrors, DatabaseConfig, TenantsConfig};
 use crate::http::{self, Authenticator};
 use crate::ids;
 use crate::ingest::Ingest;
@@ -116,70 +116,84 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (address, listener) = listen(config.http.listen).await?;
     let pools = pools(&config.database)?;
     let log = connect(&pools).await?;
-    let (configured, errors) = config.tenants.all();
-    for error in errors {
-        tracing::warn!(%error, "a tenant is left out");
-    }
-    for tenant in &configured {
-        tenants::prepare(&*log, &clock, tenant).await?;
-    }
-    let tenants = Arc::new(Tenants::default());
-    tenants.replace(&configured);
+    let tenants = Arc::new(tenants::open_all(&config.tenants, &*log, &clock).await?);
+    let base = Base { clock, pools, log, tenants, meters: Arc::new(Meters::new()) };
 
     let (connections, tasks) = (TaskTracker::new(), TaskTracker::new());
     let (stop_connections, stop_tasks) = (CancellationToken::new(), CancellationToken::new());
-    let meters = Arc::new(Meters::new());
-    let shared_log = Arc::clone(&log) as Arc<dyn EventLog>;
-    let owner = format!("ledger {}", ids::fresh());
-    let runner = Runner::new(
-        pools.projector.clone(),
-        Arc::clone(&shared_log),
-        ledger_projections::Config::live(owner),
-    );
+    let owner = ledger_projections::Config::live(format!("ledger {}", ids::fresh()));
+    let runner = Runner::new(base.pools.projector.clone(), base.log(), owner);
     runner.spawn(&tasks, stop_tasks.clone());
-    let positions = runner.positions().clone();
-    let service = Arc::new(Service {
-        clock: clock.clone(),
-        auth: Authenticator::new(&config.auth, clock.clone()),
-        tenants: Arc::clone(&tenants),
-        reads: Reads::new(
-            pools.clone(),
-            Arc::clone(&shared_log),
-            positions.clone(),
-            clock.clone(),
-            config.billing,
-        ),
-        audit: AuditReader::new(pools.auditor.clone()),
-        readiness: Readiness {
-            log: Arc::clone(&shared_log),
-            positions,
-            tenants: Arc::clone(&tenants),
-            first_heads: Mutex::default(),
-        },
-        ingest: Ingest {
-            log: Arc::clone(&shared_log),
-            clock: clock.clone(),
-            meters: Arc::clone(&meters),
-            metadata_keys: MetadataKeys::default(),
-        },
-    });
+    let service = Arc::new(base.service(&config, runner.positions()));
     let router = http::router(Arc::clone(&service));
     let accepting = http::serve(listener, router, connections.clone(), stop_connections.clone());
     connections.spawn(accepting);
-    let mut ticks = Ticks::new(UPKEEP_INTERVAL, stop_tasks.clone());
-    tasks.spawn(async move {
-        while ticks.next().await {
-            meters.upkeep();
-        }
-    });
-    if config.tenants.folder.is_some() {
-        let log = Arc::clone(&shared_log);
-        let ticks = Ticks::new(TENANTS_INTERVAL, stop_tasks.clone());
-        tasks.spawn(tenants::follow(config.tenants, tenants, log, clock, ticks));
-    }
+    base.keep_house(config.tenants, &tasks, &stop_tasks);
     tracing::info!(%address, "listening");
     let (stop_connections, stop_tasks) = (stop_connections.drop_guard(), stop_tasks.drop_guard());
+    let Base { log, pools, .. } = base;
     Ok(Running { address, service, connections, tasks, stop_connections, stop_tasks, log, pools })
+}
+
+/// What everything else is made from.
+struct Base {
+    clock: Clock,
+    pools: Pools,
+    log: Arc<PostgresLog>,
+    tenants: Arc<Tenants>,
+    meters: Arc<Meters>,
+}
+
+impl Base {
+    fn log(&self) -> Arc<dyn EventLog> {
+        Arc::clone(&self.log) as Arc<dyn EventLog>
+    }
+
+    /// What the handlers of requests share.
+    fn service(&self, config: &Config, positions: &Positions) -> Service {
+        let (clock, positions) = (self.clock.clone(), positions.clone());
+        Service {
+            auth: Authenticator::new(&config.auth, clock.clone()),
+            tenants: Arc::clone(&self.tenants),
+            reads: Reads::new(
+                self.pools.clone(),
+                self.log(),
+                positions.clone(),
+                clock.clone(),
+                config.billing,
+            ),
+            audit: AuditReader::new(self.pools.auditor.clone()),
+            readiness: Readiness {
+                log: self.log(),
+                positions,
+                tenants: Arc::clone(&self.tenants),
+                first_heads: Mutex::default(),
+            },
+            ingest: Ingest {
+                log: self.log(),
+                clock: clock.clone(),
+                meters: Arc::clone(&self.meters),
+                metadata_keys: MetadataKeys::default(),
+            },
+            clock,
+        }
+    }
+
+    /// Starts what is done at intervals.
+    fn keep_house(&self, config: TenantsConfig, tasks: &TaskTracker, stop: &CancellationToken) {
+        let (meters, mut ticks) =
+            (Arc::clone(&self.meters), Ticks::new(UPKEEP_INTERVAL, stop.clone()));
+        tasks.spawn(async move {
+            while ticks.next().await {
+                meters.upkeep();
+            }
+        });
+        if config.folder.is_some() {
+            let (tenants, clock) = (Arc::clone(&self.tenants), self.clock.clone());
+            let ticks = Ticks::new(TENANTS_INTERVAL, stop.clone());
+            tasks.spawn(tenants::follow(config, tenants, self.log(), clock, ticks));
+        }
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {

@@ -3,7 +3,7 @@
 //! Requests look a tenant up in a map that is replaced as a whole; a task reads the folders again
 //! every few seconds, so that a secret is rotated and a tenant is added without a restart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -56,8 +56,39 @@ impl Tenants {
     }
 }
 
+/// Makes every configured tenant ready to be served. The tenant `default` has to be; another one
+/// that isn't does not keep the others from being served, and is tried again later.
+///
+/// # Errors
+/// When `default` can't be served.
+pub(crate) async fn open_all(
+    config: &TenantsConfig,
+    log: &dyn EventLog,
+    clock: &Clock,
+) -> Result<Tenants, StartError> {
+    let (configured, errors) = config.all();
+    for error in errors {
+        tracing::warn!(error = chain(&error), "a tenant is left out");
+    }
+    let mut ready = Vec::new();
+    for tenant in &configured {
+        match prepare(log, clock, tenant).await {
+            Ok(()) => ready.push(tenant),
+            Err(error) if tenant.tenant == config.default.tenant => return Err(error),
+            Err(error) => left_out(&tenant.tenant, &error),
+        }
+    }
+    let tenants = Tenants::default();
+    tenants.replace(ready);
+    Ok(tenants)
+}
+
+fn left_out(tenant: &Tenant, error: &StartError) {
+    tracing::warn!(%tenant, error = chain(error), "a tenant is left out");
+}
+
 /// Opens a tenant's log, and publishes its catalogue if it isn't the last one published.
-pub(crate) async fn prepare(
+async fn prepare(
     log: &dyn EventLog,
     clock: &Clock,
     config: &TenantConfig,
@@ -96,6 +127,7 @@ pub(crate) async fn follow(
     mut ticks: Ticks,
 ) {
     let mut known = tenants.names();
+    let mut told = BTreeSet::new();
     while ticks.next().await {
         let (configured, errors) = config.all();
         for error in errors {
@@ -105,10 +137,12 @@ pub(crate) async fn follow(
         for tenant in configured {
             if !known.contains(&tenant.tenant) {
                 if let Err(error) = prepare(&*log, &clock, &tenant).await {
-                    let (tenant, error) = (&tenant.tenant, chain(&error));
-                    tracing::warn!(%tenant, error, "a new tenant is left out");
+                    if told.insert(tenant.tenant.clone()) {
+                        left_out(&tenant.tenant, &error);
+                    }
                     continue;
                 }
+                told.remove(&tenant.tenant);
                 known.push(tenant.tenant.clone());
             }
             served.push(tenant);
