@@ -17,4 +17,4 @@ pub(crate) use process::{Finished, LEDGER, Service, address_said, command, run};
 pub(crate) use settings::{JWT_SECRET, Settings, WEBHOOK_SECRET, soak};
 pub(crate) use stripe::{Stripe, accepted, signature};
 pub(crate) use token::{Claims, token};
-pub(crate) use wait::{eventually, now, turns};
+pub(crate) use wait::{WAIT_MAX, eventually, now, turns};
