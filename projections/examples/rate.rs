@@ -32,7 +32,11 @@ async fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>().unwrap());
     let customers = arguments.next().unwrap_or(10_000);
     let rounds = arguments.next().unwrap_or(1);
-    let cluster = Cluster::builder().start().unwrap();
+    let mut builder = Cluster::builder();
+    if std::env::var_os("RATE_STATEMENTS").is_some() {
+        builder = builder.setting("log_min_duration_statement", "0");
+    }
+    let cluster = builder.start().unwrap();
     let database = cluster.fresh_database().unwrap();
     let url = cluster.url(&database, cluster.superuser());
     let owner = PgPool::connect(&url).await.unwrap();
@@ -59,6 +63,9 @@ async fn main() {
         "{head} events of {customers} customers in {seconds:.2} s: {:.0}/s",
         head as f64 / seconds
     );
+    if let Some(path) = std::env::var_os("RATE_STATEMENTS") {
+        std::fs::copy(cluster.log(), path).unwrap();
+    }
     drop(log);
     pools.close().await;
 }

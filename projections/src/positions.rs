@@ -137,9 +137,15 @@ impl Positions {
         self.place(tenant).is_leading.send_replace(is_leading);
     }
 
-    pub(crate) fn set_halted(&self, tenant: &Tenant, reason: &dyn std::fmt::Display) {
+    /// Says why the read models are halted, and tells whether that is news.
+    pub(crate) fn set_halted(&self, tenant: &Tenant, reason: Option<String>) -> bool {
+        let is_halted = if reason.is_some() { 1.0 } else { 0.0 };
+        metrics::gauge!("ledger_projection_halted", "tenant" => tenant.to_string()).set(is_halted);
         let place = self.place(tenant);
-        *place.halted.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_string());
+        let mut halted = place.halted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = *halted != reason;
+        *halted = reason;
+        is_news
     }
 
     fn place(&self, tenant: &Tenant) -> Arc<Place> {

@@ -54,7 +54,9 @@ const UPSERT_GRANTS: &str = r#"
         $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::bigint[])
         AS new (event_id, trainer_id, kind, tier, "interval", feature, effect, granted_at,
         expires_at, revoked_at, actor, position)
-    LEFT JOIN entitlement_grants AS old ON old.tenant = $1 AND old.event_id = new.event_id
+    LEFT JOIN LATERAL (
+        SELECT * FROM entitlement_grants AS g WHERE g.tenant = $1 AND g.event_id = new.event_id
+        OFFSET 0) AS old ON true
     WHERE old.tenant IS NULL OR old.position IS DISTINCT FROM new.position
     ON CONFLICT (tenant, event_id) DO UPDATE SET
         revoked_at = excluded.revoked_at,

@@ -40,9 +40,11 @@ pub async fn as_reader(
     let schemas = Schemas::LIVE;
     let user = trainer.map_or("*", TrainerId::as_str);
     let path = schemas.search_path();
-    // Names were checked when they were made, and hold neither quotes nor backslashes.
+    // Names were checked when they were made, and hold neither quotes nor backslashes. A plan that
+    // was made while a table was empty, and would read all of it, would be kept for long.
     let begin = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = {path}; \
+         SET LOCAL enable_seqscan = off; \
          SET LOCAL ledger.tenant = '{tenant}'; SET LOCAL ledger.\"user\" = '{user}'"
     );
     let tx = pool.begin_with(AssertSqlSafe(begin)).await?;

@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use ledger_domain::id::Tenant;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::session::Session;
 use super::trouble::{Halt, Trouble};
 use super::{Runner, wait};
 use crate::control::{Checkpoint, store};
-use crate::schema::CONTROL;
 
 /// A lease that is held, with the checkpoint that it was taken at.
 pub(super) struct Lease {
@@ -33,6 +33,7 @@ impl Runner {
         let token = lease.token;
         tracing::info!(%tenant, token, position = lease.checkpoint.position, "projecting");
         let mut session = Session::begin(self, tenant, lease).await?;
+        self.positions.set_halted(tenant, None);
         let ended = tokio::select! {
             ended = session.follow(shutdown) => ended,
             trouble = self.keep_lease(tenant, token) => Err(trouble),
@@ -60,17 +61,18 @@ impl Runner {
         Ok(Some(Lease { token, checkpoint: common(checkpoints)? }))
     }
 
-    /// Renews the lease until that fails.
+    /// Renews the lease until somebody else has it, or it can't be renewed in time.
     async fn keep_lease(&self, tenant: &Tenant, token: i64) -> Trouble {
-        // Twice missed is still in time.
-        let pause = (self.config.lease_ttl / 3).max(Duration::from_millis(1));
+        let ttl = self.config.lease_ttl;
+        let pause = (ttl / 4).max(Duration::from_millis(1));
+        let mut renewed = Instant::now();
         loop {
-            let next = tokio::time::Instant::now() + pause;
-            tokio::time::sleep_until(next).await;
+            tokio::time::sleep_until(Instant::now() + pause).await;
             match self.renew(tenant, token).await {
-                Ok(true) => {}
+                Ok(true) => renewed = Instant::now(),
                 Ok(false) => return Trouble::Fenced,
-                Err(error) => return error.into(),
+                Err(error) if renewed.elapsed() >= ttl => return error.into(),
+                Err(error) => tracing::debug!(%tenant, %error, "the lease isn't renewed yet"),
             }
         }
     }
@@ -99,9 +101,12 @@ impl Runner {
     /// crash of the server takes rows and checkpoint back together, and the log has the rest.
     pub(super) async fn begin(&self) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
         let path = self.config.schemas.search_path();
-        debug_assert!(path.ends_with("public") && path.contains(CONTROL));
-        let begin =
-            format!("BEGIN; SET LOCAL search_path = {path}; SET LOCAL synchronous_commit = off");
+        // Every statement finds its rows by key. A plan that was made while a table was empty, and
+        // would read all of it, would be kept for long.
+        let begin = format!(
+            "BEGIN; SET LOCAL search_path = {path}; SET LOCAL synchronous_commit = off; \
+             SET LOCAL enable_seqscan = off"
+        );
         self.pool.begin_with(sqlx::AssertSqlSafe(begin)).await
     }
 }

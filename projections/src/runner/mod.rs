@@ -29,6 +29,7 @@ use std::time::Duration;
 use ledger_domain::id::Tenant;
 use ledger_log::EventLog;
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -89,6 +90,13 @@ impl Config {
 /// How long to wait after a failure that may pass, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
+/// How long a halted tenant is left alone: somebody may have rebuilt its read models since.
+const HALTED: Duration = Duration::from_secs(60);
+
+/// How many tenants write a page at the same time. More would only queue for the same processors,
+/// and leave no connections for leases.
+const PAGES_AT_ONCE: usize = 4;
+
 /// Keeps read models up to the log.
 #[derive(Clone)]
 pub struct Runner {
@@ -97,6 +105,7 @@ pub struct Runner {
     log: Arc<dyn EventLog>,
     config: Arc<Config>,
     positions: Positions,
+    pages: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Runner {
@@ -110,7 +119,8 @@ impl Runner {
     #[must_use]
     pub fn new(pool: PgPool, log: Arc<dyn EventLog>, config: Config) -> Self {
         let positions = Positions::new(pool.clone(), config.written());
-        Self { pool, log, config: Arc::new(config), positions }
+        let pages = Arc::new(Semaphore::new(PAGES_AT_ONCE));
+        Self { pool, log, config: Arc::new(config), positions, pages }
     }
 
     /// Where the read models are, told as they move.
@@ -120,7 +130,7 @@ impl Runner {
     }
 
     /// Runs every tenant that has a log, and those to come, each in a task of its own. A tenant
-    /// that halts is left alone; the others go on.
+    /// that halts is looked at again every minute; the others go on.
     pub fn spawn(&self, tracker: &TaskTracker, shutdown: CancellationToken) {
         let (runner, tasks) = (self.clone(), tracker.clone());
         tracker.spawn(async move {
@@ -146,8 +156,8 @@ impl Runner {
     fn spawn_tenant(&self, tenant: Tenant, tracker: &TaskTracker, shutdown: CancellationToken) {
         let runner = self.clone();
         tracker.spawn(async move {
-            if let Err(halt) = runner.run(&tenant, &shutdown).await {
-                tracing::error!(%tenant, error = %halt, "the read models are halted");
+            while runner.run(&tenant, &shutdown).await.is_err() {
+                wait(HALTED, &shutdown).await;
             }
         });
     }
@@ -163,9 +173,9 @@ impl Runner {
             match self.lead(tenant, shutdown).await {
                 Ok(()) => pause = BACKOFF.0,
                 Err(Trouble::Halt(halt)) => {
-                    self.positions.set_halted(tenant, &halt);
-                    metrics::gauge!("ledger_projection_halted", "tenant" => tenant.to_string())
-                        .set(1.0);
+                    if self.positions.set_halted(tenant, Some(halt.to_string())) {
+                        tracing::error!(%tenant, error = %halt, "the read models are halted");
+                    }
                     return Err(halt);
                 }
                 Err(Trouble::Fenced) => {

@@ -40,6 +40,7 @@ pub(super) struct Session<'a> {
     ties: Ties,
     anything_waits: bool,
     page_events: usize,
+    lag_seconds: f64,
 }
 
 impl<'a> Session<'a> {
@@ -66,6 +67,7 @@ impl<'a> Session<'a> {
             written,
             parked,
             anything_waits,
+            lag_seconds: 0.0,
         };
         session.check_head().await?;
         session.publish();
@@ -119,6 +121,7 @@ impl<'a> Session<'a> {
         retried: Option<(&str, &[i64])>,
     ) -> Result<(), Trouble> {
         let runner = self.runner;
+        let _turn = runner.pages.acquire().await;
         let mut tx = runner.begin().await?;
         let known = Known {
             log: &*runner.log,
@@ -167,11 +170,13 @@ impl<'a> Session<'a> {
         store::park(tx, tenant, plan.parks).await?;
         store::park_events(tx, tenant, plan.parked_events).await?;
         let from = self.checkpoint.position;
-        let moved = store::advance(tx, tenant, written, from, end, self.token).await?;
-        if moved < written.len() {
+        let lags = store::advance(tx, tenant, written, from, end, self.token).await?;
+        if lags.len() < written.len() {
             return Err(Trouble::Fenced);
         }
-        Ok(After { ties: plan.ties, newly_parked: plan.newly_parked, anything_waits })
+        let lag_seconds = lags.into_iter().flatten().fold(0.0, f64::max);
+        let (ties, newly_parked) = (plan.ties, plan.newly_parked);
+        Ok(After { ties, newly_parked, anything_waits, lag_seconds })
     }
 
     fn remember(&mut self, after: After, folded: Vec<Folded>, end: Checkpoint, is_retry: bool) {
@@ -182,6 +187,7 @@ impl<'a> Session<'a> {
             self.parked.units.extend(after.newly_parked);
             self.parked.is_stale = true;
         }
+        self.lag_seconds = after.lag_seconds;
         self.checkpoint = end;
         self.publish();
     }
@@ -252,6 +258,8 @@ impl<'a> Session<'a> {
         let lag = head.max(at) - at;
         metrics::gauge!("ledger_projection_position", "tenant" => tenant.clone()).set(at as f64);
         metrics::gauge!("ledger_projection_lag_events", "tenant" => tenant.clone()).set(lag as f64);
+        let seconds = if lag == 0 { 0.0 } else { self.lag_seconds };
+        metrics::gauge!("ledger_projection_lag_seconds", "tenant" => tenant.clone()).set(seconds);
         metrics::gauge!("ledger_projection_parked_units", "tenant" => tenant)
             .set(self.parked.units.len() as f64);
     }
@@ -262,6 +270,8 @@ struct After {
     ties: super::ties::PageTies,
     newly_parked: HashSet<String>,
     anything_waits: bool,
+    /// How long ago the log accepted the page's last event.
+    lag_seconds: f64,
 }
 
 /// What the log's first event says of the account that it belongs to.

@@ -58,15 +58,21 @@ const UPSERT_PARTS: &str = "
     SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bytea[])
     ON CONFLICT (tenant, unit, part) DO UPDATE SET state = excluded.state";
 
+// In these, OFFSET 0 makes the server look each name up in the index, whatever it thinks of the
+// table's size when it plans: a plan made while the table was small would read all of it later.
 const TRIM_ITEMS: &str = "
-    DELETE FROM subscription_items AS i
-    USING unnest($2::text[], $3::integer[]) AS now (subject, count)
-    WHERE i.tenant = $1 AND i.subscription_id = now.subject AND i.ordinal >= now.count";
+    DELETE FROM subscription_items WHERE ctid = ANY (ARRAY (
+        SELECT old.row FROM unnest($2::text[], $3::integer[]) AS now (subject, count),
+            LATERAL (SELECT i.ctid AS row FROM subscription_items AS i
+                WHERE i.tenant = $1 AND i.subscription_id = now.subject AND i.ordinal >= now.count
+                OFFSET 0) AS old))";
 
 const TRIM_HISTORY: &str = "
-    DELETE FROM tier_history AS h
-    USING unnest($2::text[], $3::integer[]) AS now (subject, count)
-    WHERE h.tenant = $1 AND h.subject = now.subject AND h.ordinal >= now.count";
+    DELETE FROM tier_history WHERE ctid = ANY (ARRAY (
+        SELECT old.row FROM unnest($2::text[], $3::integer[]) AS now (subject, count),
+            LATERAL (SELECT h.ctid AS row FROM tier_history AS h
+                WHERE h.tenant = $1 AND h.subject = now.subject AND h.ordinal >= now.count
+                OFFSET 0) AS old))";
 
 const DELETE_PAYMENTS: &str =
     "DELETE FROM payment_logs WHERE tenant = $1 AND object_id = ANY($2::text[])";
@@ -84,8 +90,12 @@ const UPSERT_LINKS: &str = "
         position = excluded.position";
 
 const DELETE_ANOMALIES: &str = "
-    DELETE FROM anomaly AS a USING unnest($2::text[], $3::text[]) AS now (customer_id, subject)
-    WHERE a.tenant = $1 AND a.customer_id = now.customer_id AND a.subject = now.subject";
+    DELETE FROM anomaly WHERE ctid = ANY (ARRAY (
+        SELECT old.row FROM unnest($2::text[], $3::text[]) AS now (customer_id, subject),
+            LATERAL (SELECT a.ctid AS row FROM anomaly AS a
+                WHERE a.tenant = $1 AND a.customer_id = now.customer_id
+                    AND a.subject = now.subject
+                OFFSET 0) AS old))";
 
 const INSERT_ANOMALIES: &str = "
     INSERT INTO anomaly (tenant, customer_id, subject, kind, event_id, previous_event_id)
@@ -162,8 +172,11 @@ pub(crate) async fn stop_waiting(
     facts: WaitingColumns,
 ) -> sqlx::Result<()> {
     const DELETE: &str = "
-        DELETE FROM waiting_fact AS w USING unnest($2::text[], $3::bigint[]) AS f (object, position)
-        WHERE w.tenant = $1 AND w.waits_for = f.object AND w.position = f.position";
+        DELETE FROM waiting_fact WHERE ctid = ANY (ARRAY (
+            SELECT old.row FROM unnest($2::text[], $3::bigint[]) AS f (object, position),
+                LATERAL (SELECT w.ctid AS row FROM waiting_fact AS w
+                    WHERE w.tenant = $1 AND w.waits_for = f.object AND w.position = f.position
+                    OFFSET 0) AS old))";
     facts.run(conn, tenant, DELETE).await.map(drop)
 }
 

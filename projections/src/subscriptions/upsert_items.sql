@@ -1,4 +1,5 @@
--- Only items that changed: most facts about a subscription leave its items as they are.
+-- Only items that changed: most facts about a subscription leave its items as they are. OFFSET 0
+-- makes the server look each one up in the index, whatever it thinks of the table's size.
 INSERT INTO subscription_items (tenant, subscription_id, ordinal, trainer_id, item_id, price_id,
     product_id, quantity, currency, unit_amount_minor, unit_amount_decimal, "interval",
     interval_count, usage_type, current_period_start, current_period_end)
@@ -9,10 +10,10 @@ FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::t
     AS new (subscription_id, ordinal, trainer_id, item_id, price_id, product_id, quantity,
     currency, unit_amount_minor, unit_amount_decimal, "interval", interval_count, usage_type,
     current_period_start, current_period_end)
-LEFT JOIN subscription_items AS old
-    ON old.tenant = $1
-    AND old.subscription_id = new.subscription_id
-    AND old.ordinal = new.ordinal
+LEFT JOIN LATERAL (
+    SELECT * FROM subscription_items AS i
+    WHERE i.tenant = $1 AND i.subscription_id = new.subscription_id AND i.ordinal = new.ordinal
+    OFFSET 0) AS old ON true
 WHERE old.tenant IS NULL
     OR (old.trainer_id, old.item_id, old.price_id, old.product_id, old.quantity, old.currency,
         old.unit_amount_minor, old.unit_amount_decimal, old."interval", old.interval_count,

@@ -7,10 +7,14 @@ use super::*;
 const UNTIL: i64 = 1_780_000_000;
 
 fn sample() -> History {
+    sample_until(UNTIL)
+}
+
+fn sample_until(until: i64) -> History {
     let text = std::fs::read_to_string("catalogs/trainers.toml").unwrap();
     let price = |name: &str| Some(format!("price_{}", name.to_lowercase()));
     let parsed = Catalog::parse(&text, &price).unwrap();
-    history(&parsed.catalog, UNTIL).expect("a product with tiers")
+    history(&parsed.catalog, until).expect("a product with tiers")
 }
 
 fn events(history: &History) -> Vec<Value> {
@@ -46,7 +50,14 @@ fn every_turn_of_a_subscription_is_there() {
     ] {
         assert!(counts.get(kind).is_some_and(|count| *count > 0), "no {kind} in {counts:?}");
     }
-    assert_eq!(history.cast.len(), 6, "{:?}", history.cast);
+}
+
+#[test]
+fn every_situation_can_be_looked_at_whatever_the_day() {
+    for week in 0..4 {
+        let cast = sample_until(UNTIL + week * 7 * DAY + week * 12_345).cast;
+        assert_eq!(cast.len(), SITUATIONS.len(), "{cast:?}");
+    }
 }
 
 #[test]
