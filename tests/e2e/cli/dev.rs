@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::harness::{
-    Caller, LEDGER, Service, Settings, address_said, command, eventually, http, run,
+    Caller, LEDGER, Service, Settings, address_logged, address_said, command, eventually, http, run,
 };
 
 /// The user that owns nothing, by convention.
@@ -76,6 +76,21 @@ async fn an_interrupt_ends_it_as_well() {
     let mut service = start(&folder.path().join("data"), &[]).await;
     service.signal("INT");
     assert!(service.ended().await.success());
+}
+
+/// The sample is not done when the service listens, and there is no need to wait for its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_can_be_stopped_while_it_plays_the_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let args = [&ARGS_OF_DEV[..], &["--data-dir", data.to_str().unwrap(), "--sample"]].concat();
+    let command = command(LEDGER, &Settings::none(), &args);
+    let service = Service::spawn(command, address_logged).await.unwrap();
+    let postmaster = postmaster(&data);
+    let output = service.output().clone();
+    let status = service.stop().await;
+    assert!(status.success(), "{status}: {}", output.text());
+    assert!(has_ended(postmaster), "PostgreSQL ended, too");
 }
 
 /// Installed anywhere, started by anyone: nothing but the program itself.
