@@ -145,14 +145,14 @@ async fn with_role(anyone: &Caller, data: &Path, role: &str) -> Caller {
 
 /// The position of the last event.
 async fn last_position(auditor: &Caller) -> i64 {
-    let mut path = "/api/v1/audit/events".to_owned();
+    let mut path = "/api/v1/audit/events?limit=500".to_owned();
     let mut last = 0;
     loop {
         let page: Value = auditor.get(&path).await.expect(200);
         let positions = page["events"].as_array().unwrap().iter().map(|e| e["position"].as_i64());
         last = positions.flatten().fold(last, i64::max);
         match page["cursor"].as_str() {
-            Some(cursor) => path = format!("/api/v1/audit/events?cursor={cursor}"),
+            Some(cursor) => path = format!("/api/v1/audit/events?limit=500&cursor={cursor}"),
             None => return last,
         }
     }
