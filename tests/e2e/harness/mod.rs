@@ -13,7 +13,7 @@ mod watchdog;
 pub(crate) use app::TestApp;
 pub(crate) use client::{Answer, Caller, http};
 pub(crate) use database::Database;
-pub(crate) use process::{Finished, LEDGER, Service, address_said, command, run};
+pub(crate) use process::{Finished, LEDGER, Service, address_logged, address_said, command, run};
 pub(crate) use settings::{JWT_SECRET, Settings, WEBHOOK_SECRET, soak};
 pub(crate) use stripe::{Stripe, accepted, signature};
 pub(crate) use token::{Claims, token};
