@@ -277,6 +277,8 @@ pub(super) async fn connect(
         ("enable_mergejoin", "off"),
         ("enable_bitmapscan", "off"),
         ("enable_memoize", "off"),
+        // What callers are told is durable must be, whatever the server's default is.
+        ("synchronous_commit", "on"),
         // An import's rows are unnested in memory.
         ("work_mem", "64MB"),
     ]);
