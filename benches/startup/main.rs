@@ -8,10 +8,13 @@
 
 #[path = "../common/bare.rs"]
 mod bare;
+#[expect(dead_code, reason = "each bench uses its part of what they share")]
 #[path = "../common/processes.rs"]
 mod processes;
+#[expect(dead_code, reason = "each bench uses its part of what they share")]
 #[path = "../common/service.rs"]
 mod service;
+#[expect(dead_code, reason = "each bench uses its part of what they share")]
 #[path = "../common/stats.rs"]
 mod stats;
 

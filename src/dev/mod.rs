@@ -65,13 +65,11 @@ pub(crate) async fn run(
     };
     let ended = match up {
         Ok(up) => {
+            // One wait for the signal: it may come while the sample is played.
             let presented = tokio::select! {
-                presented = present(&request, &up) => presented,
-                () = stopped.as_mut() => Ok(()),
+                Err(error) = present(&request, &up) => Err(error),
+                () = stopped => Ok(()),
             };
-            if presented.is_ok() {
-                stopped.await;
-            }
             up.running.shutdown().await;
             presented
         }

@@ -307,6 +307,11 @@ async fn read_everything(app: &TestApp) -> String {
             None => break,
         }
     }
+    // What callers ask for is theirs to know, and still not for the log.
+    for query in ["trainer=Kanarie%20Vogel", "trainer=kanarie_vogel_7", "kanarie_vogel_7=1"] {
+        app.service().get(&format!("/api/v1/entitlements?{query}")).await;
+    }
+    app.trainer("kanarie_vogel_7").get("/api/v1/entitlements/kanarie_vogel_7").await;
     let metrics = app.anyone().get("/metrics").await;
     assert_eq!(metrics.status, 200, "{metrics:?}");
     told + &metrics.body

@@ -17,6 +17,7 @@ mod check;
 mod cli;
 mod crash;
 mod harness;
+mod lists;
 mod poison;
 mod positions;
 mod scenarios;

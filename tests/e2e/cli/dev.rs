@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::harness::{
-    Caller, LEDGER, Service, Settings, address_said, command, eventually, http, run,
+    Caller, LEDGER, Service, Settings, address_logged, address_said, command, eventually, http, run,
 };
 
 /// The user that owns nothing, by convention.
@@ -78,6 +78,21 @@ async fn an_interrupt_ends_it_as_well() {
     assert!(service.ended().await.success());
 }
 
+/// The sample is not done when the service listens, and there is no need to wait for its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_can_be_stopped_while_it_plays_the_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let args = [&ARGS_OF_DEV[..], &["--data-dir", data.to_str().unwrap(), "--sample"]].concat();
+    let command = command(LEDGER, &Settings::none(), &args);
+    let service = Service::spawn(command, address_logged).await.unwrap();
+    let postmaster = postmaster(&data);
+    let output = service.output().clone();
+    let status = service.stop().await;
+    assert!(status.success(), "{status}: {}", output.text());
+    assert!(has_ended(postmaster), "PostgreSQL ended, too");
+}
+
 /// Installed anywhere, started by anyone: nothing but the program itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ordinary_user_needs_no_more_than_the_program() {
@@ -130,14 +145,14 @@ async fn with_role(anyone: &Caller, data: &Path, role: &str) -> Caller {
 
 /// The position of the last event.
 async fn last_position(auditor: &Caller) -> i64 {
-    let mut path = "/api/v1/audit/events".to_owned();
+    let mut path = "/api/v1/audit/events?limit=500".to_owned();
     let mut last = 0;
     loop {
         let page: Value = auditor.get(&path).await.expect(200);
         let positions = page["events"].as_array().unwrap().iter().map(|e| e["position"].as_i64());
         last = positions.flatten().fold(last, i64::max);
         match page["cursor"].as_str() {
-            Some(cursor) => path = format!("/api/v1/audit/events?cursor={cursor}"),
+            Some(cursor) => path = format!("/api/v1/audit/events?limit=500&cursor={cursor}"),
             None => return last,
         }
     }

@@ -40,7 +40,9 @@ impl Database {
 
     /// On a cluster of its own, which the test may stop and kill.
     pub(crate) async fn on_own_cluster() -> Self {
-        let cluster = Cluster::builder().start().expect("a cluster can be started");
+        // A careless server: what is acknowledged must be durable whatever its default is.
+        let careless = Cluster::builder().setting("synchronous_commit", "off");
+        let cluster = careless.start().expect("a cluster can be started");
         migrate(&cluster).await;
         Self::copy_of(Place::Own(Arc::new(cluster)), TEMPLATE)
     }

@@ -175,8 +175,8 @@ pub(crate) fn address_said(line: &str) -> Option<String> {
     line.trim().strip_prefix("ready ").map(str::to_owned)
 }
 
-/// The listener's line in the log of `ledger serve`.
-fn address_logged(line: &str) -> Option<String> {
+/// The listener's line in the log.
+pub(crate) fn address_logged(line: &str) -> Option<String> {
     let entry: serde_json::Value = serde_json::from_str(line).ok()?;
     let address = entry["address"].as_str().filter(|_| entry["message"] == "listening")?;
     Some(format!("http://{address}"))

@@ -1,7 +1,11 @@
 //! How much is read, and what is no JSON.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
 use super::{count, everything_stored, some_webhook};
-use crate::harness::TestApp;
+use crate::harness::{TestApp, WAIT_MAX};
 
 const MEBIBYTE: usize = 1 << 20;
 
@@ -19,6 +23,39 @@ async fn a_mebibyte_is_read_and_one_byte_more_is_not() {
             Ok(answer) => assert_eq!(answer.status, 413, "{size} bytes: {answer:?}"),
             Err(error) => assert!(size > MEBIBYTE + 1, "{size} bytes: {error:?}"),
         }
+    }
+    assert_eq!(everything_stored(&app).await, before);
+    app.stripe().post(&some_webhook("evt_after")).await.expect(200);
+}
+
+/// Nobody has to say how long a body is before sending it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endless_body_is_not_read_to_its_end() {
+    let app = TestApp::start().await;
+    let before = everything_stored(&app).await;
+    let address = app.url().strip_prefix("http://").expect("a plain address").to_owned();
+    let mut connection = TcpStream::connect(&address).await.unwrap();
+    let head = format!(
+        "POST /api/v1/webhooks/stripe HTTP/1.1\r\nHost: {address}\r\n\
+         Stripe-Signature: t=1,v1=00\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let chunk = [format!("{:x}\r\n", 64 * 1024).into_bytes(), vec![b'x'; 64 * 1024]].concat();
+    let mut sent = 0;
+    // It ends with an answer, or with the connection; and long before this.
+    while sent < 64 * MEBIBYTE {
+        let written = connection.write_all(&[&chunk[..], b"\r\n"].concat()).await;
+        if written.is_err() {
+            break;
+        }
+        sent += 64 * 1024;
+    }
+    assert!(sent < 64 * MEBIBYTE, "{sent} bytes were taken");
+    let mut answer = Vec::new();
+    // The rest of what was sent may have broken the connection before the answer was read.
+    if timeout(WAIT_MAX, connection.read_to_end(&mut answer)).await.expect("it ends").is_ok() {
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 413"), "{answer}");
     }
     assert_eq!(everything_stored(&app).await, before);
     app.stripe().post(&some_webhook("evt_after")).await.expect(200);

@@ -19,7 +19,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::collect::{Batch, Queue};
 use super::failpoint::Point;
-use super::statement::{Written, write};
+use super::statement::{Keys, Written, write};
 use super::{Shared, load};
 use crate::batch::{Effects, Plan, plan};
 use crate::command::{Answer, Answers};
@@ -31,6 +31,8 @@ use crate::state::{LogState, Logs};
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often a plan may find that something must be looked up, or that keys were known.
 const ROUNDS_MAX: usize = 8;
+/// How many batches look their keys up after one of them was found to be there.
+const LOOKS: u32 = 256;
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_millis(400);
 /// How far ahead of the longest log a partition is made.
@@ -46,6 +48,8 @@ pub(super) struct Leader {
     latest: Timestamp,
     /// The last position that has a partition.
     partitioned: i64,
+    /// How many batches more look their keys up before they write.
+    looks: u32,
 }
 
 /// Why a try came to nothing.
@@ -83,8 +87,8 @@ impl Leader {
         queue: Queue,
         options: PgConnectOptions,
     ) -> Self {
-        let (logs, latest) = (Logs::new(), Timestamp::MIN);
-        Self { shared, queue, options, connection: None, logs, latest, partitioned: 0 }
+        let (logs, latest) = (Logs::default(), Timestamp::MIN);
+        Self { shared, queue, options, connection: None, logs, latest, partitioned: 0, looks: 0 }
     }
 
     /// Appends until the queue is closed and empty.
@@ -175,10 +179,18 @@ impl Leader {
             };
             self.partition(&mut connection, &plan).await?;
             self.shared.reach(Point::BeforeSend).await?;
+            let keys = if self.looks > 0 { Keys::LookUp } else { Keys::Trust };
             let written = if plan.rows.is_empty() {
                 within(verify(&mut connection, &plan)).await?
             } else {
-                match within(write(&mut connection, &plan, clock)).await {
+                self.looks = self.looks.saturating_sub(1);
+                match within(write(&mut connection, &plan, clock, keys)).await {
+                    Err(error) if is_duplicate(&error) => {
+                        self.looks = LOOKS;
+                        let known = load::keys(&mut connection, &mut self.logs, &batch.commands);
+                        within(known).await?;
+                        continue;
+                    }
                     Ok(written) => written,
                     Err(error) => {
                         *attempt = Some(plan.effects);
@@ -192,6 +204,7 @@ impl Leader {
                     return self.finish(plan.effects, true).await;
                 }
                 Written::Duplicates(known) => {
+                    self.looks = LOOKS;
                     for (slot, key, known) in known {
                         let tenant = plan.effects.slots[slot].tenant.clone();
                         self.logs.entry(tenant).or_default().learn(key, known);
@@ -238,7 +251,7 @@ impl Leader {
                 }
             };
             if !plan.rows.is_empty() {
-                match within(write(&mut transaction, &plan, clock)).await? {
+                match within(write(&mut transaction, &plan, clock, Keys::Trust)).await? {
                     Written::Yes => {}
                     Written::ClockDiffers => return Err(Trouble::ClockDiffers),
                     // A log that was made meanwhile, and so wasn't locked.
@@ -327,6 +340,16 @@ impl Leader {
 }
 
 const UNTOLD: AppendError = AppendError::Unavailable("the append wasn't answered");
+
+/// Whether a statement ended because a key is in the log already; then it has changed nothing.
+fn is_duplicate(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|e| e.is_unique_violation() && e.table().is_some_and(is_dedupe_table))
+}
+
+fn is_dedupe_table(name: &str) -> bool {
+    name.starts_with("event_dedup")
+}
 
 /// A plan without rows needs no more than a look, and none if no answer rests on it.
 async fn verify(connection: &mut PgConnection, plan: &Plan<'_>) -> Result<Written, sqlx::Error> {

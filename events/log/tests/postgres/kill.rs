@@ -20,7 +20,9 @@ fn kills() -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_a_killed_server() {
-    let cluster = Arc::new(Cluster::builder().start().unwrap());
+    // A careless server: what is acknowledged must be durable whatever its default is.
+    let careless = Cluster::builder().setting("synchronous_commit", "off");
+    let cluster = Arc::new(careless.start().unwrap());
     let database = cluster.fresh_database().unwrap();
     let ready = {
         let (cluster, database) = (Arc::clone(&cluster), database.clone());

@@ -158,10 +158,11 @@ async fn who_has_another_time_than_the_database_does_not_lead() {
     let (pools, clock) = (pools(&database), shifted(&shift));
     let log = PostgresLog::connect(&pools, clock, Settings::default()).await.unwrap();
     log.open(&one, opening()).await.unwrap();
-    for (n, micros) in [2_000_000, -2_000_000].into_iter().enumerate() {
+    for (n, micros) in [(0, 2_000_000), (1, -2_000_000)] {
         shift.store(micros, Ordering::SeqCst);
         let refused = log.append(&one, vec![own(&format!("evt_{n}"))]).await;
         assert!(matches!(refused, Err(AppendError::Unavailable(_))), "{refused:?}");
+        assert_eq!(log.head(&one).await.unwrap().unwrap().position, n + 1, "none of it");
         shift.store(0, Ordering::SeqCst);
         log.append(&one, vec![own(&format!("evt_{n}"))]).await.unwrap();
     }
@@ -210,41 +211,47 @@ async fn a_terminated_backend_costs_a_second_try() {
     log.open(&one, opening()).await.unwrap();
     let owner = owner(&database).await;
     for n in 0..5 {
-        let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-            WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        execute(&owner, sql).await;
+        execute(&owner, TERMINATE).await;
         let outcome = log.append(&one, vec![own(&format!("evt_{n}"))]).await.unwrap()[0];
         assert!(matches!(outcome, Outcome::Appended { .. }));
     }
     assert_sound(&database, 6).await;
 }
 
+/// Sets the log back to its second event, as a restored backup does.
+const RESTORE: &str = "BEGIN;
+    DELETE FROM event WHERE position > 2; DELETE FROM event_dedup WHERE position > 2;
+    DELETE FROM log_seal WHERE size > 2; DELETE FROM log_head;
+    INSERT INTO log_head (tenant, position, recorded_at, root, frontier, epoch)
+        SELECT tenant, position, recorded_at, root, frontier, epoch + 1 FROM backup;
+    COMMIT";
+
+const TERMINATE: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
 #[tokio::test]
 async fn a_restored_log_is_not_taken_for_the_one_before() {
-    let (database, one) = (database().await, tenant("one"));
-    let log = log_on(&database).await;
-    let owner = owner(&database).await;
-    log.open(&one, opening()).await.unwrap();
-    log.append(&one, vec![own("kept")]).await.unwrap();
-    execute(&owner, "CREATE TABLE backup AS SELECT * FROM log_head").await;
-    log.append(&one, vec![own("lost"), shared("s", "trainer-t1", Expected::NoStream)])
-        .await
-        .unwrap();
-    let restore = "BEGIN;
-        DELETE FROM event WHERE position > 2; DELETE FROM event_dedup WHERE position > 2;
-        DELETE FROM log_seal WHERE size > 2; DELETE FROM log_head;
-        INSERT INTO log_head (tenant, position, recorded_at, root, frontier, epoch)
-            SELECT tenant, position, recorded_at, root, frontier, epoch + 1 FROM backup;
-        COMMIT;
-        SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-            WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    execute(&owner, restore).await;
-    let again = log.append(&one, vec![own("kept"), own("lost")]).await.unwrap();
-    assert_eq!(again[0], Outcome::AlreadyAppended { position: 2, revision: 0 });
-    assert_eq!(again[1], Outcome::Appended { position: 3, revision: 0 });
-    log.append(&one, vec![shared("s", "trainer-t1", Expected::NoStream)]).await.unwrap();
-    assert_eq!(log.head(&one).await.unwrap().unwrap().epoch, 2);
-    assert_sound(&database, 4).await;
+    for (connections_end, first) in [(true, "lost"), (false, "lost"), (false, "new")] {
+        let (database, one) = (database().await, tenant("one"));
+        let log = log_on(&database).await;
+        let owner = owner(&database).await;
+        log.open(&one, opening()).await.unwrap();
+        log.append(&one, vec![own("kept")]).await.unwrap();
+        execute(&owner, "CREATE TABLE backup AS SELECT * FROM log_head").await;
+        let in_stream = shared("s", "trainer-t1", Expected::NoStream);
+        log.append(&one, vec![own("lost"), in_stream.clone()]).await.unwrap();
+        execute(&owner, RESTORE).await;
+        if connections_end {
+            execute(&owner, TERMINATE).await;
+        }
+        let again = log.append(&one, vec![own("kept"), own(first)]).await.unwrap();
+        assert_eq!(again[0], Outcome::AlreadyAppended { position: 2, revision: 0 });
+        assert_eq!(again[1], Outcome::Appended { position: 3, revision: 0 });
+        let again = log.append(&one, vec![in_stream]).await.unwrap();
+        assert_eq!(again[0], Outcome::Appended { position: 4, revision: 0 });
+        assert_eq!(log.head(&one).await.unwrap().unwrap().epoch, 2);
+        assert_sound(&database, 4).await;
+    }
 }
 
 #[tokio::test]
