@@ -4,4 +4,5 @@ mod catalog;
 mod dev;
 mod migrate;
 mod refusals;
+mod replay;
 mod token;
