@@ -3,7 +3,8 @@
 //! `cargo run --release -p ledger-projections --example rate -- [customers] [rounds]`
 //!
 //! Each customer buys a subscription and renews it (seven webhooks, then three a round), and the
-//! customers take turns, so that hardly two facts of a page are of the same one.
+//! customers take turns, so that hardly two facts of a page are of the same one. The processor's
+//! time is told beside the clock's: on a busy machine only that can be compared.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that fails may say so loudly")]
 
@@ -51,6 +52,7 @@ async fn main() {
     let head = log.head(&tenant).await.unwrap().unwrap().position;
     let runner = Runner::new(pools.projector.clone(), Arc::clone(&log), Config::live("rate"));
     let (shutdown, begun) = (CancellationToken::new(), Instant::now());
+    let processors = Processors::of(&cluster);
     let reached = async {
         let all = runner.positions().wait_for(&tenant, head, begun + LIMIT).await;
         shutdown.cancel();
@@ -59,15 +61,47 @@ async fn main() {
     };
     let (ended, seconds) = tokio::join!(runner.run(&tenant, &shutdown), reached);
     ended.unwrap();
+    let rate = head as f64 / seconds;
+    println!("{head} events of {customers} customers in {seconds:.2} s: {rate:.0}/s");
+    let spent = Processors::of(&cluster);
+    let each = |seconds: f64| seconds * 1e6 / head as f64;
     println!(
-        "{head} events of {customers} customers in {seconds:.2} s: {:.0}/s",
-        head as f64 / seconds
+        "processor time per event: {:.1} us here, {:.1} us in PostgreSQL",
+        each(spent.own - processors.own),
+        each(spent.server - processors.server)
     );
     if let Some(path) = std::env::var_os("RATE_STATEMENTS") {
         std::fs::copy(cluster.log(), path).unwrap();
     }
     drop(log);
     pools.close().await;
+}
+
+/// Seconds of processor time so far.
+struct Processors {
+    own: f64,
+    server: f64,
+}
+
+impl Processors {
+    fn of(cluster: &Cluster) -> Self {
+        let server = cluster.pid().unwrap();
+        let mut times = Self { own: 0.0, server: 0.0 };
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+            // Fields after the name, which may hold spaces: state, parent, ...
+            let Some((pid, rest)) = stat.split_once(" (") else { continue };
+            let Some((_, rest)) = rest.rsplit_once(") ") else { continue };
+            let fields: Vec<&str> = rest.split(' ').collect();
+            let ticks: f64 = fields[11..13].iter().map(|t| t.parse::<f64>().unwrap()).sum();
+            if pid == std::process::id().to_string() {
+                times.own = ticks / 100.0;
+            } else if fields[1] == server.to_string() {
+                times.server += ticks / 100.0;
+            }
+        }
+        times
+    }
 }
 
 async fn fill(log: &dyn EventLog, tenant: &Tenant, customers: usize, rounds: usize) {

@@ -31,7 +31,9 @@ CREATE TABLE entitlement_grants (
         CHECK (CASE WHEN kind = 'override' THEN feature IS NOT NULL AND effect IS NOT NULL
                     ELSE tier IS NOT NULL END)
 );
-CREATE INDEX entitlement_grants_by_trainer ON entitlement_grants (tenant, trainer_id);
+-- The condition keeps the index out of statements that look a grant up by its key.
+CREATE INDEX entitlement_grants_by_trainer ON entitlement_grants (tenant, trainer_id)
+    WHERE trainer_id IS NOT NULL;
 COMMENT ON COLUMN entitlement_grants.effect IS 'what an override does: "grant", "unlimited", {"lift": n} or {"cap": n}';
 
 CREATE TABLE grant_history (

@@ -18,6 +18,7 @@ mod page;
 mod plan;
 mod retry;
 mod session;
+mod shown;
 mod ties;
 mod trouble;
 mod units;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::{Positions, ReadModel, Schemas};
+pub(crate) use shown::News;
 pub use trouble::Halt;
 use trouble::Trouble;
 

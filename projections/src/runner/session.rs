@@ -7,6 +7,7 @@ use std::time::Duration;
 use ledger_domain::account::LogIdentity;
 use ledger_domain::event::Event;
 use ledger_domain::id::Tenant;
+use ledger_log::{ReadError, Recorded};
 use sqlx::PgConnection;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -41,6 +42,8 @@ pub(super) struct Session<'a> {
     anything_waits: bool,
     page_events: usize,
     lag_seconds: f64,
+    /// The page after the checkpoint, if it was read already.
+    ahead: Option<Vec<Recorded>>,
 }
 
 impl<'a> Session<'a> {
@@ -68,6 +71,7 @@ impl<'a> Session<'a> {
             parked,
             anything_waits,
             lag_seconds: 0.0,
+            ahead: None,
         };
         session.check_head().await?;
         session.publish();
@@ -96,19 +100,37 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Takes in one page and tells how many events it had.
+    /// Takes in one page and tells how many events it had. While a full page is taken in, the next
+    /// one is read.
     async fn advance(&mut self) -> Result<usize, Trouble> {
-        let at = self.checkpoint.position;
-        // From the checkpoint's own event on, to see that it is still there.
-        let (after, limit) = if at == 0 { (0, 0) } else { (at - 1, 1) };
-        let limit = limit + self.page_events;
-        let recorded = self.runner.log.read(self.tenant, after, limit).await?;
+        let recorded = match self.ahead.take() {
+            Some(recorded) => recorded,
+            None => self.read_from(self.checkpoint.position).await?,
+        };
         let Some(page) = Page::after(&self.checkpoint, recorded)? else { return Ok(0) };
         let events = page.events.len();
-        self.take_in(page, None).await?;
+        if events < self.page_events {
+            self.take_in(page, None).await?;
+        } else {
+            let next = self.read_from(page.end.position);
+            let (taken, ahead) = tokio::join!(self.take_in(page, None), next);
+            taken?;
+            self.ahead = Some(ahead?);
+        }
         metrics::counter!("ledger_projection_events_total").increment(events as u64);
         metrics::counter!("ledger_projection_pages_total").increment(1);
         Ok(events)
+    }
+
+    /// Reads a page from the event at a position on: that event is read again, to see that it is
+    /// still there.
+    fn read_from(
+        &self,
+        position: i64,
+    ) -> impl Future<Output = Result<Vec<Recorded>, ReadError>> + use<'a> {
+        let (log, tenant) = (&self.runner.log, self.tenant);
+        let (after, again) = if position == 0 { (0, 0) } else { (position - 1, 1) };
+        log.read(tenant, after, again + self.page_events)
     }
 
     /// Folds and writes a page in one transaction, or the queue of a parked unit that is tried

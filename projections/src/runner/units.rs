@@ -5,29 +5,28 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ledger_domain::account::{
-    CustomerChanges, CustomerUnit, TenantUnit, TrainerChanges, TrainerUnit, UnitKey,
-};
+use ledger_domain::account::{CustomerUnit, TenantUnit, TrainerChanges, TrainerUnit, UnitKey};
 use ledger_domain::event::Entry;
 use ledger_domain::id::Tenant;
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 use sqlx::PgConnection;
 
+use super::shown::{News, Shown};
 use crate::catalog::TenantChanges;
 use crate::rows::PartRow;
 use crate::{catalog, grants, subscriptions};
 
 /// A unit's state.
 pub(super) enum Unit {
-    Customer(Box<CustomerUnit>),
+    Customer(Box<CustomerUnit>, Box<Shown>),
     Trainer(Box<TrainerUnit>),
     Tenant(Box<TenantUnit>),
 }
 
 /// What a page changes in one unit.
 pub(super) enum Changes {
-    Customer(Box<CustomerChanges>),
+    Customer(Box<News>),
     Trainer(Box<TrainerChanges>),
     Tenant(Box<TenantChanges>),
 }
@@ -57,7 +56,7 @@ struct ByWeight;
 impl Weighter<UnitKey, Unit> for ByWeight {
     fn weight(&self, _key: &UnitKey, unit: &Unit) -> u64 {
         let bytes = match unit {
-            Unit::Customer(unit) => unit.weight(),
+            Unit::Customer(unit, shown) => unit.weight() + shown.weight(),
             Unit::Trainer(unit) => unit.weight(),
             // There is one, and it is always wanted.
             Unit::Tenant(_) => 1,
@@ -170,7 +169,8 @@ fn restore(key: &UnitKey, parts: Parts) -> serde_json::Result<Unit> {
     let only = parts.first().map(|(_, state)| state.clone());
     Ok(match (key, only) {
         (UnitKey::Customer(customer), _) => {
-            Unit::Customer(Box::new(CustomerUnit::restore(customer.clone(), parts)?))
+            let unit = CustomerUnit::restore(customer.clone(), parts)?;
+            Unit::Customer(Box::new(unit), Box::default())
         }
         (UnitKey::Trainer(_), Some(state)) => {
             Unit::Trainer(Box::new(TrainerUnit::restore(&state)?))
@@ -185,9 +185,9 @@ fn restore(key: &UnitKey, parts: Parts) -> serde_json::Result<Unit> {
 
 fn evolve(mut unit: Unit, entries: &[Entry]) -> Result<(Unit, Changes), String> {
     let changes = match &mut unit {
-        Unit::Customer(unit) => {
+        Unit::Customer(unit, shown) => {
             entries.iter().for_each(|entry| unit.evolve(entry));
-            Changes::Customer(Box::new(unit.take_changes()))
+            Changes::Customer(Box::new(shown.news(unit.take_changes())))
         }
         Unit::Trainer(unit) => {
             entries.iter().for_each(|entry| unit.evolve(entry));

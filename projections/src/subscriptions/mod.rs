@@ -4,11 +4,12 @@ mod payments;
 mod rows;
 pub(crate) mod store;
 
-use ledger_domain::account::{CustomerChanges, OrderAnomaly};
+use ledger_domain::account::OrderAnomaly;
 use ledger_domain::id::StripeId;
 
 use crate::history::ChangeRow;
 use crate::rows::{PartRow, key_text, table_rows};
+use crate::runner::News;
 use payments::{LinkRow, PaymentRow};
 use rows::{ItemRow, SubscriptionRow};
 pub(crate) use store::Batch;
@@ -79,23 +80,26 @@ table_rows! {
 
 impl Batch {
     /// Adds what changed for one customer.
-    pub(crate) fn add(&mut self, unit: &str, customer: &StripeId, changes: &CustomerChanges) {
+    pub(crate) fn add(&mut self, unit: &str, customer: &StripeId, news: &News) {
+        let changes = &news.changes;
         for (part, state) in &changes.parts {
             let (unit, part, state) = (unit.to_owned(), part.clone(), state.clone());
             self.parts.push(PartRow { unit, part, state });
         }
         for view in &changes.subscriptions {
             self.subscriptions.push(SubscriptionRow::from(view));
-            for row in ItemRow::of(view) {
-                self.items.push(row);
+            if news.items.contains(&view.id) {
+                ItemRow::of(view).for_each(|row| self.items.push(row));
             }
-            self.item_counts.push(count(view.id.as_str(), view.items.len()));
         }
-        for (subject, steps) in &changes.histories {
-            for step in steps {
-                self.history.push(ChangeRow::from(step));
-            }
-            self.history_counts.push(count(subject.as_str(), steps.len()));
+        for step in changes.histories.iter().flat_map(|(_, steps)| steps) {
+            self.history.push(ChangeRow::from(step));
+        }
+        for (subject, len) in &news.item_counts {
+            self.item_counts.push(count(subject.as_str(), *len));
+        }
+        for (subject, len) in &news.step_counts {
+            self.history_counts.push(count(subject.as_str(), *len));
         }
         for view in &changes.payments {
             self.payments.push(PaymentRow::from(view));

@@ -17,10 +17,10 @@ pub(crate) struct Batch {
     pub(crate) parts: PartColumns,
     pub(crate) subscriptions: SubscriptionColumns,
     pub(crate) items: ItemColumns,
-    /// How many items each subscription has.
+    /// How many items a subscription has, where the table may have more.
     pub(crate) item_counts: super::CountColumns,
     pub(crate) history: ChangeColumns,
-    /// How many steps each subscription's history has.
+    /// How many steps a subscription's history has, where the table may have more.
     pub(crate) history_counts: super::CountColumns,
     pub(crate) payments: PaymentColumns,
     pub(crate) gone_payments: Vec<String>,
