@@ -113,10 +113,8 @@ async fn what_is_remembered_is_never_the_last_word() {
         let stale = shared(&format!("stale{n}"), "trainer-t1", Expected::Revision(n));
         let refused = log.append(&one, vec![stale]).await;
         let actual = (n > 0).then_some(n - 1);
-        assert!(
-            matches!(&refused, Err(AppendError::WrongExpectedRevision { actual: a, .. }) if *a == actual),
-            "{refused:?}"
-        );
+        let stream = ledger_log::testing::stream("trainer-t1");
+        assert_eq!(refused, Err(AppendError::WrongExpectedRevision { stream, actual }));
         log.append(&one, vec![at(n)]).await.unwrap();
         let decided = log.append_decided(&one, consume(&format!("use{n}"), "t1", 1, 5)).await;
         let Ok(Decided::Granted(_, counter) | Decided::Refused(counter)) = decided else {
