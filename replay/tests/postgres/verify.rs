@@ -33,6 +33,8 @@ async fn a_busy_log_gives_what_is_live_however_it_is_cut_into_pages() {
 #[tokio::test]
 async fn one_read_model_is_verified_alone_and_nothing_live_is_touched() {
     let world = World::busy(4, 1).await;
+    // Whoever writes here puts these back.
+    world.sql("DELETE FROM rm_subscriptions.anomaly; DELETE FROM rm_usage.tier_usage_tracking");
     let state = |world: &World| {
         let tables = world.tables();
         let rows = |(schema, table): &(String, String)| {
@@ -44,7 +46,8 @@ async fn one_read_model_is_verified_alone_and_nothing_live_is_touched() {
     for model in ReadModel::ALL {
         let report = world.try_verify(VerifyConfig { models: vec![model], ..config() }).await;
         let report = report.unwrap();
-        assert!(report.equal, "{report:#?}");
+        let is_touched = [ReadModel::Subscriptions, ReadModel::Usage].contains(&model);
+        assert_eq!(report.equal, !is_touched, "{report:#?}");
         assert_eq!(report.read_models.len(), 1);
         assert_eq!(report.read_models[0].read_model, model);
         assert_eq!(state(&world), before, "{model:?}");
