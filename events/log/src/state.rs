@@ -348,7 +348,8 @@ mod tests {
         // The generation is full: what follows opens a new one, beside which 10 still stands.
         recent.insert(1, 11);
         for other in 3..9 {
-            assert_eq!((recent.peek(&1), recent.get(&1).copied()), (Some(&11), Some(11)));
+            assert_eq!(recent.peek(&1), Some(&11));
+            assert_eq!(recent.get(&1).copied(), Some(11));
             recent.insert(other, 0);
         }
     }
