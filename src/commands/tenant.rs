@@ -78,12 +78,12 @@ pub(crate) fn compare(opened: &LogOpened, config: &TenantConfig) -> Result<(), C
     let mode = if config.is_mode_told { "" } else { " (by default)" };
     let mode = format!("STRIPE_LIVEMODE={}{mode}", config.livemode);
     Err(Contradiction {
-        opened: identity(format!("STRIPE_LIVEMODE={}", opened.livemode), opened.account.as_ref()),
-        configured: identity(mode, config.account.as_ref()),
+        opened: identity(&format!("STRIPE_LIVEMODE={}", opened.livemode), opened.account.as_ref()),
+        configured: identity(&mode, config.account.as_ref()),
     })
 }
 
-fn identity(mode: String, account: Option<&StripeId>) -> String {
+fn identity(mode: &str, account: Option<&StripeId>) -> String {
     match account {
         Some(account) => format!("{mode} and STRIPE_ACCOUNT={account}"),
         None => format!("{mode} and no STRIPE_ACCOUNT"),
