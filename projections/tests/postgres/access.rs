@@ -88,8 +88,12 @@ async fn without_a_tenant_there_is_nothing_and_a_connection_carries_nothing_over
         let tenant = "default".parse().unwrap();
         let mut reader = ledger_projections::as_reader(&one, &tenant, None).await.unwrap();
         assert_ne!(seen(reader.connection(), &tables).await, []);
+        reader.finish().await.unwrap();
+        let mut conn = one.acquire().await.unwrap();
+        assert_eq!(seen(&mut conn, &tables).await, []);
+        drop(conn);
         // Dropped in the middle, as a request that is cancelled.
-        drop(reader);
+        drop(ledger_projections::as_reader(&one, &tenant, None).await.unwrap());
         let mut conn = one.acquire().await.unwrap();
         assert_eq!(seen(&mut conn, &tables).await, []);
     }
