@@ -192,9 +192,9 @@ BEGIN
         NULL;
     END;
 
-    FOR number IN 0..7 LOOP
+    FOR number IN 0..3 LOOP
         child := 'event_dedup_h' || number;
-        EXECUTE format('CREATE TABLE %I PARTITION OF event_dedup FOR VALUES WITH (MODULUS 8, REMAINDER %s)', child, number);
+        EXECUTE format('CREATE TABLE %I PARTITION OF event_dedup FOR VALUES WITH (MODULUS 4, REMAINDER %s)', child, number);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', child);
     END LOOP;
 

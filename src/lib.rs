@@ -1,1 +1,25 @@
-//! billing-ledger
+//! The service around the ledger: HTTP, configuration, and the wiring of log and read models.
+//!
+//! [`app::start`] runs it inside another program, as the end-to-end tests do; the binary `ledger`
+//! is [`cli::run`]. ARCHITECTURE.md tells what lies where.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+mod commands;
+pub mod config;
+mod dev;
+mod errors;
+mod http;
+mod ids;
+mod ingest;
+mod meters;
+mod readiness;
+mod reads;
+mod roles;
+mod service;
+mod signals;
+mod tenants;
+mod ticks;
+
+pub use roles::Role;

@@ -14,6 +14,7 @@ mod migrations;
 mod purity;
 mod rust_text;
 mod shape;
+mod statements;
 mod tree;
 mod walls;
 mod words;

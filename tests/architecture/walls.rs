@@ -25,10 +25,9 @@ const WALLS: [Wall; 4] = [
         inside: &[
             ("events/log/src/postgres/**", "the log's engine"),
             ("events/log/src/postgres.rs", "the log's engine"),
-            ("projections/src/**/store.rs", "each owns the tables of its read model"),
-            ("projections/src/runner/**", "checkpoint and lease, in the batch's transaction"),
-            ("projections/src/schema.rs", "makes and switches the tables of a rebuild"),
-            ("replay/src/schema.rs", "makes and switches the tables of a rebuild"),
+            ("projections/src/**", "pools, rows and errors; statements have a wall of their own"),
+            ("projections/examples/**", "a pool to measure with"),
+            ("replay/src/**", "pools, rows and errors; statements have a wall of their own"),
             ("src/**/store.rs", "outbox and vault"),
             ("src/app.rs", "makes the pool"),
             ("src/cli/migrate.rs", "makes the owner's connection, runs the migrations"),

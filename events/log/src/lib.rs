@@ -10,6 +10,7 @@ mod clock;
 mod command;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod map;
 mod memory;
 mod port;
 pub mod postgres;

@@ -1,13 +1,14 @@
 //! What the appending task remembers of each log, so that it need not ask the database before
 //! every batch. It is right as long as nobody else has appended, which the head's position tells.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::Hash as Hashable;
 
 use ledger_domain::id::{EventKey, FeatureSlug, StreamName, Tenant, TrainerId};
 use ledger_domain::time::{Interval, Timestamp};
 use uuid::Uuid;
 
+use crate::map::HashMap;
 use crate::port::{Counter, CounterKey, Hash, Head, UsageChange, UsageEntry};
 use crate::seal::Frontier;
 
@@ -104,7 +105,7 @@ impl LogState {
             streams: Recent::new(streams),
             counters: Recent::new(counters),
             ids: Recent::new(ids),
-            learned: HashMap::new(),
+            learned: HashMap::default(),
             seen_in: None,
         }
     }
@@ -165,7 +166,7 @@ pub(crate) struct Recent<K, V> {
 
 impl<K: Hashable + Eq + Clone, V> Recent<K, V> {
     fn new(max: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), max }
+        Self { young: HashMap::default(), old: HashMap::default(), max }
     }
 
     /// Looks without keeping.
@@ -175,16 +176,19 @@ impl<K: Hashable + Eq + Clone, V> Recent<K, V> {
 
     /// Looks, and keeps what was found for another generation.
     pub(crate) fn get(&mut self, key: &K) -> Option<&mut V> {
-        if let Some((key, value)) = self.old.remove_entry(key) {
+        if !self.young.contains_key(key)
+            && let Some((key, value)) = self.old.remove_entry(key)
+        {
             self.young.insert(key, value);
         }
         self.young.get_mut(key)
     }
 
+    /// A value that the older generation has under this key is hidden until it goes.
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        self.old.remove(&key);
         if self.young.len() >= self.max {
-            self.old = std::mem::take(&mut self.young);
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
         }
         self.young.insert(key, value);
     }
@@ -334,5 +338,18 @@ mod tests {
         recent.insert(5, "five");
         assert!(recent.peek(&2).is_none(), "two generations unused");
         assert!(recent.peek(&1).is_some(), "used in between");
+    }
+
+    #[test]
+    fn a_newer_value_is_never_replaced_by_an_older_generations() {
+        let mut recent = Recent::new(2);
+        recent.insert(1, 10);
+        recent.insert(2, 20);
+        // The generation is full: what follows opens a new one, beside which 10 still stands.
+        recent.insert(1, 11);
+        for other in 3..9 {
+            assert_eq!((recent.peek(&1), recent.get(&1).copied()), (Some(&11), Some(11)));
+            recent.insert(other, 0);
+        }
     }
 }

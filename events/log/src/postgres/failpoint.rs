@@ -12,6 +12,8 @@ pub enum Point {
     BeforeCommit,
     /// The batch is durable, nobody was told.
     BeforeAnswer,
+    /// An exchange with the database was lost, with whatever it carried.
+    Lost,
 }
 
 /// What a test does there: it may wait, and an error is taken for a lost connection.

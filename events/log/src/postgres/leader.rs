@@ -18,7 +18,8 @@ use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::collect::{Batch, Queue};
-use super::statement::{Written, write};
+use super::failpoint::Point;
+use super::statement::{Keys, Written, write};
 use super::{Shared, load};
 use crate::batch::{Effects, Plan, plan};
 use crate::command::{Answer, Answers};
@@ -30,6 +31,8 @@ use crate::state::{LogState, Logs};
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often a plan may find that something must be looked up, or that keys were known.
 const ROUNDS_MAX: usize = 8;
+/// How many batches look their keys up after one of them was found to be there.
+const LOOKS: u32 = 256;
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_millis(400);
 /// How far ahead of the longest log a partition is made.
@@ -45,6 +48,8 @@ pub(super) struct Leader {
     latest: Timestamp,
     /// The last position that has a partition.
     partitioned: i64,
+    /// How many batches more look their keys up before they write.
+    looks: u32,
 }
 
 /// Why a try came to nothing.
@@ -82,8 +87,8 @@ impl Leader {
         queue: Queue,
         options: PgConnectOptions,
     ) -> Self {
-        let (logs, latest) = (Logs::new(), Timestamp::MIN);
-        Self { shared, queue, options, connection: None, logs, latest, partitioned: 0 }
+        let (logs, latest) = (Logs::default(), Timestamp::MIN);
+        Self { shared, queue, options, connection: None, logs, latest, partitioned: 0, looks: 0 }
     }
 
     /// Appends until the queue is closed and empty.
@@ -139,6 +144,8 @@ impl Leader {
                     }
                     Trouble::Lost(error) => {
                         tracing::warn!(%error, "the event log can't be written at the moment");
+                        // Only an observer may stand here.
+                        let _ = self.shared.reach(Point::Lost).await;
                         if !batch.is_awaited() {
                             fail(batch, "the database can't be reached");
                             break;
@@ -171,11 +178,19 @@ impl Leader {
                 }
             };
             self.partition(&mut connection, &plan).await?;
-            self.shared.reach(super::Point::BeforeSend).await?;
+            self.shared.reach(Point::BeforeSend).await?;
+            let keys = if self.looks > 0 { Keys::LookUp } else { Keys::Trust };
             let written = if plan.rows.is_empty() {
                 within(verify(&mut connection, &plan)).await?
             } else {
-                match within(write(&mut connection, &plan, clock)).await {
+                self.looks = self.looks.saturating_sub(1);
+                match within(write(&mut connection, &plan, clock, keys)).await {
+                    Err(error) if is_duplicate(&error) => {
+                        self.looks = LOOKS;
+                        let known = load::keys(&mut connection, &mut self.logs, &batch.commands);
+                        within(known).await?;
+                        continue;
+                    }
                     Ok(written) => written,
                     Err(error) => {
                         *attempt = Some(plan.effects);
@@ -189,6 +204,7 @@ impl Leader {
                     return self.finish(plan.effects, true).await;
                 }
                 Written::Duplicates(known) => {
+                    self.looks = LOOKS;
                     for (slot, key, known) in known {
                         let tenant = plan.effects.slots[slot].tenant.clone();
                         self.logs.entry(tenant).or_default().learn(key, known);
@@ -214,7 +230,7 @@ impl Leader {
         let mut connection = self.connection().await?;
         let mut transaction = within(connection.begin()).await?;
         within(load::lock(&mut transaction, &mut self.logs, &batch.commands)).await?;
-        self.shared.reach(super::Point::Locked).await?;
+        self.shared.reach(Point::Locked).await?;
         if let Some(effects) = attempt {
             let written = within(load::is_written(&mut transaction, &effects.slots)).await?;
             let effects = attempt.take();
@@ -235,14 +251,14 @@ impl Leader {
                 }
             };
             if !plan.rows.is_empty() {
-                match within(write(&mut transaction, &plan, clock)).await? {
+                match within(write(&mut transaction, &plan, clock, Keys::Trust)).await? {
                     Written::Yes => {}
                     Written::ClockDiffers => return Err(Trouble::ClockDiffers),
                     // A log that was made meanwhile, and so wasn't locked.
                     Written::Moved | Written::Duplicates(_) => return Err(Trouble::Moved),
                 }
             }
-            self.shared.reach(super::Point::BeforeCommit).await?;
+            self.shared.reach(Point::BeforeCommit).await?;
             let effects = plan.effects;
             if let Err(error) = within(transaction.commit()).await {
                 *attempt = Some(effects);
@@ -256,7 +272,7 @@ impl Leader {
 
     /// The batch is durable: remembers what it changed and wakes who waits for events.
     async fn finish(&mut self, effects: Effects, is_newest: bool) -> Result<Answers, Trouble> {
-        if let Err(error) = self.shared.reach(super::Point::BeforeAnswer).await {
+        if let Err(error) = self.shared.reach(Point::BeforeAnswer).await {
             // As when this process dies here: durable, and nobody is told.
             tracing::warn!(%error, "stopped before answering");
             self.logs.values_mut().for_each(LogState::forget);
@@ -324,6 +340,16 @@ impl Leader {
 }
 
 const UNTOLD: AppendError = AppendError::Unavailable("the append wasn't answered");
+
+/// Whether a statement ended because a key is in the log already; then it has changed nothing.
+fn is_duplicate(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|e| e.is_unique_violation() && e.table().is_some_and(is_dedupe_table))
+}
+
+fn is_dedupe_table(name: &str) -> bool {
+    name.starts_with("event_dedup")
+}
 
 /// A plan without rows needs no more than a look, and none if no answer rests on it.
 async fn verify(connection: &mut PgConnection, plan: &Plan<'_>) -> Result<Written, sqlx::Error> {

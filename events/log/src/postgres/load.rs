@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use super::statement::known;
+use super::statement::{Written, bind_keys, known, read_result};
 use crate::batch::{Missing, Plan, Slot};
 use crate::command::Command;
 use crate::port::CounterKey;
@@ -236,22 +236,17 @@ pub(super) async fn is_written(
 pub(super) async fn verify(
     connection: &mut PgConnection,
     plan: &Plan<'_>,
-) -> Result<super::statement::Written, sqlx::Error> {
+) -> Result<Written, sqlx::Error> {
     const VERIFY: &str = include_str!("sql/verify.sql");
     let slots = &plan.effects.slots;
     let fenced: Vec<&Slot> = slots.iter().filter(|slot| slot.relied_on).collect();
-    let probes = &plan.probes;
-    let rows = sqlx::query(VERIFY)
+    let query = sqlx::query(VERIFY)
         .bind(fenced.iter().map(|s| s.tenant.as_str()).collect::<Vec<_>>())
         .bind(fenced.iter().map(|s| s.before.position).collect::<Vec<_>>())
         .bind(fenced.iter().map(|s| s.before.epoch).collect::<Vec<_>>())
-        .bind(fenced.iter().map(|s| &s.before.root[..]).collect::<Vec<_>>())
-        .bind(probes.iter().map(|(slot, _)| slots[*slot].tenant.as_str()).collect::<Vec<_>>())
-        .bind(probes.iter().map(|(_, key)| key.namespace.as_str()).collect::<Vec<_>>())
-        .bind(probes.iter().map(|(_, key)| key.id.as_str()).collect::<Vec<_>>())
-        .fetch_all(connection)
-        .await?;
-    super::statement::read_result(plan, &rows)
+        .bind(fenced.iter().map(|s| &s.before.root[..]).collect::<Vec<_>>());
+    let rows = bind_keys(query, slots, &plan.probes).fetch_all(connection).await?;
+    read_result(&plan.probes, &rows)
 }
 
 /// Makes the partitions up to a position, and tells the last position that has one.
@@ -282,6 +277,10 @@ pub(super) async fn connect(
         ("enable_mergejoin", "off"),
         ("enable_bitmapscan", "off"),
         ("enable_memoize", "off"),
+        // What callers are told is durable must be, whatever the server's default is.
+        ("synchronous_commit", "on"),
+        // An import's rows are unnested in memory.
+        ("work_mem", "64MB"),
     ]);
     PgConnection::connect_with(&options).await
 }

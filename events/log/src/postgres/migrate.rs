@@ -17,6 +17,11 @@ const GRANT_TRIES: usize = 50;
 /// What the database objected to.
 pub async fn migrate(owner: &PgPool, grant_to: &[&str]) -> Result<(), MigrateError> {
     MIGRATOR.run(owner).await?;
+    // Rights on a database aren't part of its contents: a copy or a restored one lacks them.
+    let sql =
+        "SELECT format('GRANT CREATE ON DATABASE %I TO ledger_projector', current_database())";
+    let grant_create: String = sqlx::query_scalar(sql).fetch_one(owner).await?;
+    sqlx::raw_sql(AssertSqlSafe(grant_create)).execute(owner).await?;
     for login in grant_to {
         grant(owner, login).await?;
     }

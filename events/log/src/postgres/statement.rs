@@ -1,13 +1,17 @@
 //! The one statement that appends a batch.
 //!
-//! It writes all of the batch or nothing. It writes only if every log still ends where the plan
-//! says (the fence) and none of the batch's keys is in the log. Both looks and the write share one
-//! snapshot, and that is safe: the fence reads the newest version of each head under its lock, so
-//! when the positions hold, nobody has appended since they were read, by an earlier statement whose
-//! snapshot was older. Dedupe rows of every event up to there are then visible to this snapshot.
+//! It writes all of the batch or nothing, and only if every log still ends where the plan says (the
+//! fence) and none of the batch's keys is in the log:
 //!
-//! The server may run the branches of a `WITH` in any order, but each write asks `go` first, and
-//! `go` can't be answered before the heads are locked.
+//! - The server may run the branches of a `WITH` in any order, but each write asks `go` first, and
+//!   `go` can't be answered before the heads are locked and their newest versions were looked at.
+//! - A key that is there already breaks the unique index, and with it the whole statement. That
+//!   costs nothing where there is none, which is nearly always; once it has happened, the next
+//!   batches look their keys up first (`Keys::LookUp`), so that a storm of duplicates doesn't fill
+//!   the server's log with errors.
+//! - Keys that are only looked up (`twice`) are seen by a snapshot older than the lock. That is
+//!   safe: when the fence holds, nobody has appended since the head was read, by an earlier
+//!   statement with an older snapshot still.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -15,7 +19,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use ledger_domain::id::EventKey;
 use ledger_domain::time::Timestamp;
-use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _};
 use uuid::Uuid;
@@ -26,37 +30,59 @@ use crate::prepare::Beside;
 use crate::state::Known;
 
 /// Parts of the statement that most batches do without: each costs the server some setting up.
-const PROBES: usize = 1;
+const TWICE: usize = 1;
 const BODIES: usize = 2;
 const TEXTS: usize = 4;
 const USAGE: usize = 8;
-const VARIANTS: usize = 16;
+/// More than one tenant's log moves.
+const SEVERAL: usize = 16;
+const VARIANTS: usize = 32;
+
+/// The most tenants in one batch.
+pub(super) const TENANTS_MAX: usize = 8;
 
 const BASE: &str = include_str!("sql/append.sql");
 /// Parameters of the base, after which the parts count on.
 const BASE_PARAMETERS: usize = 27;
 const PART_MARK: &str = "/* parts */";
-const PROBES_MARK: &str = "/* probes */";
+const MOVED_MARK: &str = "/* moved */";
+const TWICE_MARK: &str = "/* twice */";
 
-const PROBES_SQL: &str = "
-    UNION ALL
-    SELECT k.ordinal + cardinality($20), d.position, d.revision, d.content_hash
+const TWICE_SQL: &str = "
+    SELECT k.ordinal, d.position, d.revision, d.content_hash
     FROM unnest(?::text[], ?::text[], ?::text[])
              WITH ORDINALITY AS k (tenant, namespace, event_id, ordinal)
-    JOIN event_dedup d USING (tenant, namespace, event_id)";
+    JOIN event_dedup d USING (tenant, namespace, event_id)
+";
+
+const NOT_TWICE_SQL: &str = "
+    SELECT NULL::bigint AS ordinal, NULL::bigint AS position, NULL::bigint AS revision,
+           NULL::bytea AS content_hash
+    WHERE false
+";
+
+/// One head moves, found by its whole key. A join would leave it to the server how to find heads,
+/// and it may choose to walk along all versions of them, which grows with every append while a
+/// long transaction runs.
+const MOVED_SQL: &str = "moved# AS (
+    UPDATE log_head
+    SET position = ($8::bigint[])[#], recorded_at = ($9::timestamptz[])[#],
+        root = ($10::bytea[])[#], frontier = ($11::bytea[])[#]
+    WHERE tenant = ($6::text[])[#] AND position = ($7::bigint[])[#] AND (SELECT ok FROM go)
+),
+";
 
 const BODIES_SQL: &str = ",
 bodies AS (
     INSERT INTO webhook_events (tenant, position, salt, body)
-    SELECT * FROM unnest(?::text[], ?::bigint[], ?::bytea[], ?::bytea[])
+    SELECT unnest(?::text[]), unnest(?::bigint[]), unnest(?::bytea[]), unnest(?::bytea[])
     WHERE (SELECT ok FROM go)
 )";
 
 const TEXTS_SQL: &str = ",
 texts AS (
     INSERT INTO event_text (tenant, position, salt, text)
-    SELECT b.tenant, b.position, b.salt, convert_from(b.stored, 'UTF8')
-    FROM unnest(?::text[], ?::bigint[], ?::bytea[], ?::bytea[]) b (tenant, position, salt, stored)
+    SELECT unnest(?::text[]), unnest(?::bigint[]), unnest(?::bytea[]), convert_from(unnest(?::bytea[]), 'UTF8')
     WHERE (SELECT ok FROM go)
 )";
 
@@ -64,8 +90,9 @@ const USAGE_SQL: &str = ",
 usage AS (
     INSERT INTO usage_entry
         (tenant, trainer, feature, occurred_at, position, quantity, held, held_until, hold_id)
-    SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::timestamptz[], ?::bigint[],
-                         ?::bigint[], ?::bigint[], ?::timestamptz[], ?::uuid[])
+    SELECT unnest(?::text[]), unnest(?::text[]), unnest(?::text[]), unnest(?::timestamptz[]),
+           unnest(?::bigint[]), unnest(?::bigint[]), unnest(?::bigint[]), unnest(?::timestamptz[]),
+           unnest(?::uuid[])
     WHERE (SELECT ok FROM go)
 )";
 
@@ -90,10 +117,12 @@ fn compose(parts: usize) -> String {
         out
     };
     // In the order in which the parameters are bound.
-    let probes = part(PROBES, PROBES_SQL);
+    let twice = if parts & TWICE == 0 { NOT_TWICE_SQL.to_owned() } else { part(TWICE, TWICE_SQL) };
     let rest = [(BODIES, BODIES_SQL), (TEXTS, TEXTS_SQL), (USAGE, USAGE_SQL)];
     let rest: String = rest.into_iter().map(|(bit, sql)| part(bit, sql)).collect();
-    BASE.replace(PROBES_MARK, &probes).replace(PART_MARK, &rest)
+    let heads = if parts & SEVERAL == 0 { 1 } else { TENANTS_MAX };
+    let moved: String = (1..=heads).map(|head| MOVED_SQL.replace('#', &head.to_string())).collect();
+    BASE.replace(MOVED_MARK, &moved).replace(TWICE_MARK, &twice).replace(PART_MARK, &rest)
 }
 
 /// What the statement found and did.
@@ -109,28 +138,40 @@ pub(super) enum Written {
     Duplicates(Vec<(usize, EventKey, Known)>),
 }
 
+/// How the keys of what is written are kept from being written twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// By the unique index: a key that is there is an error.
+    Trust,
+    /// By looking first: a key that is there is an answer.
+    LookUp,
+}
+
 /// Carries the plan out.
 pub(super) async fn write(
     connection: &mut PgConnection,
     plan: &Plan<'_>,
     clock: Timestamp,
+    keys: Keys,
 ) -> Result<Written, sqlx::Error> {
     let slots = &plan.effects.slots;
     let rows = &plan.rows;
     let bodies = beside(slots, rows, |row| row.event.body.as_ref());
     let texts = beside(slots, rows, |row| row.event.text.as_ref());
     let usage = usage(slots, rows);
+    let looked_up = looked_up(plan, keys);
     let parts = [
-        (PROBES, plan.probes.is_empty()),
+        (TWICE, looked_up.is_empty()),
         (BODIES, bodies.0.is_empty()),
         (TEXTS, texts.0.is_empty()),
         (USAGE, usage.tenants.is_empty()),
+        (SEVERAL, slots.iter().filter(|slot| slot.writes()).count() <= 1),
     ];
     let parts = parts.into_iter().filter(|(_, empty)| !empty).map(|(bit, _)| bit).sum::<usize>();
     let mut query =
         bind_rows(bind_slots(sqlx::query(STATEMENTS[parts]), slots, clock), slots, rows);
-    if parts & PROBES != 0 {
-        query = bind_probes(query, plan);
+    if parts & TWICE != 0 {
+        query = bind_keys(query, slots, &looked_up);
     }
     if parts & BODIES != 0 {
         query = bind_beside(query, bodies);
@@ -141,10 +182,18 @@ pub(super) async fn write(
     if parts & USAGE != 0 {
         query = usage.bind(query);
     }
-    read_result(plan, &query.fetch_all(connection).await?)
+    read_result(&looked_up, &query.fetch_all(connection).await?)
 }
 
-type AppendQuery<'q> = Query<'q, Postgres, PgArguments>;
+/// The keys that are looked up, each with its slot.
+fn looked_up<'q>(plan: &'q Plan<'_>, keys: Keys) -> Vec<(usize, &'q EventKey)> {
+    let rows = plan.rows.iter().filter(|_| keys == Keys::LookUp);
+    let rows = rows.map(|row| (row.slot, &row.event.event.key));
+    rows.chain(plan.probes.iter().copied()).collect()
+}
+
+/// A statement with what is bound to it.
+pub(super) type AppendQuery<'q> = Query<'q, Postgres, PgArguments>;
 
 fn bind_slots<'q>(query: AppendQuery<'q>, slots: &'q [Slot], clock: Timestamp) -> AppendQuery<'q> {
     // Everybody locks heads in this order, so that nobody waits in a circle.
@@ -195,12 +244,16 @@ fn bind_rows<'q>(
         .bind(column(rows, |row| &row.event.event.data[..]))
 }
 
-fn bind_probes<'q>(query: AppendQuery<'q>, plan: &'q Plan<'_>) -> AppendQuery<'q> {
-    let slots = &plan.effects.slots;
+/// Binds keys with their tenants.
+pub(super) fn bind_keys<'q>(
+    query: AppendQuery<'q>,
+    slots: &'q [Slot],
+    keys: &[(usize, &'q EventKey)],
+) -> AppendQuery<'q> {
     query
-        .bind(plan.probes.iter().map(|(slot, _)| slots[*slot].tenant.as_str()).collect::<Vec<_>>())
-        .bind(plan.probes.iter().map(|(_, key)| key.namespace.as_str()).collect::<Vec<_>>())
-        .bind(plan.probes.iter().map(|(_, key)| key.id.as_str()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(slot, _)| slots[*slot].tenant.as_str()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(_, key)| key.namespace.as_str()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(_, key)| key.id.as_str()).collect::<Vec<_>>())
 }
 
 type BesideColumns<'q> = (Vec<&'q str>, Vec<i64>, Vec<&'q [u8]>, Vec<&'q [u8]>);
@@ -276,10 +329,10 @@ impl<'q> UsageColumns<'q> {
     }
 }
 
-/// Reads what the statement says of itself.
+/// Reads what the statement says of itself and of the keys that were looked up.
 pub(super) fn read_result(
-    plan: &Plan<'_>,
-    rows: &[sqlx::postgres::PgRow],
+    looked_up: &[(usize, &EventKey)],
+    rows: &[PgRow],
 ) -> Result<Written, sqlx::Error> {
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     if !first.try_get::<bool, _>("clock_holds")? {
@@ -292,17 +345,14 @@ pub(super) fn read_result(
     for row in rows {
         let Some(ordinal) = row.try_get::<Option<i64>, _>("ordinal")? else { continue };
         let index = usize::try_from(ordinal - 1).unwrap_or(usize::MAX);
-        let (slot, key) = match plan.rows.get(index) {
-            Some(row) => (row.slot, &row.event.event.key),
-            None => *plan.probes.get(index - plan.rows.len()).ok_or(sqlx::Error::RowNotFound)?,
-        };
+        let (slot, key) = *looked_up.get(index).ok_or(sqlx::Error::RowNotFound)?;
         duplicates.push((slot, key.clone(), known(row)?));
     }
     Ok(if duplicates.is_empty() { Written::Yes } else { Written::Duplicates(duplicates) })
 }
 
 /// A dedupe row.
-pub(super) fn known(row: &sqlx::postgres::PgRow) -> Result<Known, sqlx::Error> {
+pub(super) fn known(row: &PgRow) -> Result<Known, sqlx::Error> {
     Ok(Known {
         position: row.try_get("position")?,
         revision: row.try_get("revision")?,
@@ -317,13 +367,14 @@ mod tests {
     #[test]
     fn every_variant_numbers_its_parameters_without_gaps() {
         for (parts, sql) in STATEMENTS.iter().enumerate() {
-            let counts = [(PROBES, 3), (BODIES, 4), (TEXTS, 4), (USAGE, 9)];
+            let counts = [(TWICE, 3), (BODIES, 4), (TEXTS, 4), (USAGE, 9)];
             let more: usize = counts.iter().filter(|(b, _)| parts & b != 0).map(|(_, n)| n).sum();
             for number in 1..=BASE_PARAMETERS + more {
                 assert!(sql.contains(&format!("${number}::")), "${number} in variant {parts}");
             }
             assert!(!sql.contains(&format!("${}", BASE_PARAMETERS + more + 1)), "{parts}");
             assert!(!sql.contains('?') && !sql.contains("/*"), "{sql}");
+            assert_eq!(sql.contains("JOIN event_dedup"), parts & TWICE != 0);
         }
     }
 }

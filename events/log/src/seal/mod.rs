@@ -324,11 +324,13 @@ mod tests {
         fn a_frontier_survives_its_bytes(size in 0u64..600, seed in any::<u8>()) {
             let mut frontier = Frontier::default();
             for index in 0..size {
-                frontier.append(Sha256::digest([seed, u8::try_from(index % 251).expect("small")]).into());
+                let byte = u8::try_from(index % 251).expect("small");
+                frontier.append(Sha256::digest([seed, byte]).into());
             }
             let bytes = frontier.to_bytes();
             assert_eq!(Frontier::from_bytes(size, &bytes).as_ref(), Some(&frontier));
-            assert_eq!(Frontier::from_bytes(size + 1, &bytes).is_some(), (size + 1).count_ones() == size.count_ones());
+            let as_long = (size + 1).count_ones() == size.count_ones();
+            assert_eq!(Frontier::from_bytes(size + 1, &bytes).is_some(), as_long);
         }
     }
 }

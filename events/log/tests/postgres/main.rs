@@ -3,7 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test, and says so")]
 
 mod access;
+mod check;
+mod cut;
+mod gate;
+mod kill;
+mod load;
+mod processes;
+mod proxy;
 mod support;
+mod trouble;
 
 mod contract {
     ledger_log::contract_tests!(crate::support::empty());

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod both;
 mod canary;
 mod golden;
 mod redact;
@@ -9,3 +10,4 @@ mod render;
 mod shapeless;
 mod signature;
 mod support;
+mod unfit;

@@ -2,9 +2,14 @@ WITH head AS MATERIALIZED (
     SELECT h.tenant
     FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::bytea[])
              AS expected (tenant, position, epoch, root)
-    JOIN log_head h USING (tenant, position, epoch, root)
-    ORDER BY h.tenant
-    FOR UPDATE OF h
+    -- One after another in the order in which they are given, each by its whole key: a walk along
+    -- all versions of a head would grow with every append while a long transaction runs.
+    CROSS JOIN LATERAL (
+        SELECT log_head.tenant FROM log_head
+        WHERE log_head.tenant = expected.tenant AND log_head.position = expected.position
+          AND log_head.epoch = expected.epoch AND log_head.root = expected.root
+        FOR UPDATE
+    ) h
 ),
 fence AS MATERIALIZED (
     SELECT count(*) = cardinality($1) AS heads_hold,
@@ -12,40 +17,32 @@ fence AS MATERIALIZED (
                                AND statement_timestamp() + interval '1 second' AS clock_holds
     FROM head
 ),
-twice AS MATERIALIZED (
-    SELECT k.ordinal, d.position, d.revision, d.content_hash
-    FROM unnest($12::text[], $19::text[], $20::text[])
-             WITH ORDINALITY AS k (tenant, namespace, event_id, ordinal)
-    JOIN event_dedup d USING (tenant, namespace, event_id)/* probes */
-),
+twice AS MATERIALIZED (/* twice */),
 go AS MATERIALIZED (
     SELECT heads_hold AND clock_holds AND NOT EXISTS (SELECT FROM twice) AS ok FROM fence
 ),
-moved AS (
-    UPDATE log_head h
-    SET position = n.position, recorded_at = n.recorded_at, root = n.root, frontier = n.frontier
-    FROM unnest($6::text[], $7::bigint[], $8::bigint[], $9::timestamptz[], $10::bytea[], $11::bytea[])
-             AS n (tenant, was, position, recorded_at, root, frontier)
-    WHERE h.tenant = n.tenant AND h.position = n.was AND (SELECT ok FROM go)
-),
+/* moved */
 sealed AS (
     INSERT INTO log_seal (tenant, size, recorded_at, root)
-    SELECT * FROM unnest($6::text[], $8::bigint[], $9::timestamptz[], $10::bytea[])
+    SELECT unnest($6::text[]), unnest($8::bigint[]), unnest($9::timestamptz[]), unnest($10::bytea[])
     WHERE (SELECT ok FROM go)
 ),
+-- Before the events, so that a key that is there already costs the least.
 keys AS (
     INSERT INTO event_dedup (tenant, position, revision, namespace, event_id, content_hash)
-    SELECT * FROM unnest($12::text[], $13::bigint[], $14::bigint[], $19::text[], $20::text[], $23::bytea[])
+    SELECT unnest($12::text[]), unnest($13::bigint[]), unnest($14::bigint[]),
+           unnest($19::text[]), unnest($20::text[]), unnest($23::bytea[])
     WHERE (SELECT ok FROM go)
 ),
 events AS (
     INSERT INTO event (format, tenant, position, revision, occurred_at, recorded_at,
                        schema_version, log_id, namespace, event_id, stream, type, content_hash,
                        body_hash, text_hash, metadata, data)
-    SELECT 1, e.*
-    FROM unnest($12::text[], $13::bigint[], $14::bigint[], $15::timestamptz[], $16::timestamptz[],
-                $17::integer[], $18::uuid[], $19::text[], $20::text[], $21::text[], $22::text[],
-                $23::bytea[], $24::bytea[], $25::bytea[], $26::bytea[], $27::bytea[]) AS e
+    SELECT 1, unnest($12::text[]), unnest($13::bigint[]), unnest($14::bigint[]),
+           unnest($15::timestamptz[]), unnest($16::timestamptz[]), unnest($17::integer[]),
+           unnest($18::uuid[]), unnest($19::text[]), unnest($20::text[]), unnest($21::text[]),
+           unnest($22::text[]), unnest($23::bytea[]), unnest($24::bytea[]), unnest($25::bytea[]),
+           unnest($26::bytea[]), unnest($27::bytea[])
     WHERE (SELECT ok FROM go)
 )/* parts */
 SELECT fence.heads_hold, fence.clock_holds,

@@ -6,7 +6,6 @@
 //! slot's log still ends at `before`; then every answer, refusals included, is true at the moment
 //! of writing.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,6 +14,7 @@ use ledger_domain::time::Timestamp;
 use uuid::Uuid;
 
 use crate::command::{Act, Answer, Answers, Command};
+use crate::map::{HashMap, HashSet};
 use crate::port::{
     AppendError, Counter, CounterKey, Decided, Decision, Expected, Outcome, Verdict,
 };
@@ -172,7 +172,7 @@ impl<'l, 'b> Planner<'l, 'b> {
             now,
             missing: Missing::default(),
             slots: Vec::new(),
-            by_tenant: HashMap::new(),
+            by_tenant: HashMap::default(),
             rows: Vec::new(),
             probes: Vec::new(),
             heads: Vec::new(),
@@ -222,9 +222,9 @@ impl<'l, 'b> Planner<'l, 'b> {
             before: tip,
             after,
             relied_on: false,
-            streams: HashMap::new(),
-            counters: HashMap::new(),
-            ids: HashMap::new(),
+            streams: HashMap::default(),
+            counters: HashMap::default(),
+            ids: HashMap::default(),
         });
         self.by_tenant.insert(command.tenant.clone(), self.slots.len() - 1);
         Ok(self.slots.len() - 1)
@@ -262,6 +262,8 @@ impl<'l, 'b> Planner<'l, 'b> {
         let outcomes = events.iter().zip(looks).map(|(event, look)| match look {
             Look::Known(Known { position, revision, .. }) => {
                 self.duplicates += 1;
+                // What is remembered must still be there: a failover may have lost it.
+                self.slots[slot].relied_on = true;
                 Outcome::AlreadyAppended { position, revision }
             }
             Look::New { revision } => self.take(slot, EventRef::Given(event), revision),
@@ -459,7 +461,7 @@ struct Ahead<'b> {
 
 impl<'b> Ahead<'b> {
     fn new(several: bool, position: i64) -> Self {
-        let (keys, streams) = (HashMap::new(), HashMap::new());
+        let (keys, streams) = (HashMap::default(), HashMap::default());
         Self { several, position, keys, streams, unknown: Vec::new() }
     }
 
@@ -477,3 +479,6 @@ impl<'b> Ahead<'b> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

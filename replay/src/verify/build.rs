@@ -1,0 +1,123 @@
+//! Building beside, until what is built stands where the live read models stand.
+
+use std::time::Duration;
+
+use ledger_domain::id::Tenant;
+use ledger_projections::{Runner, Version};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::progress::{Meter, Phase, Progress};
+use super::store::{self, Pool, Snapshot};
+use super::{VerifyConfig, VerifyError};
+use crate::capped::CappedLog;
+
+/// How often we hope that the live read models rest, before we make them.
+const HOPEFUL_ATTEMPTS: u32 = 3;
+
+/// How long the live read models are made to rest at most.
+const HOLD_MAX: Duration = Duration::from_secs(2);
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_millis(200);
+
+/// A building under way.
+pub(super) struct Build<'a> {
+    pool: &'a Pool,
+    tenant: &'a Tenant,
+    config: &'a VerifyConfig,
+    log: &'a CappedLog,
+    runner: &'a Runner,
+    meter: Meter,
+    live: Vec<String>,
+}
+
+impl<'a> Build<'a> {
+    pub(super) fn new(
+        pool: &'a Pool,
+        tenant: &'a Tenant,
+        config: &'a VerifyConfig,
+        log: &'a CappedLog,
+        runner: &'a Runner,
+    ) -> Self {
+        let live = config.schemas(Version::Live);
+        Self { pool, tenant, config, log, runner, meter: Meter::start(0), live }
+    }
+
+    /// Follows the live read models until a snapshot shows both at the same position, and tells how
+    /// many attempts that took.
+    pub(super) async fn meet(
+        &self,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<(Snapshot, u32), VerifyError> {
+        for attempt in 1..=self.config.attempts_max {
+            let met = if attempt <= HOPEFUL_ATTEMPTS {
+                let live = store::live(self.pool, self.tenant, &self.live).await?;
+                self.reach(live.position, progress).await?;
+                self.look().await?
+            } else {
+                self.hold(progress).await?
+            };
+            if let Some(snapshot) = met {
+                return Ok((snapshot, attempt));
+            }
+        }
+        Err(VerifyError::Restless)
+    }
+
+    /// Keeps the live read models where they are while the building gets there. They wait at the
+    /// end of their page, with nothing lost. What can't be reached in time is given up for this
+    /// attempt, and then less is missing.
+    async fn hold(
+        &self,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Option<Snapshot>, VerifyError> {
+        let Some((held, position)) = store::hold(self.pool, self.tenant, &self.live).await? else {
+            return Ok(None);
+        };
+        let reached = timeout(HOLD_MAX, self.reach(position, progress)).await;
+        let met = match reached {
+            Ok(reached) => {
+                reached?;
+                self.look().await?
+            }
+            Err(_) => None,
+        };
+        held.release().await?;
+        Ok(met)
+    }
+
+    async fn look(&self) -> Result<Option<Snapshot>, VerifyError> {
+        Snapshot::take(self.pool, self.tenant, self.config).await
+    }
+
+    /// Lets the building go on to a position and waits for it there.
+    async fn reach(
+        &self,
+        target: i64,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<(), VerifyError> {
+        self.log.raise(target);
+        let mut at = self.runner.positions().watch(self.tenant);
+        let (mut last, mut moved) = (*at.borrow_and_update(), Instant::now());
+        loop {
+            let position = *at.borrow_and_update();
+            progress.send_replace(self.meter.building(position, target));
+            if position >= target {
+                return Ok(());
+            }
+            if position > last {
+                (last, moved) = (position, Instant::now());
+            } else if moved.elapsed() > self.config.patience {
+                return Err(VerifyError::Stalled { position, target });
+            }
+            // Also when nothing moves, the rate and the patience do.
+            let _ = timeout_at(Instant::now() + TELL_EVERY, at.changed()).await;
+        }
+    }
+}
+
+/// Tells which table is being compared.
+pub(super) fn comparing(progress: &watch::Sender<Progress>, table: String) {
+    progress.send_modify(|progress| progress.phase = Phase::Comparing { table });
+}

@@ -1,0 +1,11 @@
+//! Replays on a real PostgreSQL, from a real log.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test, and says so")]
+
+mod differences;
+mod given;
+mod leftovers;
+mod status;
+mod traffic;
+mod verify;
+mod world;

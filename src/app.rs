@@ -1,0 +1,242 @@
+//! The wiring: log, read models, HTTP; and their end.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ledger_log::postgres::{AuditReader, Pools, PostgresLog, Settings};
+use ledger_log::{EventLog, system_clock};
+use ledger_projections::{Positions, Runner};
+use ledger_stripe::redact::MetadataKeys;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigErrors, DatabaseConfig};
+use crate::http::{self, Authenticator};
+use crate::ids;
+use crate::ingest::Ingest;
+use crate::meters::{Meters, UPKEEP_INTERVAL};
+use crate::readiness::Readiness;
+use crate::reads::Reads;
+use crate::service::Service;
+use crate::tenants::{self, Keeper, Tenants};
+use crate::ticks::Ticks;
+
+/// How long requests may take to finish once the service is asked to end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+/// How often the folders of tenants are read again.
+const TENANTS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The database can't be reached, or wasn't migrated.
+    #[error(
+        "the database can't be used: is it running, and was `ledger migrate` run for this version?"
+    )]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A tenant's log can't be opened.
+    #[error("the log of tenant {tenant} can't be opened")]
+    Open {
+        /// Whose.
+        tenant: String,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A tenant's folder does not say yet what its log is to be opened with.
+    #[error("the log of tenant {tenant} is not opened yet: its folder lacks {missing}")]
+    Incomplete {
+        /// Whose.
+        tenant: String,
+        /// Which files.
+        missing: String,
+    },
+    /// A tenant's settings contradict what its log was opened with.
+    #[error("tenant {tenant} can't be served")]
+    Contradiction {
+        /// Whose.
+        tenant: String,
+        /// What the log and the settings say, and what to do.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A catalogue can't be published.
+    #[error("a catalogue can't be published")]
+    Catalog(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nobody can listen on the address.
+    #[error("nothing can listen on {address}: is another program listening there?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A service that runs. Dropped, it ends without waiting.
+pub struct Running {
+    address: SocketAddr,
+    service: Arc<Service>,
+    connections: TaskTracker,
+    tasks: TaskTracker,
+    stop_connections: DropGuard,
+    stop_tasks: DropGuard,
+    log: Arc<PostgresLog>,
+    pools: Pools,
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether everything that the logs hold can be asked for. `/readyz` asks for less: it allows
+    /// for what has just come.
+    pub async fn is_current(&self) -> bool {
+        self.service.readiness.is_current().await
+    }
+
+    /// Takes no more requests, finishes those under way, and ends everything.
+    pub async fn shutdown(self) {
+        tracing::info!("shutting down");
+        drop(self.stop_connections);
+        self.connections.close();
+        if tokio::time::timeout(DRAIN_TIMEOUT, self.connections.wait()).await.is_err() {
+            tracing::warn!("some requests did not finish in time");
+        }
+        drop(self.stop_tasks);
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.log.shutdown().await;
+        self.pools.close().await;
+        tracing::info!("ended");
+    }
+}
+
+/// Starts the service: connects, opens logs, publishes catalogues that changed, listens.
+///
+/// # Errors
+/// When anything that it needs isn't there.
+pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    config.check_reach()?;
+    // First of all: a taken address is the likeliest mistake, and nothing has begun yet. Whoever
+    // connects now waits until there is something to answer with.
+    let (address, listener) = listen(config.http.listen).await?;
+    let pools = pools(&config.database)?;
+    let log = connect(&pools).await?;
+    let (tenants, keeper) = tenants::open_all(config.tenants.clone(), &*log, &clock).await?;
+    let tenants = Arc::new(tenants);
+    let base = Base { clock, pools, log, tenants, meters: Arc::new(Meters::new()) };
+
+    let (connections, tasks) = (TaskTracker::new(), TaskTracker::new());
+    let (stop_connections, stop_tasks) = (CancellationToken::new(), CancellationToken::new());
+    let owner = ledger_projections::Config::live(format!("ledger {}", ids::fresh()));
+    let runner = Runner::new(base.pools.projector.clone(), base.log(), owner);
+    runner.spawn(&tasks, stop_tasks.clone());
+    let service = Arc::new(base.service(&config, runner.positions()));
+    let router = http::router(Arc::clone(&service));
+    let accepting = http::serve(listener, router, connections.clone(), stop_connections.clone());
+    connections.spawn(accepting);
+    base.keep_house(config.tenants.folder.is_some().then_some(keeper), &tasks, &stop_tasks);
+    tracing::info!(%address, "listening");
+    let (stop_connections, stop_tasks) = (stop_connections.drop_guard(), stop_tasks.drop_guard());
+    let Base { log, pools, .. } = base;
+    Ok(Running { address, service, connections, tasks, stop_connections, stop_tasks, log, pools })
+}
+
+/// What everything else is made from.
+struct Base {
+    clock: Clock,
+    pools: Pools,
+    log: Arc<PostgresLog>,
+    tenants: Arc<Tenants>,
+    meters: Arc<Meters>,
+}
+
+impl Base {
+    fn log(&self) -> Arc<dyn EventLog> {
+        Arc::clone(&self.log) as Arc<dyn EventLog>
+    }
+
+    /// What the handlers of requests share.
+    fn service(&self, config: &Config, positions: &Positions) -> Service {
+        let (clock, positions) = (self.clock.clone(), positions.clone());
+        Service {
+            auth: Authenticator::new(&config.auth, clock.clone()),
+            tenants: Arc::clone(&self.tenants),
+            reads: Reads::new(
+                self.pools.clone(),
+                self.log(),
+                positions.clone(),
+                clock.clone(),
+                config.billing,
+            ),
+            audit: AuditReader::new(self.pools.auditor.clone()),
+            readiness: Readiness {
+                log: self.log(),
+                positions,
+                tenants: Arc::clone(&self.tenants),
+                first_heads: Mutex::default(),
+            },
+            ingest: Ingest {
+                log: self.log(),
+                clock: clock.clone(),
+                meters: Arc::clone(&self.meters),
+                metadata_keys: MetadataKeys::default(),
+            },
+            clock,
+        }
+    }
+
+    /// Starts what is done at intervals.
+    fn keep_house(&self, keeper: Option<Keeper>, tasks: &TaskTracker, stop: &CancellationToken) {
+        let (meters, mut ticks) =
+            (Arc::clone(&self.meters), Ticks::new(UPKEEP_INTERVAL, stop.clone()));
+        tasks.spawn(async move {
+            while ticks.next().await {
+                meters.upkeep();
+            }
+        });
+        if let Some(keeper) = keeper {
+            let (tenants, clock) = (Arc::clone(&self.tenants), self.clock.clone());
+            let ticks = Ticks::new(TENANTS_INTERVAL, stop.clone());
+            tasks.spawn(tenants::follow(keeper, tenants, self.log(), clock, ticks));
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
+    let listening = async {
+        let listener = TcpListener::bind(address).await?;
+        Ok((listener.local_addr()?, listener))
+    };
+    listening.await.map_err(|source| StartError::Listen { address, source })
+}
+
+/// The log alone, for commands that need nothing else.
+pub(crate) async fn open_log(config: &DatabaseConfig) -> Result<Arc<PostgresLog>, StartError> {
+    connect(&pools(config)?).await
+}
+
+fn pools(config: &DatabaseConfig) -> Result<Pools, StartError> {
+    let process = format!("ledger {}", ids::fresh().simple());
+    Pools::connect_lazy(config.url.reveal(), &process)
+        .map_err(|error| StartError::Database(Box::new(error)))
+}
+
+/// The log always asks the machine's clock: it refuses to write when that differs from the
+/// database's, as a clock set by a test would.
+async fn connect(pools: &Pools) -> Result<Arc<PostgresLog>, StartError> {
+    let connected = PostgresLog::connect(pools, system_clock(), Settings::default());
+    let log = connected.await.map_err(|error| StartError::Database(Box::new(error)))?;
+    Ok(Arc::new(log))
+}

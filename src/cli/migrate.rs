@@ -1,0 +1,31 @@
+//! `ledger migrate`.
+
+use std::str::FromStr;
+
+use ledger_log::postgres;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use super::failure::Failure;
+use crate::config::{DatabaseConfig, Environment, owner_url};
+
+/// Brings the database of the owner's URL up to date, and lets the service's login become the
+/// service's roles.
+pub(super) async fn run(environment: &Environment) -> Result<(), Failure> {
+    let owner = owner_url(environment).map_err(Failure::usage)?;
+    let service = DatabaseConfig::read(environment).map_err(Failure::usage)?;
+    let login = PgConnectOptions::from_str(service.url.reveal()).map_err(Failure::usage)?;
+    migrate(owner.reveal(), &[login.get_username()]).await.map_err(Failure::unavailable)?;
+    println!("the database is up to date");
+    Ok(())
+}
+
+/// Migrates the log, makes the read models' schemas, and lets these logins serve.
+pub(crate) async fn migrate(owner: &str, logins: &[&str]) -> anyhow::Result<()> {
+    let pool = PgPoolOptions::new().max_connections(1).connect(owner).await?;
+    postgres::migrate(&pool, logins).await?;
+    let mut connection = pool.acquire().await?;
+    ledger_projections::install(&mut connection).await?;
+    connection.close().await?;
+    pool.close().await;
+    Ok(())
+}

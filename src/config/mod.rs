@@ -1,0 +1,270 @@
+//! Settings: one struct per concern, read from an [`Environment`], checked once at the start.
+//!
+//! To add a setting: a field in the struct of its concern, a line where that struct is read, and a
+//! row in the README's table. A setting that does nothing yet has no place here.
+
+mod environment;
+mod secret;
+mod tenants;
+
+pub use environment::{DEV_FILE, Environment};
+pub use secret::{DEVELOPMENT_PREFIXES, Secret};
+pub(crate) use tenants::TenantFolders;
+pub use tenants::{CATALOG_DEFAULT, DEFAULT_TENANT, TenantConfig, TenantSecrets, TenantsConfig};
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ledger_domain::effective::Billing;
+
+/// Where the service listens unless told otherwise.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
+
+/// A shorter key than HMAC-SHA256's output is only good for one's own machine (RFC 7518, 3.2).
+const JWT_SECRET_BYTES_MIN: usize = 32;
+
+/// Everything that `ledger serve` needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The databases.
+    pub database: DatabaseConfig,
+    /// The HTTP server.
+    pub http: HttpConfig,
+    /// Who may do what.
+    pub auth: AuthConfig,
+    /// Whose billing is kept.
+    pub tenants: TenantsConfig,
+    /// How purchases are paid (`LEDGER_BILLING`). By hand, nobody tells that a trial turned into a
+    /// paid subscription, so access ends with the trial.
+    pub billing: Billing,
+}
+
+/// The databases.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// The service's login (`DATABASE_URL`). A secret, since it may hold a password.
+    pub url: Secret,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// Where to listen (`LEDGER_LISTEN`); port 0 takes any free one.
+    pub listen: SocketAddr,
+}
+
+/// How bearer tokens are checked.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// The key of HS256 (`LEDGER_JWT_SECRET`).
+    pub jwt_secret: Secret,
+    /// The audience that every token must name (`LEDGER_JWT_AUDIENCE`).
+    pub audience: Option<String>,
+}
+
+/// One thing that is wrong with the settings, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A setting that is needed is not there.
+    #[error("{setting} is not set: {hint}")]
+    Missing {
+        /// Its name.
+        setting: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A setting has a value that can't be used.
+    #[error("{setting} can't be used: {hint}")]
+    Bad {
+        /// Its name.
+        setting: String,
+        /// What is wrong and what to do; never the value itself.
+        hint: String,
+    },
+    /// A file that a setting names can't be read.
+    #[error("{setting} names {}, which can't be read: {hint}", path.display())]
+    File {
+        /// The setting's name.
+        setting: String,
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        hint: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl ConfigError {
+    /// A value that can't be used.
+    pub(crate) fn bad(setting: &str, hint: impl Into<String>) -> Self {
+        Self::Bad { setting: setting.into(), hint: hint.into() }
+    }
+}
+
+/// Everything that is wrong with the settings, one line each.
+#[derive(Debug)]
+pub struct ConfigErrors(pub Vec<ConfigError>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if n == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl From<ConfigError> for ConfigErrors {
+    fn from(error: ConfigError) -> Self {
+        Self(vec![error])
+    }
+}
+
+impl Config {
+    /// Reads and checks the settings.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn read(environment: &Environment) -> Result<Self, ConfigErrors> {
+        let mut errors = Vec::new();
+        let database = keep(DatabaseConfig::read(environment), &mut errors);
+        let http = keep(HttpConfig::read(environment), &mut errors);
+        let auth = keep(AuthConfig::read(environment), &mut errors);
+        let tenants = keep(TenantsConfig::read(environment), &mut errors);
+        let billing = keep(billing(environment), &mut errors);
+        match (database, http, auth, tenants, billing) {
+            (Some(database), Some(http), Some(auth), Some(tenants), Some(billing)) => {
+                let config = Self { database, http, auth, tenants, billing };
+                config.check_reach()?;
+                Ok(config)
+            }
+            _ => Err(ConfigErrors(errors)),
+        }
+    }
+
+    /// Refuses to be reached from other machines with secrets that anybody could know.
+    ///
+    /// # Errors
+    /// When a development secret meets an address beyond loopback.
+    pub fn check_reach(&self) -> Result<(), ConfigErrors> {
+        if self.http.listen.ip().is_loopback() {
+            return Ok(());
+        }
+        let mut errors = Vec::new();
+        let mut refuse = |setting: &str, why: &str| {
+            let hint = format!(
+                "{why}, and LEDGER_LISTEN ({}) can be reached from other machines: set a secret of \
+                 your own, or listen on 127.0.0.1",
+                self.http.listen
+            );
+            errors.push(ConfigError::bad(setting, hint));
+        };
+        if self.auth.jwt_secret.is_development() {
+            refuse("LEDGER_JWT_SECRET", "it was made by `ledger dev`");
+        } else if self.auth.jwt_secret.reveal().len() < JWT_SECRET_BYTES_MIN {
+            refuse("LEDGER_JWT_SECRET", "it has fewer than 32 bytes");
+        }
+        if self.tenants.default.secrets.webhook.as_ref().is_some_and(Secret::is_development) {
+            refuse("STRIPE_WEBHOOK_SECRET", "it was made by `ledger dev`");
+        }
+        if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
+    }
+}
+
+impl DatabaseConfig {
+    /// Reads the service's database.
+    ///
+    /// # Errors
+    /// When it isn't set, or isn't a PostgreSQL URL.
+    pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        let url = postgres_url(environment, "DATABASE_URL")?.ok_or(ConfigError::Missing {
+            setting: "DATABASE_URL",
+            hint: "give the PostgreSQL URL of the service's login, or `--data-dir .ledger` to use \
+                   what `ledger dev` started",
+        })?;
+        Ok(Self { url })
+    }
+}
+
+/// The owner's database, for migrations.
+///
+/// # Errors
+/// When neither it nor the service's database is set, or it isn't a PostgreSQL URL.
+pub fn owner_url(environment: &Environment) -> Result<Secret, ConfigError> {
+    match postgres_url(environment, "LEDGER_OWNER_DATABASE_URL")? {
+        Some(url) => Ok(url),
+        None => Err(ConfigError::Missing {
+            setting: "LEDGER_OWNER_DATABASE_URL",
+            hint: "give the PostgreSQL URL of the login that owns the tables, or `--data-dir \
+                   .ledger` to use what `ledger dev` started",
+        }),
+    }
+}
+
+impl HttpConfig {
+    fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        let text = environment.get("LEDGER_LISTEN").unwrap_or(LISTEN_DEFAULT);
+        Ok(Self { listen: listen_address(text)? })
+    }
+}
+
+/// An address to listen on.
+///
+/// # Errors
+/// When the text isn't one.
+pub fn listen_address(text: &str) -> Result<SocketAddr, ConfigError> {
+    let usual = text.replace("localhost:", "127.0.0.1:");
+    usual.parse().map_err(|_| {
+        let hint = format!("{text:?} is not IP:PORT, as in {LISTEN_DEFAULT} or 0.0.0.0:8080");
+        ConfigError::bad("LEDGER_LISTEN", hint)
+    })
+}
+
+impl AuthConfig {
+    /// Reads how tokens are checked and made.
+    ///
+    /// # Errors
+    /// When there is no key.
+    pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        let secret = environment.get("LEDGER_JWT_SECRET").ok_or(ConfigError::Missing {
+            setting: "LEDGER_JWT_SECRET",
+            hint: "give the key that your applications sign tokens with, as from `openssl rand \
+                   -hex 32`, or `--data-dir .ledger` to use what `ledger dev` chose",
+        })?;
+        let audience = environment.get("LEDGER_JWT_AUDIENCE").map(str::to_owned);
+        Ok(Self { jwt_secret: Secret::new(secret), audience })
+    }
+}
+
+/// As said, else by Stripe if there is a key for it.
+fn billing(environment: &Environment) -> Result<Billing, ConfigError> {
+    match environment.get("LEDGER_BILLING") {
+        Some("stripe") => Ok(Billing::Stripe),
+        Some("manual") => Ok(Billing::Manual),
+        Some(_) => Err(ConfigError::bad("LEDGER_BILLING", "it must be stripe or manual")),
+        None if environment.get("STRIPE_SECRET_KEY").is_some() => Ok(Billing::Stripe),
+        None => Ok(Billing::Manual),
+    }
+}
+
+fn postgres_url(
+    environment: &Environment,
+    setting: &'static str,
+) -> Result<Option<Secret>, ConfigError> {
+    let Some(text) = environment.get(setting) else { return Ok(None) };
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Ok(Some(Secret::new(text)));
+    }
+    Err(ConfigError::bad(setting, "it must look like postgres://user@host/database"))
+}
+
+fn keep<T>(read: Result<T, ConfigError>, errors: &mut Vec<ConfigError>) -> Option<T> {
+    read.map_err(|error| errors.push(error)).ok()
+}
+
+#[cfg(test)]
+mod tests;

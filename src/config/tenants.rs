@@ -1,0 +1,277 @@
+//! Whose billing is kept, and with which secrets.
+//!
+//! The tenant `default` is described by the environment. A folder
+//! `LEDGER_TENANT_SECRETS_DIR/{tenant}` makes another one: each setting of a tenant is a file in it
+//! with the setting's name.
+
+use std::collections::BTreeMap;
+use std::fs::DirEntry;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ledger_domain::id::{StripeId, Tenant};
+use ledger_stripe::signature::{SECRETS_MAX, SigningSecret};
+
+use super::{ConfigError, Environment, Secret};
+
+/// The tenant of a fresh installation.
+pub const DEFAULT_TENANT: &str = "default";
+/// The catalogue that is published unless another is named, if there is such a file; otherwise the
+/// program brings a copy.
+pub const CATALOG_DEFAULT: &str = "catalogs/trainers.toml";
+
+/// Largest secret file that is read.
+const FILE_BYTES_MAX: u64 = 16 * 1024;
+/// Most tenants that folders make.
+const TENANTS_MAX: usize = 1_000;
+/// The settings that a tenant's folder may hold.
+const TENANT_SETTINGS: [&str; 5] = [
+    "STRIPE_WEBHOOK_SECRET",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_LIVEMODE",
+    "STRIPE_ACCOUNT",
+    "LEDGER_CATALOG",
+];
+
+/// All tenants.
+#[derive(Debug, Clone)]
+pub struct TenantsConfig {
+    /// The tenant `default`.
+    pub default: TenantConfig,
+    /// Where folders make other tenants.
+    pub folder: Option<PathBuf>,
+}
+
+/// One tenant.
+#[derive(Clone, Debug)]
+pub struct TenantConfig {
+    /// Its name.
+    pub tenant: Tenant,
+    /// What may change while the service runs.
+    pub secrets: TenantSecrets,
+    /// Whether its log is about real money.
+    pub livemode: bool,
+    /// Whether a setting told so; otherwise `livemode` is the default.
+    pub is_mode_told: bool,
+    /// The Stripe account whose events belong to it; none = events carry no account.
+    pub account: Option<StripeId>,
+    /// Its catalogue's file (`LEDGER_CATALOG`).
+    pub catalog: PathBuf,
+    /// Values for the variables that the catalogue names.
+    pub prices: BTreeMap<String, String>,
+}
+
+/// A tenant's secrets.
+#[derive(Clone, Default)]
+pub struct TenantSecrets {
+    /// As configured; several are separated by commas.
+    pub webhook: Option<Secret>,
+    /// The same, ready to verify with.
+    pub signing: Arc<[SigningSecret]>,
+}
+
+impl std::fmt::Debug for TenantSecrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TenantSecrets({} for webhooks)", self.signing.len())
+    }
+}
+
+impl TenantsConfig {
+    /// Reads the tenant `default`, and where others come from.
+    ///
+    /// # Errors
+    /// When a setting can't be used.
+    pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        let tenant = Tenant::try_new(DEFAULT_TENANT).expect("a constant name");
+        let default = TenantConfig::read(tenant, environment)?;
+        let folder = environment.path("LEDGER_TENANT_SECRETS_DIR");
+        if let Some(folder) = &folder {
+            std::fs::read_dir(folder).map_err(|source| ConfigError::File {
+                setting: "LEDGER_TENANT_SECRETS_DIR".into(),
+                path: folder.clone(),
+                hint: "it must be a folder with one folder for each tenant",
+                source,
+            })?;
+        }
+        Ok(Self { default, folder })
+    }
+
+    /// Every tenant as it is configured now: `default` first, then those of the folders by name.
+    /// A folder that can't be used is told of, and does not keep the others from working.
+    #[must_use]
+    pub fn all(&self) -> (Vec<TenantConfig>, Vec<ConfigError>) {
+        let (tenants, problems) = TenantFolders::new(self.clone()).read();
+        (tenants, problems.into_values().collect())
+    }
+
+    fn read_folder(&self, folder: &Path) -> Result<TenantConfig, ConfigError> {
+        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let bad = |hint: String| ConfigError::bad("LEDGER_TENANT_SECRETS_DIR", hint);
+        let tenant =
+            Tenant::try_new(name).map_err(|error| bad(format!("folder {name:?}: {error}")))?;
+        if name == DEFAULT_TENANT {
+            return Err(bad("the tenant `default` is described by the environment; remove its \
+                            folder"
+                .into()));
+        }
+        let mut environment = Environment::default();
+        for entry in entries(folder)? {
+            let setting = entry.file_name().into_string().unwrap_or_default();
+            if TENANT_SETTINGS.contains(&setting.as_str()) || setting.starts_with("STRIPE_PRICE_") {
+                environment = environment.with(&setting, &read_setting(&setting, &entry.path())?);
+            }
+        }
+        let mut config = TenantConfig::read(tenant, &environment)?;
+        if environment.get("LEDGER_CATALOG").is_none() {
+            // A product of its own is likely, the same product under another account is possible.
+            config.catalog.clone_from(&self.default.catalog);
+        }
+        Ok(config)
+    }
+}
+
+/// The folders of tenants, read again and again.
+#[derive(Debug)]
+pub(crate) struct TenantFolders {
+    config: TenantsConfig,
+    /// What each folder said when it could last be read. A tenant goes when its folder goes, not
+    /// when reading fails.
+    last: BTreeMap<Tenant, TenantConfig>,
+}
+
+impl TenantFolders {
+    pub(crate) const fn new(config: TenantsConfig) -> Self {
+        Self { config, last: BTreeMap::new() }
+    }
+
+    /// Every tenant, `default` first; and what is wrong, by the name of the folder. A tenant whose
+    /// folder can't be read stays as it was, if it was ever read.
+    pub(crate) fn read(&mut self) -> (Vec<TenantConfig>, BTreeMap<String, ConfigError>) {
+        let mut problems = BTreeMap::new();
+        if let Some(folder) = &self.config.folder {
+            match subfolders(folder) {
+                Ok(folders) => self.last = self.read_all(&folders, &mut problems),
+                Err(error) => drop(problems.insert(folder.display().to_string(), error)),
+            }
+        }
+        let mut tenants = vec![self.config.default.clone()];
+        tenants.extend(self.last.values().cloned());
+        (tenants, problems)
+    }
+
+    fn read_all(
+        &self,
+        folders: &[PathBuf],
+        problems: &mut BTreeMap<String, ConfigError>,
+    ) -> BTreeMap<Tenant, TenantConfig> {
+        let mut tenants = BTreeMap::new();
+        for folder in folders {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let config = self.config.read_folder(folder).or_else(|error| {
+                let last = self.last.get(name.as_str()).cloned();
+                problems.insert(name, error);
+                last.ok_or(())
+            });
+            if let Ok(config) = config {
+                tenants.insert(config.tenant.clone(), config);
+            }
+        }
+        tenants
+    }
+}
+
+impl TenantConfig {
+    /// Whether it is the tenant that the environment describes.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.tenant.as_str() == DEFAULT_TENANT
+    }
+
+    /// Reads one tenant's settings.
+    ///
+    /// # Errors
+    /// When one of them can't be used.
+    pub fn read(tenant: Tenant, environment: &Environment) -> Result<Self, ConfigError> {
+        let webhook = environment.get("STRIPE_WEBHOOK_SECRET").map(Secret::new);
+        let signing = match &webhook {
+            Some(list) => SigningSecret::parse_list(list.reveal()).map_err(|error| {
+                let hint = format!("{error} (at most {SECRETS_MAX}, separated by commas)");
+                ConfigError::bad("STRIPE_WEBHOOK_SECRET", hint)
+            })?,
+            None => Vec::new(),
+        };
+        let livemode = livemode(environment)?;
+        let account = environment.get("STRIPE_ACCOUNT").map(StripeId::try_new).transpose();
+        Ok(Self {
+            tenant,
+            secrets: TenantSecrets { webhook, signing: signing.into() },
+            livemode: livemode.unwrap_or(false),
+            is_mode_told: livemode.is_some(),
+            account: account.map_err(|e| ConfigError::bad("STRIPE_ACCOUNT", e.to_string()))?,
+            catalog: environment.path("LEDGER_CATALOG").unwrap_or_else(|| CATALOG_DEFAULT.into()),
+            prices: environment
+                .starting_with("STRIPE_PRICE_")
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        })
+    }
+}
+
+/// As said, else by the prefix of the API key; none if neither tells.
+fn livemode(environment: &Environment) -> Result<Option<bool>, ConfigError> {
+    match environment.get("STRIPE_LIVEMODE") {
+        Some("true" | "1") => Ok(Some(true)),
+        Some("false" | "0") => Ok(Some(false)),
+        Some(_) => Err(ConfigError::bad("STRIPE_LIVEMODE", "it must be true or false")),
+        None => Ok(environment.get("STRIPE_SECRET_KEY").and_then(mode_of_key)),
+    }
+}
+
+fn mode_of_key(key: &str) -> Option<bool> {
+    let (_, rest) = key.split_once('_').filter(|(kind, _)| ["sk", "rk"].contains(kind))?;
+    match rest.split_once('_')?.0 {
+        "live" => Some(true),
+        "test" => Some(false),
+        _ => None,
+    }
+}
+
+/// The folders in a folder, by name; hidden ones (as orchestrators make) are left out.
+fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let paths = entries(folder)?.into_iter().map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = paths
+        .filter(|path| !path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')))
+        .filter(|path| match path.metadata() {
+            Ok(found) => found.is_dir(),
+            // Whatever it is, it's there: reading it tells what is wrong.
+            Err(_) => path.symlink_metadata().is_ok(),
+        })
+        .collect();
+    folders.sort();
+    folders.truncate(TENANTS_MAX);
+    Ok(folders)
+}
+
+/// Everything in a folder, or an error: a part of it would look like settings that were removed.
+fn entries(folder: &Path) -> Result<Vec<DirEntry>, ConfigError> {
+    let read = std::fs::read_dir(folder).and_then(Iterator::collect);
+    read.map_err(|source| ConfigError::File {
+        setting: "LEDGER_TENANT_SECRETS_DIR".into(),
+        path: folder.into(),
+        hint: "it must be a folder that the service's user can read",
+        source,
+    })
+}
+
+fn read_setting(setting: &str, path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source| ConfigError::File {
+        setting: setting.into(),
+        path: path.into(),
+        hint: "the service's user must be able to read it",
+        source,
+    };
+    if std::fs::metadata(path).map_err(unreadable)?.len() > FILE_BYTES_MAX {
+        return Err(ConfigError::bad(setting, "its file is larger than 16 KiB"));
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}

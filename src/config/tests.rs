@@ -1,0 +1,87 @@
+use super::*;
+
+fn settings() -> Environment {
+    Environment::default()
+        .with("DATABASE_URL", "postgres://ledger@localhost/ledger")
+        .with("LEDGER_JWT_SECRET", "0123456789abcdef0123456789abcdef")
+        .with("STRIPE_WEBHOOK_SECRET", "whsec_one,whsec_two")
+}
+
+fn problems(environment: &Environment) -> String {
+    Config::read(environment).expect_err("settings that can't be used").to_string()
+}
+
+#[test]
+fn little_has_to_be_said() {
+    let config = Config::read(&settings()).unwrap();
+    assert_eq!(config.http.listen.to_string(), LISTEN_DEFAULT);
+    assert_eq!(config.tenants.default.secrets.signing.len(), 2);
+    assert!(!config.tenants.default.livemode);
+}
+
+#[test]
+fn every_mistake_is_told_by_name_and_no_value_is_shown() {
+    let text = problems(
+        &Environment::default()
+            .with("DATABASE_URL", "mysql://u:hunter2@h/d")
+            .with("LEDGER_LISTEN", "everywhere"),
+    );
+    assert_eq!(text.lines().count(), 3, "{text}");
+    for name in ["DATABASE_URL", "LEDGER_LISTEN", "LEDGER_JWT_SECRET"] {
+        assert!(text.contains(name), "{name} in {text}");
+    }
+    assert!(!text.contains("hunter2"));
+    assert!(problems(&settings().with("STRIPE_LIVEMODE", "maybe")).contains("true or false"));
+}
+
+#[test]
+fn nothing_prints_a_secret() {
+    let config = Config::read(&settings().with("DATABASE_URL", "postgres://u:hunter2@h/d"));
+    let printed = format!("{:?}", config.unwrap());
+    for secret in ["hunter2", "whsec_one", "0123456789abcdef"] {
+        assert!(!printed.contains(secret), "{secret} in {printed}");
+    }
+}
+
+#[test]
+fn development_secrets_stay_on_this_machine() {
+    let open = settings().with("LEDGER_LISTEN", "0.0.0.0:8080");
+    assert!(Config::read(&open).is_ok());
+    for (name, value) in [
+        ("LEDGER_JWT_SECRET", "dev_0123456789abcdef0123456789abcdef"),
+        ("LEDGER_JWT_SECRET", "short"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_dev_1"),
+    ] {
+        let text = problems(&open.clone().with(name, value));
+        assert!(text.contains(name) && text.contains("127.0.0.1"), "{text}");
+        assert!(Config::read(&settings().with(name, value)).is_ok(), "{name} on loopback");
+    }
+}
+
+#[test]
+fn the_key_tells_the_mode_unless_it_is_said() {
+    let mode =
+        |environment: &Environment| Config::read(environment).unwrap().tenants.default.livemode;
+    let live = settings().with("STRIPE_SECRET_KEY", "sk_live_1");
+    assert!(mode(&live));
+    assert!(!mode(&live.with("STRIPE_LIVEMODE", "false")));
+    assert!(!mode(&settings().with("STRIPE_SECRET_KEY", "sk_test_1")));
+}
+
+#[test]
+fn a_folder_makes_a_tenant() {
+    let dir = tempfile::tempdir().unwrap();
+    let acme = dir.path().join("acme");
+    std::fs::create_dir_all(&acme).unwrap();
+    std::fs::create_dir_all(dir.path().join("not a tenant")).unwrap();
+    std::fs::write(acme.join("STRIPE_WEBHOOK_SECRET"), "whsec_acme\n").unwrap();
+    std::fs::write(acme.join("STRIPE_LIVEMODE"), "true\n").unwrap();
+    let folder = dir.path().to_str().unwrap();
+    let config = Config::read(&settings().with("LEDGER_TENANT_SECRETS_DIR", folder)).unwrap();
+    let (tenants, errors) = config.tenants.all();
+    let names: Vec<_> = tenants.iter().map(|t| t.tenant.as_str()).collect();
+    assert_eq!(names, ["default", "acme"]);
+    assert!(tenants[1].livemode && tenants[1].secrets.signing.len() == 1);
+    assert_eq!(tenants[1].catalog, tenants[0].catalog);
+    assert!(errors[0].to_string().contains("not a tenant"));
+}

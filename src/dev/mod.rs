@@ -1,0 +1,174 @@
+//! `ledger dev`: a whole ledger on one's own machine, with nothing to configure.
+
+mod env_file;
+mod postgres;
+mod sample;
+mod settings;
+mod tour;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use ledger_stripe::signature::SigningSecret;
+
+use crate::app::{self, Running};
+use crate::clock::Clock;
+use crate::commands::catalog::CatalogFile;
+use crate::config::{Config, ConfigErrors, Environment};
+use postgres::Postgres;
+use settings::Chosen;
+
+/// Where everything is kept unless a folder is named.
+pub(crate) const DATA_DIR_DEFAULT: &str = ".ledger";
+/// How long the service may take until it is ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What was asked for.
+pub(crate) struct Request {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) listen: Option<String>,
+    pub(crate) sample: bool,
+    pub(crate) environment: Environment,
+}
+
+/// Why it did not work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DevError {
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    #[error(transparent)]
+    Start(#[from] app::StartError),
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// Starts everything, says so, and ends everything once `stopped` is done.
+pub(crate) async fn run(
+    request: Request,
+    stopped: impl Future<Output = ()>,
+) -> Result<(), DevError> {
+    let mut stopped = std::pin::pin!(stopped);
+    // What is wrong with the settings is said at once, before anything is started.
+    let chosen = Chosen::new(&request)?;
+    Config::read(&chosen.environment())?;
+    let started = async {
+        let postgres = start_postgres(&request.data_dir).await?;
+        let up = start(&request, chosen, &postgres).await;
+        DevResult::Ok((postgres, up))
+    };
+    // A signal while starting ends the program; the database server ends with it.
+    let (postgres, up) = tokio::select! {
+        started = started => started?,
+        () = stopped.as_mut() => return Ok(()),
+    };
+    let ended = match up {
+        Ok(up) => {
+            // One wait for the signal: it may come while the sample is played.
+            let presented = tokio::select! {
+                Err(error) = present(&request, &up) => Err(error),
+                () = stopped => Ok(()),
+            };
+            up.running.shutdown().await;
+            presented
+        }
+        Err(error) => Err(error),
+    };
+    let stop = tokio::task::spawn_blocking(move || postgres.stop()).await;
+    ended?;
+    stop.context("stop PostgreSQL")?.context("stop PostgreSQL")?;
+    Ok(())
+}
+
+type DevResult<T> = Result<T, DevError>;
+
+/// The service, and what it was started with.
+struct Up {
+    running: Running,
+    chosen: Chosen,
+    config: Config,
+}
+
+async fn start_postgres(data_dir: &Path) -> anyhow::Result<Postgres> {
+    let dir = data_dir.to_owned();
+    say(&format!("starting a private PostgreSQL in {}", dir.display()));
+    let started = tokio::task::spawn_blocking(move || Postgres::start(&dir)).await;
+    started.context("start PostgreSQL")?
+}
+
+async fn start(request: &Request, mut chosen: Chosen, postgres: &Postgres) -> DevResult<Up> {
+    let (owner, service) = (postgres.owner_url(), postgres.service_url());
+    crate::cli::migrate::migrate(&owner, &[postgres::LOGIN])
+        .await
+        .context("bring the database up to date")?;
+    chosen.set("DATABASE_URL", &service);
+    chosen.set("LEDGER_OWNER_DATABASE_URL", &owner);
+    let config = Config::read(&chosen.environment())?;
+    let running = app::start(config.clone(), Clock::system()).await?;
+    chosen.set("LEDGER_URL", &format!("http://{}", running.address()));
+    chosen.set("LEDGER_LISTEN", &running.address().to_string());
+    chosen.write(&request.data_dir)?;
+    Ok(Up { running, chosen, config })
+}
+
+/// Plays the sample, waits until everything can be asked, and says what there is.
+async fn present(request: &Request, up: &Up) -> DevResult<()> {
+    let url = up.chosen.get("LEDGER_URL");
+    let cast = if request.sample { Some(play(up, url).await?) } else { None };
+    wait_until_ready(up, url).await?;
+    tell(&format!("ready {url}\n"));
+    tell(&tour::text(&up.config.auth, url, &request.data_dir, cast.as_ref())?);
+    Ok(())
+}
+
+/// Plays months of webhooks through the service's own front door.
+async fn play(up: &Up, url: &str) -> anyhow::Result<sample::History> {
+    let file = CatalogFile::of(&up.config.tenants.default)?;
+    let until = up.chosen.get("LEDGER_SAMPLE_UNTIL").parse().context("read LEDGER_SAMPLE_UNTIL")?;
+    let mut history = sample::history(&file.parsed.catalog, until)
+        .context("the catalogue sells no tier, so there is no sample to play")?;
+    let secrets = up.chosen.get("STRIPE_WEBHOOK_SECRET");
+    let secret = secrets.split(',').next().unwrap_or_default().trim();
+    let target = sample::Target {
+        url: format!("{url}/api/v1/webhooks/stripe"),
+        secret: SigningSecret::new(secret),
+        clock: Clock::system(),
+    };
+    let webhooks = std::mem::take(&mut history.webhooks);
+    let count = webhooks.len();
+    sample::send(target, webhooks).await?;
+    say(&format!("played {count} webhooks about {} trainers", history.trainers));
+    Ok(history)
+}
+
+async fn wait_until_ready(up: &Up, url: &str) -> anyhow::Result<()> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    let ready = async {
+        loop {
+            ticks.tick().await;
+            let answer = client.get(format!("{url}/readyz")).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success())
+                && up.running.is_current().await
+            {
+                return;
+            }
+        }
+    };
+    if tokio::time::timeout(READY_TIMEOUT, ready).await.is_err() {
+        bail!("the service did not become ready within {} seconds", READY_TIMEOUT.as_secs());
+    }
+    Ok(())
+}
+
+/// Progress, for people.
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Results, for people and programs. A reader that has gone away is no reason to end.
+fn tell(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

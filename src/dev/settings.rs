@@ -1,0 +1,142 @@
+//! What `ledger dev` chooses where nobody said anything, the same again at the next start.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use rand::RngExt;
+
+use super::{Request, env_file};
+use crate::clock::Clock;
+use crate::commands::catalog::CatalogFile;
+use crate::config::{DEV_FILE, Environment, LISTEN_DEFAULT, TenantsConfig};
+
+/// The settings that stay what they were at the last start, unless the environment says otherwise.
+const KEPT: [&str; 3] = ["LEDGER_JWT_SECRET", "STRIPE_WEBHOOK_SECRET", "LEDGER_SAMPLE_UNTIL"];
+/// The settings that the environment may give.
+const TAKEN: [&str; 9] = [
+    "STRIPE_WEBHOOK_SECRET",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_LIVEMODE",
+    "STRIPE_ACCOUNT",
+    "LEDGER_BILLING",
+    "LEDGER_CATALOG",
+    "LEDGER_JWT_SECRET",
+    "LEDGER_JWT_AUDIENCE",
+    "LEDGER_TENANT_SECRETS_DIR",
+];
+
+/// The settings that the service is started with.
+pub(super) struct Chosen(BTreeMap<String, String>);
+
+impl Chosen {
+    pub(super) fn new(request: &Request) -> anyhow::Result<Self> {
+        let mut chosen = Self(BTreeMap::new());
+        if request.data_dir.join(DEV_FILE).exists() {
+            let before = Environment::default().with_data_dir(&request.data_dir)?;
+            for name in KEPT {
+                if let Some(value) = before.get(name) {
+                    chosen.set(name, value);
+                }
+            }
+        }
+        let environment = &request.environment;
+        for name in TAKEN {
+            if let Some(value) = environment.get(name) {
+                chosen.set(name, value);
+            }
+        }
+        for (name, value) in environment.starting_with("STRIPE_PRICE_") {
+            chosen.set(name, value);
+        }
+        let listen = request.listen.as_deref().or(environment.get("LEDGER_LISTEN"));
+        chosen.set("LEDGER_LISTEN", listen.unwrap_or(LISTEN_DEFAULT));
+        // Webhooks tell what becomes of each trial, as with a real account.
+        chosen.set_default("LEDGER_BILLING", || "stripe".into());
+        // The private server takes their place as soon as it runs.
+        chosen.set("DATABASE_URL", "postgres:///");
+        chosen.set_default("LEDGER_JWT_SECRET", || format!("dev_{}", secret()));
+        chosen.set_default("STRIPE_WEBHOOK_SECRET", || format!("whsec_dev_{}", secret()));
+        if chosen.get("STRIPE_SECRET_KEY").is_empty() {
+            chosen.set_default("STRIPE_LIVEMODE", || "false".into());
+        }
+        if request.sample {
+            // A sample that is played again tells the same story, so that it changes nothing.
+            chosen.set_default("LEDGER_SAMPLE_UNTIL", || Clock::system().now().unix().to_string());
+        }
+        chosen.name_prices()?;
+        Ok(chosen)
+    }
+
+    /// Prices that nobody named are `price_<plan>_<interval>`, if nobody named any.
+    fn name_prices(&mut self) -> anyhow::Result<()> {
+        if self.0.keys().any(|name| name.starts_with("STRIPE_PRICE_")) {
+            return Ok(());
+        }
+        let tenants = TenantsConfig::read(&self.environment())?;
+        for unset in CatalogFile::of(&tenants.default)?.parsed.unset_variables {
+            self.set(&unset.variable, &format!("price_{}_{}", unset.plan, unset.interval));
+        }
+        Ok(())
+    }
+
+    pub(super) fn environment(&self) -> Environment {
+        self.0.clone().into_iter().collect()
+    }
+
+    pub(super) fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), value.to_owned());
+    }
+
+    fn set_default(&mut self, name: &str, value: impl FnOnce() -> String) {
+        self.0.entry(name.to_owned()).or_insert_with(value);
+    }
+
+    pub(super) fn write(&self, data_dir: &Path) -> anyhow::Result<()> {
+        env_file::write(data_dir, &self.0).context("write down what was chosen")
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a development secret is drawn here")]
+fn secret() -> String {
+    hex::encode(rand::rng().random::<[u8; 32]>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choose(dir: &Path, environment: Environment) -> Chosen {
+        let data_dir = dir.to_owned();
+        let request = Request { data_dir, listen: None, sample: false, environment };
+        Chosen::new(&request).unwrap()
+    }
+
+    #[test]
+    fn what_was_chosen_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = choose(dir.path(), Environment::default());
+        first.write(dir.path()).unwrap();
+        let second = choose(dir.path(), Environment::default());
+        assert_eq!(first.0, second.0);
+        assert!(first.get("STRIPE_WEBHOOK_SECRET").starts_with("whsec_dev_"));
+        assert_eq!(first.get("STRIPE_PRICE_TIER_STARTER"), "price_starter_month");
+        assert_eq!(first.get("STRIPE_PRICE_ADDON_AI_STARTER_YEAR"), "price_ai_starter_year");
+    }
+
+    #[test]
+    fn the_environment_is_heard() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = Environment::default()
+            .with("STRIPE_PRICE_TIER_STARTER", "price_mine")
+            .with("STRIPE_WEBHOOK_SECRET", "whsec_mine");
+        let chosen = choose(dir.path(), environment);
+        assert_eq!(chosen.get("STRIPE_WEBHOOK_SECRET"), "whsec_mine");
+        assert_eq!(chosen.get("STRIPE_PRICE_TIER_STARTER"), "price_mine");
+        assert_eq!(chosen.get("STRIPE_PRICE_TIER_ENTERPRISE"), "");
+    }
+}

@@ -1,0 +1,55 @@
+//! What to look at: commands that work when pasted.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::sample::History;
+use crate::cli::token::make;
+use crate::clock::Clock;
+use crate::config::{AuthConfig, DEFAULT_TENANT};
+use crate::roles::Role;
+
+/// How long the printed tokens are valid.
+const TOKEN_TTL_S: i64 = 24 * 3_600;
+
+/// The commands, with tokens in them.
+pub(super) fn text(
+    auth: &AuthConfig,
+    url: &str,
+    data_dir: &Path,
+    history: Option<&History>,
+) -> anyhow::Result<String> {
+    let now = Clock::system().now().unix();
+    let token =
+        |role, subject| make(auth, &[role], subject, DEFAULT_TENANT, (now, now + TOKEN_TTL_S));
+    let (service, auditor) = (token(Role::Service, "tour")?, token(Role::Auditor, "tour")?);
+    let get = |who: &str, path: &str| match who {
+        "" => format!("curl -s '{url}{path}'"),
+        who => format!("curl -s -H \"Authorization: Bearer ${who}\" '{url}{path}'"),
+    };
+    let mut text = String::from("\nTokens for a day, then things to try (paste them):\n\n");
+    let mut line = |line: &str| writeln!(text, "{line}").expect("writing to a string can't fail");
+    line(&format!("SERVICE={service}"));
+    line(&format!("AUDITOR={auditor}"));
+    line("\n# The tiers that are sold");
+    line(&get("", "/api/v1/tiers"));
+    let cast = history.map(|history| history.cast.as_slice()).unwrap_or_default();
+    for (situation, trainer) in cast {
+        line(&format!("\n# A trainer who is {situation}: what they have, what they may do"));
+        line(&get("SERVICE", &format!("/api/v1/tiers/current?trainer={trainer}")));
+        line(&get("SERVICE", &format!("/api/v1/entitlements?trainer={trainer}")));
+    }
+    if let Some((_, trainer)) = cast.iter().find(|(what, _)| what.contains("add-on")) {
+        line("\n# One decision, a life so far, and the events that it is made of");
+        line(&get("SERVICE", &format!("/api/v1/entitlements/api_keys?trainer={trainer}")));
+        line(&get("SERVICE", &format!("/api/v1/tiers/history?trainer={trainer}&limit=5")));
+        line(&get("AUDITOR", &format!("/api/v1/audit/events?trainer={trainer}&limit=3")));
+    }
+    line("\n# What the service measures");
+    line(&get("", "/metrics"));
+    line(&format!(
+        "\nMore tokens: ledger --data-dir {} token --role trainer --subject NAME\nEnd with Ctrl-C.",
+        data_dir.display()
+    ));
+    Ok(text)
+}

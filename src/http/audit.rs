@@ -1,0 +1,294 @@
+//! `GET /api/v1/audit/events` and `/{event_id}`: the log itself, for auditors.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use ledger_domain::event::Metadata;
+use ledger_domain::id::{EventId, EventKey, Namespace, Tenant, TrainerId};
+use ledger_domain::time::Timestamp;
+use ledger_log::postgres::{AuditFilter, AuditPage, Audited};
+use ledger_log::{ReadError, Recorded};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::auth::Principal;
+use super::params::{Params, limit};
+use super::problem::Problem;
+use super::{AppState, cursor};
+use crate::errors::chain;
+use crate::roles::Role;
+
+/// How many events are read at once while looking for an actor's.
+const SCAN_PAGE: usize = 500;
+/// How many reads one request makes of those; what is left over is for the next.
+const READS_MAX: usize = 20;
+/// The namespaces in which an id is looked for.
+const NAMESPACES: [&str; 3] = ["stripe", "ledger", "api"];
+
+/// Which events are wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    trainer: Option<String>,
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    source: Option<String>,
+    actor: Option<String>,
+    /// Accepted at this instant or later.
+    from: Option<Timestamp>,
+    /// Accepted before this instant.
+    to: Option<Timestamp>,
+    /// This position or a later one.
+    from_position: Option<i64>,
+    /// A position before this one.
+    to_position: Option<i64>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// A page of the log.
+#[derive(Debug, Serialize)]
+pub(crate) struct Page {
+    events: Vec<Event>,
+    cursor: Option<String>,
+}
+
+/// An event as auditors see it.
+#[derive(Debug, Serialize)]
+struct Event {
+    position: i64,
+    event_id: EventId,
+    stream: String,
+    revision: i64,
+    #[serde(rename = "type")]
+    event_type: String,
+    schema_version: i32,
+    trainer_id: Option<TrainerId>,
+    source: &'static str,
+    actor: Box<str>,
+    occurred_at: Timestamp,
+    recorded_at: Timestamp,
+    data: Value,
+}
+
+/// An event with everything that the log holds of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Whole {
+    #[serde(flatten)]
+    event: Event,
+    log_id: String,
+    format: i16,
+    namespace: Namespace,
+    metadata: Value,
+    content_hash: String,
+    body_hash: Option<String>,
+    text_hash: Option<String>,
+    /// The free text given with it, while it is kept.
+    text: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    principal: Principal,
+    Params(wanted): Params<Wanted>,
+) -> Result<Json<Page>, Problem> {
+    principal.require(&[Role::Auditor])?;
+    let limit = limit(wanted.limit)?;
+    let after = match &wanted.cursor {
+        Some(cursor) => cursor::decode(cursor)?,
+        None => wanted.from_position.map_or(0, |from| from.saturating_sub(1)),
+    };
+    let search = Search { state: &state, tenant: &principal.tenant, wanted: &wanted, limit };
+    let trainer = wanted.trainer.as_deref().map(TrainerId::try_new).transpose();
+    let trainer = trainer.map_err(|e| Problem::InvalidRequest(format!("`trainer`: {e}.")))?;
+    let (found, next) = match &trainer {
+        Some(trainer) => search.of_trainer(trainer, after).await?,
+        None => search.of_all(after).await?,
+    };
+    let events = found.iter().map(|event| Event::try_new(event, trainer.as_ref()));
+    let events = events.collect::<Result<_, _>>()?;
+    Ok(Json(Page { events, cursor: next.map(|next| cursor::encode(&next)) }))
+}
+
+pub(crate) async fn one(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(id): Path<String>,
+    Params(NoQuery {}): Params<NoQuery>,
+) -> Result<Json<Whole>, Problem> {
+    principal.require(&[Role::Auditor])?;
+    let Ok(id) = EventId::try_new(&id) else { return Err(NO_SUCH_EVENT) };
+    for namespace in NAMESPACES {
+        let namespace = Namespace::try_new(namespace).expect("a constant namespace");
+        let key = EventKey::new(namespace, id.clone());
+        let found = state.audit.event(&principal.tenant, &key).await;
+        if let Some(found) = found.map_err(unreadable)? {
+            return Whole::try_new(&found).map(Json);
+        }
+    }
+    Err(NO_SUCH_EVENT)
+}
+
+const NO_SUCH_EVENT: Problem = Problem::NotFound("There is no such event.");
+
+/// No parameters at all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoQuery {}
+
+/// A walk through the log for a page of it.
+struct Search<'a> {
+    state: &'a AppState,
+    tenant: &'a Tenant,
+    wanted: &'a Wanted,
+    limit: usize,
+}
+
+/// Events, and the position after which the next page begins.
+type Found = (Vec<Recorded>, Option<i64>);
+
+impl Search<'_> {
+    /// Events of whomever.
+    async fn of_all(&self, mut after: i64) -> Result<Found, Problem> {
+        let size = if self.wanted.actor.is_some() { SCAN_PAGE } else { self.limit };
+        let mut found = Vec::new();
+        for _ in 0..READS_MAX {
+            let page = self.read(after, size).await?;
+            for event in page.events {
+                let position = event.position;
+                if self.is_past(position) {
+                    return Ok((found, None));
+                }
+                if self.is_by_actor(&event)? {
+                    found.push(event);
+                }
+                if found.len() == self.limit {
+                    return Ok((found, Some(position)));
+                }
+            }
+            match page.next {
+                Some(next) => after = next,
+                None => return Ok((found, None)),
+            }
+        }
+        Ok((found, Some(after)))
+    }
+
+    /// The events that made what is known of a trainer, whether they name the trainer or not.
+    async fn of_trainer(&self, trainer: &TrainerId, after: i64) -> Result<Found, Problem> {
+        let any = AuditFilter::default();
+        let positions = self.state.reads.events_of(self.tenant, trainer).await?;
+        let mut found = Vec::new();
+        for position in positions.into_iter().filter(|position| *position > after) {
+            if self.is_past(position) {
+                break;
+            }
+            let page = self.state.audit.page(self.tenant, &any, position - 1, 1).await;
+            let event = page.map_err(unreadable)?.events.into_iter().next();
+            if let Some(event) = event
+                && self.fits(&event)?
+            {
+                found.push(event);
+            }
+            if found.len() == self.limit {
+                return Ok((found, Some(position)));
+            }
+        }
+        Ok((found, None))
+    }
+
+    async fn read(&self, after: i64, size: usize) -> Result<AuditPage, Problem> {
+        let filter = AuditFilter {
+            event_type: self.wanted.event_type.clone(),
+            source: self.wanted.source.clone(),
+            recorded_from: self.wanted.from,
+            recorded_until: self.wanted.to,
+        };
+        self.state.audit.page(self.tenant, &filter, after, size).await.map_err(unreadable)
+    }
+
+    fn is_past(&self, position: i64) -> bool {
+        self.wanted.to_position.is_some_and(|to| position >= to)
+    }
+
+    fn fits(&self, event: &Recorded) -> Result<bool, Problem> {
+        let Wanted { event_type, source, from, to, .. } = self.wanted;
+        let is_type = event_type.as_ref().is_none_or(|wanted| **wanted == *event.event_type);
+        let in_time = from.is_none_or(|from| from <= event.recorded_at)
+            && to.is_none_or(|to| event.recorded_at < to);
+        if !is_type || !in_time || !self.is_by_actor(event)? {
+            return Ok(false);
+        }
+        match source {
+            Some(source) => Ok(source == metadata(event)?.source.as_str()),
+            None => Ok(true),
+        }
+    }
+
+    fn is_by_actor(&self, event: &Recorded) -> Result<bool, Problem> {
+        match &self.wanted.actor {
+            Some(actor) => Ok(**actor == *metadata(event)?.actor),
+            None => Ok(true),
+        }
+    }
+}
+
+impl Event {
+    /// The trainer is the one that the event names, or the one that it was found by.
+    fn try_new(event: &Recorded, of: Option<&TrainerId>) -> Result<Self, Problem> {
+        let metadata = metadata(event)?;
+        Ok(Self {
+            position: event.position,
+            event_id: event.key.id.clone(),
+            stream: event.stream.to_string(),
+            revision: event.revision,
+            event_type: event.event_type.to_string(),
+            schema_version: event.schema_version,
+            trainer_id: metadata.subject.trainer.or_else(|| of.cloned()),
+            source: metadata.source.as_str(),
+            actor: metadata.actor,
+            occurred_at: event.occurred_at,
+            recorded_at: event.recorded_at,
+            data: json(event.position, &event.data)?,
+        })
+    }
+}
+
+impl Whole {
+    fn try_new(audited: &Audited) -> Result<Self, Problem> {
+        let event = &audited.event;
+        Ok(Self {
+            event: Event::try_new(event, None)?,
+            log_id: event.log_id.to_string(),
+            format: event.format,
+            namespace: event.key.namespace.clone(),
+            metadata: json(event.position, &event.metadata)?,
+            content_hash: hex::encode(event.content_hash),
+            body_hash: event.body_hash.map(hex::encode),
+            text_hash: event.text_hash.map(hex::encode),
+            text: audited.text.as_ref().map(|(_, text)| text.clone()),
+        })
+    }
+}
+
+fn metadata(event: &Recorded) -> Result<Metadata, Problem> {
+    Metadata::from_bytes(&event.metadata).map_err(|_| corrupt(event.position))
+}
+
+fn json(position: i64, bytes: &[u8]) -> Result<Value, Problem> {
+    serde_json::from_slice(bytes).map_err(|_| corrupt(position))
+}
+
+fn corrupt(position: i64) -> Problem {
+    tracing::error!(position, "the log holds an event that can't be read");
+    Problem::Internal
+}
+
+fn unreadable(error: ReadError) -> Problem {
+    match error {
+        ReadError::Unavailable(error) => {
+            tracing::warn!(error = %chain(&*error), "the log can't be read");
+            Problem::Unavailable
+        }
+        ReadError::Corrupt { position, .. } => corrupt(position),
+    }
+}

@@ -1,0 +1,232 @@
+//! Who asks, and whether they may: JWT bearer tokens, HS256.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use ledger_domain::id::{Tenant, TrainerId};
+use quick_cache::sync::Cache;
+use serde::Deserialize;
+
+use super::AppState;
+use super::problem::Problem;
+use crate::clock::Clock;
+use crate::config::{AuthConfig, DEFAULT_TENANT};
+use crate::roles::{Role, Roles};
+
+/// Seconds by which the clocks of token makers may differ from ours.
+const LEEWAY_S: i64 = 30;
+/// Longest token that is looked at.
+const TOKEN_BYTES_MAX: usize = 4 * 1024;
+/// How many verified tokens are remembered, so that each is verified once and not at every call.
+const REMEMBERED_MAX: usize = 4_096;
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Principal {
+    /// Whose data they ask about.
+    pub(crate) tenant: Tenant,
+    /// The trainer that they are, if they are one.
+    pub(crate) trainer: Option<TrainerId>,
+    pub(crate) roles: Roles,
+    expires_at: i64,
+    valid_from: i64,
+}
+
+/// Checks tokens.
+pub(crate) struct Authenticator {
+    key: DecodingKey,
+    validation: Validation,
+    remembered: Cache<Box<str>, Arc<Principal>>,
+    clock: Clock,
+}
+
+/// What a token says. Claims that the ledger has no use for may be there too.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    exp: f64,
+    nbf: Option<f64>,
+    tenant: Option<String>,
+    trainer: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
+impl Authenticator {
+    /// Checks tokens by these settings.
+    pub(crate) fn new(config: &AuthConfig, clock: Clock) -> Self {
+        let key = DecodingKey::from_secret(config.jwt_secret.reveal().as_bytes());
+        let mut validation = Validation::new(Algorithm::HS256);
+        // The library asks the machine's clock; ours is injected, so the times are checked below.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.set_required_spec_claims(&["exp", "sub"]);
+        match &config.audience {
+            Some(audience) => {
+                validation.set_audience(&[audience]);
+                validation.set_required_spec_claims(&["exp", "sub", "aud"]);
+            }
+            None => validation.validate_aud = false,
+        }
+        Self { key, validation, remembered: Cache::new(REMEMBERED_MAX), clock }
+    }
+
+    /// Who the bearer of a token is.
+    pub(crate) fn authenticate(&self, token: &str) -> Result<Arc<Principal>, Problem> {
+        let principal = match self.remembered.get(token) {
+            Some(principal) => principal,
+            None => {
+                let principal = Arc::new(self.verify(token)?);
+                self.remembered.insert(token.into(), Arc::clone(&principal));
+                principal
+            }
+        };
+        let now = self.clock.now().unix();
+        if now >= principal.expires_at.saturating_add(LEEWAY_S) {
+            return Err(Problem::Unauthenticated("The token has expired."));
+        }
+        if now < principal.valid_from.saturating_sub(LEEWAY_S) {
+            return Err(Problem::Unauthenticated("The token is not valid yet."));
+        }
+        Ok(principal)
+    }
+
+    fn verify(&self, token: &str) -> Result<Principal, Problem> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Problem::Unauthenticated("The token is too long."));
+        }
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
+            .map_err(|error| Problem::Unauthenticated(reason(error.kind())))?
+            .claims;
+        let tenant = claims.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
+        let tenant = Tenant::try_new(tenant)
+            .map_err(|_| Problem::Unauthenticated("The token's tenant is not a tenant's name."))?;
+        let trainer = match &claims.trainer {
+            Some(named) => Some(TrainerId::try_new(named).map_err(|_| {
+                Problem::Unauthenticated("The token's trainer is not a trainer id.")
+            })?),
+            None => TrainerId::try_new(&claims.sub).ok(),
+        };
+        Ok(Principal {
+            tenant,
+            trainer,
+            roles: Roles::from_names(claims.roles.iter().map(String::as_str)),
+            expires_at: whole_seconds(claims.exp),
+            valid_from: claims.nbf.map_or(i64::MIN, whole_seconds),
+        })
+    }
+}
+
+impl Principal {
+    /// Refuses everybody who has none of these roles.
+    pub(crate) fn require(&self, any_of: &[Role]) -> Result<(), Problem> {
+        if any_of.iter().any(|role| self.roles.has(*role)) {
+            return Ok(());
+        }
+        Err(Problem::Forbidden("The token's roles don't allow this."))
+    }
+
+    /// The trainer that a request is about: a service names one, a trainer is one.
+    pub(crate) fn trainer_in_question(&self, named: Option<&str>) -> Result<TrainerId, Problem> {
+        self.require(&[Role::Service, Role::Trainer])?;
+        match named {
+            Some(named) if self.roles.has(Role::Service) => TrainerId::try_new(named)
+                .map_err(|error| Problem::InvalidRequest(format!("`trainer`: {error}."))),
+            Some(named) if self.trainer.as_ref().is_some_and(|own| own.as_str() == named) => {
+                Ok(self.trainer.clone().expect("compared just now"))
+            }
+            Some(_) => Err(Problem::Forbidden("A trainer can only ask about itself.")),
+            None if self.roles.has(Role::Trainer) => self
+                .trainer
+                .clone()
+                .ok_or(Problem::Forbidden("The token's subject is not a trainer id.")),
+            None => Err(Problem::InvalidRequest(
+                "A service names the trainer: add `?trainer=ID`.".into(),
+            )),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Principal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        Caller::from_request_parts(parts, state).await?.0.ok_or(NO_TOKEN)
+    }
+}
+
+const NO_TOKEN: Problem = Problem::Unauthenticated(
+    "Send a token: `Authorization: Bearer TOKEN`. `ledger token` makes one.",
+);
+
+/// Who asks, where anyone may ask.
+pub(crate) struct Caller(Option<Principal>);
+
+impl Caller {
+    /// Who asks; an error for somebody without a token.
+    pub(crate) fn principal(&self) -> Result<&Principal, Problem> {
+        self.0.as_ref().ok_or(NO_TOKEN)
+    }
+
+    /// Whose data they ask about.
+    pub(crate) fn tenant(&self) -> Tenant {
+        match &self.0 {
+            Some(principal) => principal.tenant.clone(),
+            None => Tenant::try_new(DEFAULT_TENANT).expect("a constant name"),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        match bearer(parts)? {
+            Some(token) => {
+                let principal = state.auth.authenticate(token)?;
+                if !state.tenants.has(principal.tenant.as_str()) {
+                    return Err(Problem::Forbidden("The token's tenant has no ledger here."));
+                }
+                Ok(Self(Some(Principal::clone(&principal))))
+            }
+            None => Ok(Self(None)),
+        }
+    }
+}
+
+/// The token of a request, if it brings one.
+fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
+    const SCHEME: &str = "bearer ";
+    let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    match text.split_at_checked(SCHEME.len()) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(SCHEME) => Ok(Some(token.trim())),
+        _ => Err(Problem::Unauthenticated("The Authorization header is not `Bearer TOKEN`.")),
+    }
+}
+
+fn reason(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidSignature => "The token's signature doesn't fit.",
+        ErrorKind::InvalidAudience => "The token is for another audience.",
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
+            "The token must be signed with HS256."
+        }
+        ErrorKind::MissingRequiredClaim(_) => "The token lacks a claim: `sub`, `exp` or `aud`.",
+        _ => "The token can't be read.",
+    }
+}
+
+/// RFC 7519 allows fractions of a second; nobody needs them here.
+#[expect(clippy::cast_possible_truncation, reason = "a float's cast saturates, as it should here")]
+fn whole_seconds(seconds: f64) -> i64 {
+    seconds as i64
+}
+
+#[cfg(test)]
+#[path = "auth_tests.rs"]
+mod tests;

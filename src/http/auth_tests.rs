@@ -1,0 +1,96 @@
+use super::*;
+
+use jsonwebtoken::{EncodingKey, Header, encode};
+use ledger_domain::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::config::Secret;
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const NOW: i64 = 1_780_000_000;
+
+fn authenticator(audience: Option<&str>) -> (Authenticator, Clock) {
+    let clock = Clock::at(Timestamp::from_unix(NOW));
+    let config =
+        AuthConfig { jwt_secret: Secret::new(SECRET), audience: audience.map(str::to_owned) };
+    (Authenticator::new(&config, clock.clone()), clock)
+}
+
+fn signed(claims: &Value, key: &str) -> String {
+    encode(&Header::default(), claims, &EncodingKey::from_secret(key.as_bytes())).unwrap()
+}
+
+fn refused(authenticator: &Authenticator, token: &str) -> &'static str {
+    match authenticator.authenticate(token) {
+        Err(Problem::Unauthenticated(why)) => why,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn a_good_token_tells_who_asks() {
+    let (auth, _) = authenticator(None);
+    let token = signed(
+        &json!({ "sub": "t1", "exp": NOW + 60, "tenant": "acme", "roles": ["trainer", "x"] }),
+        SECRET,
+    );
+    let principal = auth.authenticate(&token).unwrap();
+    assert_eq!(principal.tenant.as_str(), "acme");
+    assert_eq!(principal.trainer_in_question(None).unwrap().as_str(), "t1");
+    assert_eq!(principal.trainer_in_question(Some("t1")).unwrap().as_str(), "t1");
+    assert!(matches!(principal.trainer_in_question(Some("t2")), Err(Problem::Forbidden(_))));
+    assert!(matches!(principal.require(&[Role::Auditor]), Err(Problem::Forbidden(_))));
+}
+
+#[test]
+fn a_remembered_token_still_expires() {
+    let (auth, clock) = authenticator(None);
+    let token = signed(&json!({ "sub": "t1", "exp": NOW + 60, "roles": ["trainer"] }), SECRET);
+    assert!(auth.authenticate(&token).is_ok());
+    clock.set(Timestamp::from_unix(NOW + 60 + LEEWAY_S));
+    assert_eq!(refused(&auth, &token), "The token has expired.");
+}
+
+#[test]
+fn a_forged_or_unsigned_token_is_refused() {
+    let (auth, _) = authenticator(None);
+    let claims = json!({ "sub": "t1", "exp": NOW + 60, "roles": ["admin"] });
+    assert!(refused(&auth, &signed(&claims, "another secret")).contains("signature"));
+    let good = signed(&claims, SECRET);
+    let body = good.split('.').nth(1).unwrap();
+    // {"alg":"none","typ":"JWT"}
+    let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{body}.");
+    refused(&auth, &unsigned);
+    let header = Header::new(Algorithm::HS384);
+    let other = encode(&header, &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap();
+    assert!(refused(&auth, &other).contains("HS256"));
+    refused(&auth, "nonsense");
+    refused(&auth, &"x".repeat(TOKEN_BYTES_MAX + 1));
+}
+
+#[test]
+fn times_and_audience_count() {
+    let (auth, _) = authenticator(Some("ledger"));
+    let token = |claims: Value| signed(&claims, SECRET);
+    let good = json!({ "sub": "s", "exp": NOW + 60, "aud": "ledger", "roles": ["service"] });
+    assert!(auth.authenticate(&token(good)).is_ok());
+    assert!(!refused(&auth, &token(json!({ "sub": "s", "aud": "ledger" }))).is_empty());
+    assert!(refused(&auth, &token(json!({ "sub": "s", "exp": NOW + 60 }))).contains("claim"));
+    let other = json!({ "sub": "s", "exp": NOW + 60, "aud": "shop" });
+    assert!(refused(&auth, &token(other)).contains("audience"));
+    let early = json!({ "sub": "s", "exp": NOW + 900, "nbf": NOW + 600, "aud": "ledger" });
+    assert!(refused(&auth, &token(early)).contains("not valid yet"));
+}
+
+#[test]
+fn a_service_names_the_trainer() {
+    let (auth, _) = authenticator(None);
+    let token = signed(
+        &json!({ "sub": "shop@example.test", "exp": NOW + 60, "roles": ["service"] }),
+        SECRET,
+    );
+    let service = auth.authenticate(&token).unwrap();
+    assert_eq!(service.trainer_in_question(Some("t9")).unwrap().as_str(), "t9");
+    assert!(matches!(service.trainer_in_question(None), Err(Problem::InvalidRequest(_))));
+    assert!(matches!(service.trainer_in_question(Some("a@b")), Err(Problem::InvalidRequest(_))));
+}

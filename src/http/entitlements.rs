@@ -1,0 +1,106 @@
+//! `GET /api/v1/entitlements` and `/entitlements/{feature}`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use ledger_domain::effective::{Denial as Why, check, required_add_on, required_tier};
+use ledger_domain::id::FeatureSlug;
+
+use super::AppState;
+use super::auth::Principal;
+use super::params::{AboutTrainer, Params};
+use super::problem::{Denial, Problem};
+use super::shapes::{Entitlements, Feature, used_of};
+use crate::reads::Standing;
+
+/// Where the way out of a denial is shown.
+const UPGRADE_URL: &str = "/api/v1/tiers";
+
+pub(crate) async fn all(
+    State(state): State<AppState>,
+    principal: Principal,
+    Params(query): Params<AboutTrainer>,
+) -> Result<Json<Entitlements>, Problem> {
+    let trainer = principal.trainer_in_question(query.trainer.as_deref())?;
+    state.reads.wait_for(&principal.tenant, query.min_position).await?;
+    let Standing { answer, used, now, position, .. } =
+        state.reads.standing(&principal.tenant, &trainer).await?;
+    Ok(Json(Entitlements::new(trainer, &answer, &used, now, position)))
+}
+
+pub(crate) async fn one(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(feature): Path<String>,
+    Params(query): Params<AboutTrainer>,
+) -> Result<Json<Decided>, Problem> {
+    let trainer = principal.trainer_in_question(query.trainer.as_deref())?;
+    state.reads.wait_for(&principal.tenant, query.min_position).await?;
+    let standing = state.reads.standing(&principal.tenant, &trainer).await?;
+    let unknown = Problem::NotFound("The catalogue has no such feature.");
+    let Ok(feature) = FeatureSlug::try_new(&feature) else { return Err(unknown) };
+    let decided = decide(&standing, &feature).ok_or(unknown)?;
+    state.ingest.meters.decided(decided.as_ref().map_or_else(|denial| denial.code, |_| "granted"));
+    decided.map(Json).map_err(Problem::Denied)
+}
+
+/// A feature that is granted.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Decided {
+    #[serde(flatten)]
+    feature: Feature,
+    position: i64,
+}
+
+/// Whether the trainer may use one more; none if the catalogue has no such feature.
+fn decide(standing: &Standing, feature: &FeatureSlug) -> Option<Result<Decided, Box<Denial>>> {
+    let has = standing.answer.features.get(feature)?;
+    let used = used_of(&standing.used, feature);
+    let checked = check(has, used, 1, standing.outcome);
+    let position = standing.position;
+    match checked.denial {
+        Some(why) if !checked.allowed => Some(Err(Box::new(denial(standing, feature, why)))),
+        _ => Some(Ok(Decided { feature: Feature::new(has, used), position })),
+    }
+}
+
+fn denial(standing: &Standing, feature: &FeatureSlug, why: Why) -> Denial {
+    let answer = &standing.answer;
+    let used = used_of(&standing.used, feature);
+    let limit = answer.features.get(feature).and_then(|has| has.limit());
+    let name = standing.catalog.feature(feature).map_or(feature.as_str(), |found| found.name());
+    let status = answer.status.as_str();
+    let detail = match why {
+        Why::FeatureNotAvailable => format!("{name} is not part of what the trainer holds."),
+        Why::LimitReached | Why::QuotaExhausted => {
+            format!("{used} of {} are in use: {name}.", limit.unwrap_or_default())
+        }
+        Why::SubscriptionInactive => {
+            format!("{name} hangs on a subscription that is not paid for (status {status}).")
+        }
+        Why::TrialExpired => format!("{name} was on trial, and the trial has ended."),
+        Why::AccountSuspended => "The account is suspended.".to_owned(),
+    };
+    // Another plan helps who lacks one; who doesn't pay for theirs has to do that.
+    let helps = matches!(why, Why::FeatureNotAvailable | Why::LimitReached | Why::QuotaExhausted);
+    let need = used.saturating_add(1);
+    let tier = required_tier(&standing.catalog, feature, need).filter(|_| helps);
+    let add_on = required_add_on(&standing.catalog, feature, need).filter(|_| helps);
+    let is_counted = limit.is_some();
+    Denial {
+        code: why.code(),
+        detail,
+        feature: feature.to_string(),
+        current_tier: answer.tier.as_ref().map(|tier| tier.slug.to_string()),
+        subscription_status: status.to_owned(),
+        limit,
+        used: is_counted.then_some(used),
+        required_tier: tier.map(|plan| plan.slug().to_string()),
+        required_add_on: add_on.map(|plan| plan.slug().to_string()),
+        upgrade_url: UPGRADE_URL.to_owned(),
+        position: standing.position,
+    }
+}
+
+#[cfg(test)]
+#[path = "entitlements_tests.rs"]
+mod tests;

@@ -1,0 +1,24 @@
+//! `GET /healthz` and `/readyz`.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::AppState;
+use super::problem::Problem;
+
+/// The process runs.
+pub(crate) async fn live() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// The log can be reached and the read models have caught up. Stripe is never asked.
+pub(crate) async fn ready(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+    match state.readiness.check().await {
+        Ok(()) => Ok(Json(json!({ "status": "ready" }))),
+        Err(why) => {
+            tracing::info!(why, "not ready");
+            Err(Problem::Unavailable)
+        }
+    }
+}

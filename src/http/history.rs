@@ -1,0 +1,159 @@
+//! A trainer's life so far: what changed, and what was paid.
+
+use ledger_domain::account::{Change, ChangeView, PaymentView};
+use ledger_domain::catalog::{Catalog, Catalogs, Plan, PlanKind};
+use ledger_domain::id::{EventId, StripeId};
+use ledger_domain::money::Currency;
+use ledger_domain::time::Timestamp;
+use ledger_projections::queries::Place;
+use serde::{Deserialize, Serialize};
+
+use super::cursor;
+use super::params::limit;
+use super::problem::Problem;
+use crate::reads::{From, Past};
+
+/// Which part of a life is wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HistoryQuery {
+    pub(crate) trainer: Option<String>,
+    pub(crate) min_position: Option<i64>,
+    pub(crate) cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+impl HistoryQuery {
+    /// How many changes and how many payments are wanted.
+    pub(crate) fn limit(&self) -> Result<usize, Problem> {
+        limit(self.limit)
+    }
+}
+
+/// `GET /api/v1/tiers/history`
+#[derive(Debug, Serialize)]
+pub(crate) struct History {
+    changes: Vec<Step>,
+    payments: Vec<Payment>,
+    cursor: Option<String>,
+    position: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Step {
+    action: &'static str,
+    from: Option<String>,
+    to: Option<String>,
+    actor: Box<str>,
+    reason: Option<String>,
+    at: Timestamp,
+    event_id: EventId,
+}
+
+#[derive(Debug, Serialize)]
+struct Payment {
+    kind: &'static str,
+    status: String,
+    amount_minor: i64,
+    currency: Currency,
+    at: Timestamp,
+    event_ids: Vec<EventId>,
+}
+
+/// A place in each list, as a cursor holds it; none = the list was shown to its end.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cursor {
+    changes: Option<(Timestamp, String, i32)>,
+    payments: Option<(Timestamp, String, i32)>,
+}
+
+/// Where the lists begin.
+pub(crate) fn from(text: Option<&str>) -> Result<(From, From), Problem> {
+    let Some(text) = text else { return Ok((From::Start, From::Start)) };
+    let Cursor { changes, payments } = cursor::decode(text)?;
+    let place = |place: Option<(Timestamp, String, i32)>| match place {
+        Some((at, subject, ordinal)) => {
+            From::After(Place { at: at.to_datetime(), subject, ordinal })
+        }
+        None => From::End,
+    };
+    Ok((place(changes), place(payments)))
+}
+
+impl History {
+    pub(crate) fn new(past: &Past, now: Timestamp) -> Self {
+        let (changes, payments) = (&past.changes, &past.payments);
+        let place = |next: &Option<Place>| {
+            next.as_ref().map(|place| (place.at.into(), place.subject.clone(), place.ordinal))
+        };
+        let next = Cursor { changes: place(&changes.next), payments: place(&payments.next) };
+        let has_more = next.changes.is_some() || next.payments.is_some();
+        Self {
+            changes: changes.changes.iter().map(|c| Step::new(c, &past.catalogs, now)).collect(),
+            payments: payments.payments.iter().map(Payment::new).collect(),
+            cursor: has_more.then(|| cursor::encode(&next)),
+            position: past.position,
+        }
+    }
+}
+
+impl Step {
+    fn new(change: &ChangeView, catalogs: &Catalogs, now: Timestamp) -> Self {
+        // A price may have been named only later than it was first used.
+        let then = catalogs.in_force(change.at.micros());
+        let known: Vec<&Catalog> =
+            [then, catalogs.in_force(now.micros())].into_iter().flatten().map(|c| &**c).collect();
+        let (from, to) = (plan(&known, &change.from_prices), plan(&known, &change.to_prices));
+        let slug = |plan: Option<&Plan>| plan.map(|plan| plan.slug().to_string());
+        let given = change.tier.as_ref().map(ToString::to_string);
+        let is_taken = matches!(change.change, Change::AssignmentRevoked);
+        Self {
+            action: action(change.change, from, to),
+            from: slug(from).or_else(|| given.clone().filter(|_| is_taken)),
+            to: slug(to).or_else(|| given.filter(|_| !is_taken)),
+            actor: change.actor.clone(),
+            // Free text lies beside the log, and no act that brings any exists yet.
+            reason: None,
+            at: change.at,
+            event_id: change.event.id.clone(),
+        }
+    }
+}
+
+/// The plan that one of the prices means, by the first catalogue that knows one.
+fn plan<'a>(known: &[&'a Catalog], prices: &[StripeId]) -> Option<&'a Plan> {
+    known.iter().find_map(|catalog| {
+        prices.iter().find_map(|price| catalog.plan_by_price(price)).map(|(plan, _)| plan)
+    })
+}
+
+/// Whether a change of plan leads up or down is for the order of plans to say, never for prices.
+fn action(change: Change, from: Option<&Plan>, to: Option<&Plan>) -> &'static str {
+    match (change, from.map(rank), to.map(rank)) {
+        (Change::PlanChanged, Some(from), Some(to)) if to > from => "upgraded",
+        (Change::PlanChanged, Some(from), Some(to)) if to < from => "downgraded",
+        _ => change.as_str(),
+    }
+}
+
+/// A plan's place among its kind.
+const fn rank(plan: &Plan) -> u32 {
+    match plan.kind() {
+        PlanKind::Tier { level, .. } => level,
+        PlanKind::AddOn { rank: Some(rank) } => rank,
+        PlanKind::AddOn { rank: None } => u32::MAX,
+    }
+}
+
+impl Payment {
+    fn new(payment: &PaymentView) -> Self {
+        Self {
+            kind: payment.kind.as_str(),
+            status: payment.status.as_str().to_owned(),
+            amount_minor: payment.amount_minor,
+            currency: payment.currency,
+            at: payment.created_at,
+            event_ids: payment.event_ids.iter().map(|key| key.id.clone()).collect(),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `GET /metrics`: Prometheus, for operators, or for anyone on this machine.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+
+use super::AppState;
+use super::auth::Caller;
+use super::problem::Problem;
+use super::server::Peer;
+use crate::roles::Role;
+
+/// The headers by which a proxy says that it asks for somebody else: then the connection comes
+/// from this machine, and the question doesn't.
+const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+
+pub(crate) async fn metrics(
+    State(state): State<AppState>,
+    Extension(Peer(peer)): Extension<Peer>,
+    headers: HeaderMap,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let is_local = peer.ip().to_canonical().is_loopback()
+        && !FORWARDED.iter().any(|h| headers.contains_key(*h));
+    if !is_local {
+        caller.principal()?.require(&[Role::Operator])?;
+    }
+    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    Ok(([(header::CONTENT_TYPE, text)], state.ingest.meters.render()).into_response())
+}

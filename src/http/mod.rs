@@ -1,0 +1,32 @@
+//! The HTTP API: each file a resource, each handler a question or an act and its answer.
+//!
+//! To add a resource: a file with its handlers and the shapes of its answers, a line in
+//! `router.rs`, and a row in docs/api.md.
+
+mod audit;
+mod auth;
+mod cursor;
+mod entitlements;
+mod health;
+mod history;
+mod metrics;
+mod params;
+mod problem;
+mod router;
+mod server;
+mod shapes;
+mod tiers;
+mod track;
+mod webhooks;
+
+use std::sync::Arc;
+
+pub(crate) use auth::Authenticator;
+pub(crate) use router::router;
+pub(crate) use server::serve;
+pub(crate) use shapes::Used;
+
+use crate::service::Service;
+
+/// What every handler is given.
+pub(crate) type AppState = Arc<Service>;

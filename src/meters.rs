@@ -1,0 +1,107 @@
+//! What is counted and timed. docs/metrics.md explains every name.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{Counter, Histogram, counter, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Upper bounds of the buckets of every `_seconds` histogram.
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// Upper bounds of the buckets of every histogram that counts events.
+const EVENTS: [f64; 9] = [1.0, 4.0, 16.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
+
+/// How often what was recorded is folded into buckets; until then it takes memory.
+pub(crate) const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The counters of webhooks, looked up once: they are touched at every request.
+pub(crate) struct Meters {
+    pub(crate) received: Counter,
+    pub(crate) verified: Counter,
+    pub(crate) appended: Counter,
+    pub(crate) duplicates: Counter,
+    pub(crate) dead_letters: Counter,
+    pub(crate) id_reuses: Counter,
+    pub(crate) unavailable: Counter,
+    pub(crate) seconds: Histogram,
+    handle: PrometheusHandle,
+}
+
+impl Meters {
+    /// The meters of this process; several services in one process share them.
+    pub(crate) fn new() -> Self {
+        let handle = recorder().clone();
+        Self {
+            received: counter!("ledger_webhooks_received_total"),
+            verified: counter!("ledger_webhooks_verified_total"),
+            appended: counter!("ledger_webhooks_appended_total"),
+            duplicates: counter!("ledger_webhooks_duplicates_total"),
+            dead_letters: counter!("ledger_webhooks_dead_letters_total"),
+            id_reuses: counter!("ledger_webhooks_id_reuses_total"),
+            unavailable: counter!("ledger_webhooks_unavailable_total"),
+            seconds: histogram!("ledger_webhook_seconds"),
+            handle,
+        }
+    }
+
+    /// Counts a webhook that was refused.
+    pub(crate) fn rejected(&self, reason: &'static str) {
+        counter!("ledger_webhooks_rejected_total", "reason" => reason).increment(1);
+    }
+
+    /// Counts an answered request of the API.
+    pub(crate) fn answered(&self, route: &str, status: u16, seconds: f64) {
+        let route = route.to_owned();
+        counter!("ledger_http_requests_total", "route" => route.clone(), "status" => status.to_string())
+            .increment(1);
+        histogram!("ledger_http_request_seconds", "route" => route).record(seconds);
+    }
+
+    /// Counts a decision about a feature: `granted`, or the code of the denial.
+    pub(crate) fn decided(&self, outcome: &'static str) {
+        counter!("ledger_decisions_total", "outcome" => outcome).increment(1);
+    }
+
+    /// Everything in Prometheus' text format.
+    pub(crate) fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Folds what was recorded into buckets.
+    pub(crate) fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+}
+
+fn recorder() -> &'static PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER.get_or_init(|| {
+        let builder = PrometheusBuilder::new();
+        let builder = builder
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
+            .and_then(|b| b.set_buckets_for_metric(Matcher::Suffix("_events".into()), &EVENTS))
+            .expect("the lists of buckets are not empty");
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        // If the program around us has a recorder of its own, that one gets the numbers.
+        let _ = metrics::set_global_recorder(recorder);
+        handle
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_can_be_read() {
+        let meters = Meters::new();
+        meters.rejected("no_match");
+        meters.answered("/api/v1/tiers", 200, 0.003);
+        let text = meters.render();
+        assert!(text.contains("ledger_webhooks_rejected_total{reason=\"no_match\"}"), "{text}");
+        assert!(text.contains("ledger_http_request_seconds_bucket"), "{text}");
+    }
+}

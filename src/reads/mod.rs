@@ -1,0 +1,208 @@
+//! What is known of a trainer now: the read models, the catalogue in force, and the clock, put
+//! together by `effective`.
+
+mod catalogs;
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger_domain::catalog::{Catalog, Catalogs, FeatureKind};
+use ledger_domain::effective::{Billing, Effective, Outcome, Setting, effective};
+use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
+use ledger_domain::time::{Interval, Timestamp};
+use ledger_log::postgres::Pools;
+use ledger_log::{EventLog, ReadError};
+use ledger_projections::queries::{HistoryPage, PaymentPage, Place, events_of};
+use ledger_projections::{Positions, QueryError, Reader, WaitError, as_reader};
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::http::Used;
+use catalogs::CatalogCache;
+
+/// How long a question waits for the position that it asks for.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Answers questions about trainers.
+pub(crate) struct Reads {
+    pools: Pools,
+    log: Arc<dyn EventLog>,
+    positions: Positions,
+    clock: Clock,
+    billing: Billing,
+    catalogs: CatalogCache,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadsError {
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    #[error(transparent)]
+    Log(#[from] ReadError),
+    #[error(transparent)]
+    Wait(#[from] WaitError),
+    /// Nothing was published yet, or the read models haven't taken it in.
+    #[error("no catalogue is in force yet")]
+    NoCatalog,
+}
+
+/// What a trainer may do now.
+pub(crate) struct Standing {
+    pub(crate) answer: Effective,
+    pub(crate) used: Used,
+    pub(crate) catalog: Arc<Catalog>,
+    /// Whether denials are carried out for this trainer.
+    pub(crate) outcome: Outcome,
+    pub(crate) now: Timestamp,
+    /// The position that all this is of.
+    pub(crate) position: i64,
+}
+
+/// What happened to a trainer, the latest first.
+pub(crate) struct Past {
+    pub(crate) changes: HistoryPage,
+    pub(crate) payments: PaymentPage,
+    pub(crate) catalogs: Arc<Catalogs>,
+    pub(crate) position: i64,
+}
+
+/// Where a list is to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum From {
+    Start,
+    After(Place),
+    /// All of it was shown.
+    End,
+}
+
+impl Reads {
+    pub(crate) fn new(
+        pools: Pools,
+        log: Arc<dyn EventLog>,
+        positions: Positions,
+        clock: Clock,
+        billing: Billing,
+    ) -> Self {
+        Self { pools, log, positions, clock, billing, catalogs: CatalogCache::default() }
+    }
+
+    /// Waits until the read models have reached a position, but not for long.
+    pub(crate) async fn wait_for(
+        &self,
+        tenant: &Tenant,
+        position: Option<i64>,
+    ) -> Result<(), ReadsError> {
+        if let Some(position) = position.filter(|position| *position > 0) {
+            self.positions.wait_for(tenant, position, Instant::now() + WAIT_MAX).await?;
+        }
+        Ok(())
+    }
+
+    /// What a trainer may do now.
+    pub(crate) async fn standing(
+        &self,
+        tenant: &Tenant,
+        trainer: &TrainerId,
+    ) -> Result<Standing, ReadsError> {
+        let mut reader = as_reader(&self.pools.api, tenant, Some(trainer)).await?;
+        let (holdings, position) = reader.holdings(trainer).await?;
+        let (catalogs, mode) = self.catalogs.of(tenant, &mut reader).await?;
+        let now = self.clock.now();
+        let catalog = catalogs.in_force(now.micros()).cloned().ok_or(ReadsError::NoCatalog)?;
+        let setting = Setting {
+            catalog: &catalog,
+            catalog_until: catalogs.next_change_after(now.micros()).map(Timestamp::from_micros),
+            billing: self.billing,
+            now,
+        };
+        let answer = effective(&holdings, &setting);
+        let used = self.used(tenant, trainer, &mut reader, &answer, position).await?;
+        reader.finish().await?;
+        let outcome = Outcome::of(&mode, trainer);
+        Ok(Standing { answer, used, catalog, outcome, now, position })
+    }
+
+    /// What was used of everything that is counted.
+    async fn used(
+        &self,
+        tenant: &Tenant,
+        trainer: &TrainerId,
+        reader: &mut Reader,
+        answer: &Effective,
+        position: i64,
+    ) -> Result<Used, ReadsError> {
+        let counted: Vec<(FeatureSlug, Option<Interval>)> = answer
+            .features
+            .iter()
+            .filter(|(_, has)| has.kind != FeatureKind::Flag)
+            .map(|(slug, has)| (slug.clone(), has.window))
+            .collect();
+        let sums = reader.usage(trainer, &counted).await?;
+        let mut used = Used::new();
+        for ((feature, _), sum) in counted.into_iter().zip(sums) {
+            let mut total = sum.used;
+            for within in sum.unsettled {
+                let pieces = self.log.usage(tenant, trainer, &feature, within, position).await?;
+                total += pieces.iter().map(|(_, quantity)| quantity).sum::<i64>();
+            }
+            used.insert(feature, u64::try_from(total).unwrap_or(0));
+        }
+        Ok(used)
+    }
+
+    /// What happened to a trainer.
+    pub(crate) async fn past(
+        &self,
+        tenant: &Tenant,
+        trainer: &TrainerId,
+        (changes, payments): (From, From),
+        limit: usize,
+    ) -> Result<Past, ReadsError> {
+        let mut reader = as_reader(&self.pools.api, tenant, Some(trainer)).await?;
+        let position = reader.position().await?;
+        let changes = match changes.place() {
+            Some(after) => reader.history(trainer, after, limit).await?,
+            None => HistoryPage { changes: Vec::new(), next: None },
+        };
+        let payments = match payments.place() {
+            Some(after) => reader.payments(trainer, after, limit).await?,
+            None => PaymentPage { payments: Vec::new(), next: None },
+        };
+        let (catalogs, _) = self.catalogs.of(tenant, &mut reader).await?;
+        reader.finish().await?;
+        Ok(Past { changes, payments, catalogs, position })
+    }
+
+    /// The catalogue in force now, and the position that this is of.
+    pub(crate) async fn catalog(&self, tenant: &Tenant) -> Result<(Arc<Catalog>, i64), ReadsError> {
+        let mut reader = as_reader(&self.pools.api, tenant, None).await?;
+        let position = reader.position().await?;
+        let (catalogs, _) = self.catalogs.of(tenant, &mut reader).await?;
+        reader.finish().await?;
+        let catalog = catalogs.in_force(self.clock.now().micros()).cloned();
+        Ok((catalog.ok_or(ReadsError::NoCatalog)?, position))
+    }
+
+    /// The positions of all events that made what is known of a trainer.
+    pub(crate) async fn events_of(
+        &self,
+        tenant: &Tenant,
+        trainer: &TrainerId,
+    ) -> Result<Vec<i64>, ReadsError> {
+        Ok(events_of(&self.pools.projector, tenant, trainer).await?)
+    }
+}
+
+impl From {
+    /// The place to go on from; none if there is nothing left to show.
+    #[expect(clippy::option_option, reason = "the outer one says whether to look at all")]
+    const fn place(&self) -> Option<Option<&Place>> {
+        match self {
+            Self::Start => Some(None),
+            Self::After(place) => Some(Some(place)),
+            Self::End => None,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! By what the cache of catalogues knows that it is up to date.
+
+use ledger_domain::id::Tenant;
+use ledger_projections::{QueryError, Reader};
+
+/// The positions of the last catalogue and of the last change of enforcement.
+pub(super) type Mark = (Option<i64>, Option<i64>);
+
+const MARK: &str = "SELECT (SELECT max(position) FROM catalog WHERE tenant = $1),
+                           (SELECT max(position) FROM enforcement WHERE tenant = $1)";
+
+/// The mark that a reader's transaction sees.
+pub(super) async fn mark(reader: &mut Reader, tenant: &Tenant) -> Result<Mark, QueryError> {
+    let query = sqlx::query_as(MARK).bind(tenant.as_str());
+    Ok(query.fetch_one(reader.connection()).await?)
+}

@@ -1,0 +1,23 @@
+//! What the handlers of requests share.
+
+use std::sync::Arc;
+
+use ledger_log::postgres::AuditReader;
+
+use crate::clock::Clock;
+use crate::http::Authenticator;
+use crate::ingest::Ingest;
+use crate::readiness::Readiness;
+use crate::reads::Reads;
+use crate::tenants::Tenants;
+
+/// The service, as a request sees it.
+pub(crate) struct Service {
+    pub(crate) clock: Clock,
+    pub(crate) auth: Authenticator,
+    pub(crate) tenants: Arc<Tenants>,
+    pub(crate) ingest: Ingest,
+    pub(crate) reads: Reads,
+    pub(crate) audit: AuditReader,
+    pub(crate) readiness: Readiness,
+}

@@ -1,0 +1,31 @@
+//! Doing something at intervals.
+
+use std::time::Duration;
+
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// Ticks until it is told to stop.
+pub(crate) struct Ticks {
+    interval: Interval,
+    stop: CancellationToken,
+    is_first: bool,
+}
+
+impl Ticks {
+    /// One tick after each interval; one that is missed is not made up for.
+    pub(crate) fn new(every: Duration, stop: CancellationToken) -> Self {
+        let mut interval = interval(every);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { interval, stop, is_first: true }
+    }
+
+    /// Waits for the next tick; false once it is time to stop.
+    pub(crate) async fn next(&mut self) -> bool {
+        if std::mem::take(&mut self.is_first) {
+            // The first one comes at once.
+            self.interval.tick().await;
+        }
+        self.stop.run_until_cancelled(self.interval.tick()).await.is_some()
+    }
+}

@@ -1,0 +1,10 @@
+//! What must be true of a log and its read models, looked up with plain SQL.
+
+mod dump;
+mod refold;
+mod seal;
+mod tampering;
+
+pub(crate) use dump::{Dump, search};
+pub(crate) use refold::expect_equal_to_a_fold;
+pub(crate) use seal::verify_log;

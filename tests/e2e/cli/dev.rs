@@ -1,0 +1,176 @@
+//! `ledger dev`: everything on one machine, from nothing to nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::{
+    Caller, LEDGER, Service, Settings, address_logged, address_said, command, eventually, http, run,
+};
+
+/// The user that owns nothing, by convention.
+const NOBODY: u32 = 65_534;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dev_with_a_sample_from_start_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let service = start(&data, &["--sample"]).await;
+    let chosen = chosen_in(&data);
+    assert_eq!(chosen["LEDGER_URL"], service.url());
+    for name in ["DATABASE_URL", "LEDGER_OWNER_DATABASE_URL", "STRIPE_WEBHOOK_SECRET"] {
+        assert!(chosen.contains_key(name), "{name} in {:?}", chosen.keys());
+    }
+    let anyone = Caller::new(http(), service.url(), None);
+    assert_eq!(anyone.get("/readyz").await.status, 200, "ready means ready");
+
+    // Other subcommands find the same ledger.
+    let auditor = with_role(&anyone, &data, "auditor").await;
+    let events = auditor.get("/api/v1/audit/events?type=SubscriptionReported").await.expect(200);
+    let trainer =
+        events["events"].as_array().unwrap().iter().find_map(|e| e["trainer_id"].as_str());
+    let trainer = trainer.expect("the sample has trainers").to_owned();
+    let args = ["token", "--role", "trainer", "--subject", &trainer, "--data-dir"];
+    let printed = run(&Settings::none(), &[&args[..], &[data.to_str().unwrap()]].concat()).await;
+    let caller = anyone.with_token(printed.stdout.trim());
+    let current = caller.get("/api/v1/tiers/current").await.expect(200);
+    assert_eq!(current["trainer_id"], trainer.as_str());
+    assert_ne!(current["status"], "none", "the sample tells of {trainer}: {current}");
+    let before = last_position(&auditor).await;
+    assert!(before > 500, "months of webhooks: {before}");
+
+    let postmaster = postmaster(&data);
+    let status = service.stop().await;
+    assert!(status.success(), "SIGTERM ends it in order: {status}");
+    assert!(has_ended(postmaster), "PostgreSQL ended, too");
+
+    // A second start finds everything again, and plays the sample once only.
+    let service = start(&data, &["--sample"]).await;
+    assert_eq!(chosen_in(&data)["LEDGER_JWT_SECRET"], chosen["LEDGER_JWT_SECRET"]);
+    let anyone = Caller::new(http(), service.url(), None);
+    let auditor = with_role(&anyone, &data, "auditor").await;
+    assert_eq!(last_position(&auditor).await, before);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_dev_leaves_no_postgresql_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let service = start(&data, &[]).await;
+    let postmaster = postmaster(&data);
+    service.kill();
+    eventually("PostgreSQL ends with it", || async { has_ended(postmaster).then_some(()) }).await;
+    // And the folder can be used again.
+    start(&data, &[]).await.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_ends_it_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = start(&folder.path().join("data"), &[]).await;
+    service.signal("INT");
+    assert!(service.ended().await.success());
+}
+
+/// The sample is not done when the service listens, and there is no need to wait for its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_can_be_stopped_while_it_plays_the_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let args = [&ARGS_OF_DEV[..], &["--data-dir", data.to_str().unwrap(), "--sample"]].concat();
+    let command = command(LEDGER, &Settings::none(), &args);
+    let service = Service::spawn(command, address_logged).await.unwrap();
+    let postmaster = postmaster(&data);
+    let output = service.output().clone();
+    let status = service.stop().await;
+    assert!(status.success(), "{status}: {}", output.text());
+    assert!(has_ended(postmaster), "PostgreSQL ended, too");
+}
+
+/// Installed anywhere, started by anyone: nothing but the program itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ordinary_user_needs_no_more_than_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, program) = (folder.path().join("home"), folder.path().join("ledger"));
+    fs::create_dir(&home).unwrap();
+    fs::copy(LEDGER, &program).unwrap();
+    let mut command = command(program.to_str().unwrap(), &Settings::none(), &ARGS_OF_DEV);
+    command.current_dir(&home).env("HOME", &home);
+    if is_root() {
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        chown(&home, Some(NOBODY), Some(NOBODY)).unwrap();
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let service =
+        Service::spawn(command, address_said).await.unwrap_or_else(|error| panic!("{error}"));
+    let anyone = Caller::new(http(), service.url(), None);
+    let pricing = anyone.get("/readyz").await;
+    assert_eq!(pricing.status, 200, "{pricing:?}");
+    assert!(home.join(".ledger/dev.env").exists(), "the data is where it was started");
+    assert!(service.stop().await.success());
+}
+
+const ARGS_OF_DEV: [&str; 3] = ["dev", "--listen", "127.0.0.1:0"];
+
+async fn start(data: &Path, more: &[&str]) -> Service {
+    let args = [&ARGS_OF_DEV[..], &["--data-dir", data.to_str().unwrap()], more].concat();
+    let started = Service::start(&Settings::none(), &args).await;
+    started.unwrap_or_else(|error| panic!("ledger dev ended: {error}"))
+}
+
+/// The settings in `dev.env`, which nobody else may read.
+fn chosen_in(data: &Path) -> BTreeMap<String, String> {
+    let file = data.join("dev.env");
+    let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600, "dev.env holds secrets");
+    let text = fs::read_to_string(&file).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let settings = lines.filter_map(|line| line.split_once('='));
+    settings.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())).collect()
+}
+
+async fn with_role(anyone: &Caller, data: &Path, role: &str) -> Caller {
+    let data = data.to_str().unwrap();
+    let args = ["--data-dir", data, "token", "--role", role, "--subject", "e2e"];
+    let printed = run(&Settings::none(), &args).await;
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    anyone.with_token(printed.stdout.trim())
+}
+
+/// The position of the last event.
+async fn last_position(auditor: &Caller) -> i64 {
+    let mut path = "/api/v1/audit/events?limit=500".to_owned();
+    let mut last = 0;
+    loop {
+        let page: Value = auditor.get(&path).await.expect(200);
+        let positions = page["events"].as_array().unwrap().iter().map(|e| e["position"].as_i64());
+        last = positions.flatten().fold(last, i64::max);
+        match page["cursor"].as_str() {
+            Some(cursor) => path = format!("/api/v1/audit/events?limit=500&cursor={cursor}"),
+            None => return last,
+        }
+    }
+}
+
+/// The process id of the private PostgreSQL.
+fn postmaster(data: &Path) -> u32 {
+    let file: PathBuf = data.join("postgres/data/postmaster.pid");
+    let text = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    text.lines().next().expect("a process id").trim().parse().unwrap()
+}
+
+/// A zombie has ended, too: in a container nobody may collect it.
+fn has_ended(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().expect("id runs");
+    id.stdout.trim_ascii() == b"0"
+}

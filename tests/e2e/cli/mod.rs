@@ -1,0 +1,7 @@
+//! The command line: what it prints, and how it ends.
+
+mod catalog;
+mod dev;
+mod migrate;
+mod refusals;
+mod token;

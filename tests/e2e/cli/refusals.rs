@@ -1,0 +1,73 @@
+//! When `ledger serve` doesn't start, and what it says then.
+
+use crate::harness::{Database, Finished, JWT_SECRET, Settings, TestApp, run};
+
+async fn refused(settings: Settings, code: i32) -> Finished {
+    let refused = run(&settings, &["serve"]).await;
+    assert_eq!(refused.code, Some(code), "{}{}", refused.stdout, refused.stderr);
+    refused
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_settings_are_named() {
+    let told = refused(Settings::none(), 2).await.stderr;
+    for name in ["DATABASE_URL", "LEDGER_JWT_SECRET"] {
+        assert!(told.contains(name), "{name} in {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_isnt_migrated_is_unavailable() {
+    Database::fresh().await;
+    let database = Database::empty();
+    let settings = Settings::of_service().with("DATABASE_URL", database.url());
+    let told = refused(settings, 3).await.stderr;
+    assert!(told.contains("ledger migrate"), "it says what to do: {told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn development_secrets_stay_on_loopback() {
+    let database = Database::fresh().await;
+    let open = Settings::of_service()
+        .with("DATABASE_URL", database.url())
+        .with("LEDGER_LISTEN", "0.0.0.0:0");
+    let secrets = [
+        ("LEDGER_JWT_SECRET", "dev_0123456789abcdef0123456789abcdef"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_dev_0123456789abcdef"),
+        ("LEDGER_JWT_SECRET", "short"),
+    ];
+    for (name, secret) in secrets {
+        let told = refused(open.clone().with(name, secret), 2).await.stderr;
+        assert!(told.contains(name), "{told}");
+        assert!(!told.contains(secret) && !told.contains(JWT_SECRET), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_catalogue_is_not_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broken.toml");
+    std::fs::write(&file, "name = 7\n").unwrap();
+    let database = Database::fresh().await;
+    let settings = Settings::of_service()
+        .with("DATABASE_URL", database.url())
+        .with("LEDGER_CATALOG", file.to_str().unwrap());
+    let told = refused(settings, 2).await.stderr;
+    assert!(told.contains("line 1"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_mode_or_account_than_the_logs_is_refused() {
+    let mut app = TestApp::start().await;
+    assert!(app.output().text().contains("the log is opened in test mode"), "nobody told the mode");
+    app.stop().await;
+    let settings = Settings::of_service().with("DATABASE_URL", app.database.url());
+    for (name, value) in [("STRIPE_LIVEMODE", "true"), ("STRIPE_ACCOUNT", "acct_e2e")] {
+        let told = refused(settings.clone().with(name, value), 2).await.stderr;
+        for text in ["STRIPE_LIVEMODE=false and no STRIPE_ACCOUNT", &format!("{name}={value}")] {
+            assert!(told.contains(text), "{text} in {told}");
+        }
+    }
+    app.start_service().await;
+    assert!(!app.output().text().contains("the log is opened in test mode"), "it was open");
+}

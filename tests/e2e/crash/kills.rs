@@ -1,0 +1,98 @@
+//! SIGKILL at random instants under load.
+
+use std::future::pending;
+use std::time::Duration;
+
+use tokio::task::block_in_place;
+use tokio::time::timeout;
+
+use super::expect_all;
+use super::load::Load;
+use crate::check::expect_equal_to_a_fold;
+use crate::harness::{TestApp, now, soak};
+
+/// A kill comes this long after the load runs again, at most.
+const DELAY_MS_MAX: u64 = 250;
+
+/// Acknowledged events between two kills, at least: the service works in between.
+const PROGRESS: usize = 5;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_survives_kills_of_the_service() {
+    let mut app = TestApp::start_on_own_cluster().await;
+    let load = Load::start(vec![app.stripe()]);
+    let mut chance = Chance::new();
+    let mut interrupted = 0;
+    for _ in 0..soak(10, 500) {
+        load.wait_for_more(PROGRESS).await;
+        chance.pause().await;
+        interrupted += load.in_flight();
+        app.kill();
+        app.spawn_service().await;
+        load.aim_at(vec![app.stripe()]);
+    }
+    app.wait_until_ready().await;
+    let seen = load.finish().await;
+    assert!(interrupted > 0 && seen.unanswered > 0, "kills met requests under way: {seen:?}");
+    expect_all(&app, &seen.acknowledged).await;
+    expect_equal_to_a_fold(&mut app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_survives_kills_of_postgresql() {
+    let mut app = TestApp::start_on_own_cluster().await;
+    let load = Load::start(vec![app.stripe()]);
+    let mut chance = Chance::new();
+    let mut interrupted = 0;
+    for _ in 0..soak(10, 500) {
+        load.wait_for_more(PROGRESS).await;
+        chance.pause().await;
+        interrupted += load.in_flight();
+        block_in_place(|| {
+            app.database.cluster().kill_postmaster().expect("the server can be killed");
+            app.database.cluster().start().expect("the server recovers");
+        });
+    }
+    load.wait_for_more(PROGRESS).await;
+    let seen = load.finish().await;
+    // Those were answered late instead of not at all: the service tries again itself.
+    assert!(interrupted > 0, "kills met requests under way: {seen:?}");
+    expect_all(&app, &seen.acknowledged).await;
+    expect_equal_to_a_fold(&mut app).await;
+}
+
+/// Asked to end, it finishes what it has begun, and whoever comes later finds the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_ends_in_order_under_load() {
+    let mut app = TestApp::start().await;
+    let load = Load::start(vec![app.stripe()]);
+    for _ in 0..2 {
+        load.wait_for_more(PROGRESS).await;
+        app.stop().await;
+        app.spawn_service().await;
+        load.aim_at(vec![app.stripe()]);
+    }
+    let seen = load.finish().await;
+    expect_all(&app, &seen.acknowledged).await;
+}
+
+/// Random delays. Their seed is the time, which the output tells.
+struct Chance(u64);
+
+impl Chance {
+    fn new() -> Self {
+        let seed = now().unsigned_abs();
+        println!("seed of the delays: {seed}");
+        Self(seed)
+    }
+
+    async fn pause(&mut self) {
+        // Xorshift, by Marsaglia.
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        let delay = Duration::from_millis(self.0 % DELAY_MS_MAX);
+        // Not to wait for anything: the instant has to be a random one.
+        let _ = timeout(delay, pending::<()>()).await;
+    }
+}

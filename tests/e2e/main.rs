@@ -1,0 +1,25 @@
+//! The ledger as its users meet it: the program `ledger`, its HTTP API, and webhooks signed as
+//! Stripe signs them. Nothing in here uses the program's own code; what was stored is looked up
+//! with plain SQL by the owner of the database.
+//!
+//! To add a test: start a [`harness::TestApp`], tell it what Stripe would ([`bodies`]), and ask it
+//! as one of its callers. Each test has a database and a service process of its own. Waiting is
+//! for a condition and has a limit; nothing sleeps for a guessed time.
+//!
+//! `LEDGER_SOAK=1` makes the randomised tests long.
+
+#![cfg(test)]
+
+mod access;
+mod bodies;
+mod canary;
+mod check;
+mod cli;
+mod crash;
+mod harness;
+mod lists;
+mod poison;
+mod positions;
+mod scenarios;
+mod tenants;
+mod webhooks;

@@ -1,0 +1,53 @@
+//! A fact that a read model can't take in holds up its own trainer and nobody else.
+
+use crate::bodies::{DAY, PROFESSIONAL, STARTER, Story, Version};
+use crate::check::{expect_equal_to_a_fold, verify_log};
+use crate::harness::{TestApp, eventually, now};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trainer_waits_and_all_others_are_served() {
+    let mut app = TestApp::start().await;
+    let begin = now() - 5 * DAY;
+    let mut ill = Story::new("ill", Version::Clover, begin);
+    ill.purchase(STARTER);
+    let position = app.stripe().deliver_all(&ill.take()).await;
+    app.trainer("ill").read_at("/api/v1/tiers/current", position).await;
+
+    let subscription = ill.tier().id.clone();
+    app.database.execute(&format!(
+        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = 'check_violation'; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON rm_subscriptions.trainer_subscriptions
+         FOR EACH ROW WHEN (NEW.subscription_id = '{subscription}')
+         EXECUTE FUNCTION public.refuse()"
+    ));
+    ill.pass(DAY).change_to(PROFESSIONAL);
+    app.stripe().deliver_all(&ill.take()).await;
+
+    // Everybody else goes on, also in what comes later.
+    for trainer in ["well", "fine"] {
+        let mut story = Story::new(trainer, Version::Clover, begin);
+        story.purchase(STARTER).pass(DAY).change_to(PROFESSIONAL);
+        let position = app.stripe().deliver_all(&story.take()).await;
+        let current = app.trainer(trainer).read_at("/api/v1/tiers/current", position).await;
+        assert_eq!(current["tier"]["slug"], "professional", "{trainer}: {current}");
+    }
+    let parked = "SELECT count(*) FROM projection.parked_unit";
+    assert_eq!(app.database.number(parked).await, 1, "one unit is parked");
+    assert_eq!(app.anyone().get("/readyz").await.status, 200, "the service stays in use");
+    let waiting = "SELECT count(*) FROM projection.parked_event";
+    assert!(app.database.number(waiting).await > 0, "its events wait");
+    // What it had before is still served, with a position that doesn't claim more.
+    let before = app.trainer("ill").get("/api/v1/tiers/current").await;
+    assert_eq!(before.expect(200)["tier"]["slug"], "starter");
+
+    app.database.execute("DROP TRIGGER refuse ON rm_subscriptions.trainer_subscriptions");
+    eventually("the next attempt serves the trainer again", || async {
+        let current = app.trainer("ill").get("/api/v1/tiers/current").await.expect(200);
+        (current["tier"]["slug"] == "professional").then_some(())
+    })
+    .await;
+    assert_eq!(app.database.number(parked).await, 0);
+    verify_log(app.owner(), "default").await;
+    expect_equal_to_a_fold(&mut app).await;
+}

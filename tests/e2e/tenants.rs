@@ -1,0 +1,217 @@
+//! Tenants never mix: not in answers, and not in SQL that forgets to name the tenant.
+
+use std::fs;
+use std::path::Path;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_as, query_scalar};
+
+use crate::bodies::{AI_STARTER, DAY, PROFESSIONAL, STARTER, Story, Version};
+use crate::check::verify_log;
+use crate::harness::{Claims, Settings, TestApp, eventually, now};
+
+const ACME_SECRET: &str = "whsec_e2e_acme_44c1";
+
+/// Two tenants with the same trainers, customers and event ids.
+async fn two_tenants(folder: &Path) -> (TestApp, i64, i64) {
+    let acme = folder.join("acme");
+    fs::create_dir(&acme).unwrap();
+    fs::write(acme.join("STRIPE_WEBHOOK_SECRET"), ACME_SECRET).unwrap();
+    fs::write(acme.join("STRIPE_LIVEMODE"), "false").unwrap();
+    for (name, price) in [
+        ("STRIPE_PRICE_TIER_STARTER", "price_starter_month"),
+        ("STRIPE_PRICE_TIER_PROFESSIONAL", "price_professional_month"),
+        ("STRIPE_PRICE_ADDON_AI_STARTER", "price_ai_starter_month"),
+    ] {
+        fs::write(acme.join(name), price).unwrap();
+    }
+    let secrets = folder.to_str().unwrap();
+    let settings = Settings::of_service().with("LEDGER_TENANT_SECRETS_DIR", secrets);
+    let app = TestApp::start_with(settings).await;
+
+    let begin = now() - 5 * DAY;
+    let (mut one, mut two) =
+        (Story::new("t1", Version::Clover, begin), Story::new("t1", Version::Clover, begin));
+    one.purchase(STARTER);
+    two.purchase(PROFESSIONAL).pass(DAY).add(AI_STARTER);
+    let ours = app.stripe().deliver_all(&one.take()).await;
+    let theirs = app.stripe_of("acme", ACME_SECRET).deliver_all(&two.take()).await;
+    (app, ours, theirs)
+}
+
+fn of_acme(role: &str, subject: &str) -> Claims {
+    Claims::of(role, subject).with("tenant", "acme")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_names_in_two_tenants_are_two_trainers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, ours, theirs) = two_tenants(folder.path()).await;
+    let current = app.trainer("t1").read_at("/api/v1/tiers/current", ours).await;
+    assert_eq!(current["tier"]["slug"], "starter");
+    assert_eq!(current["add_ons"], serde_json::json!([]));
+    let acme = app.caller(&of_acme("trainer", "t1"));
+    let current = acme.read_at("/api/v1/tiers/current", theirs).await;
+    assert_eq!(current["tier"]["slug"], "professional");
+    assert_eq!(current["add_ons"][0]["slug"], "ai_starter");
+
+    for (caller, position) in [(app.trainer("t1"), ours), (acme, theirs)] {
+        let history = caller.read_at("/api/v1/tiers/history", position).await;
+        let changes = history["changes"].as_array().unwrap();
+        let created = changes.iter().filter(|change| change["action"] == "created");
+        assert!(created.count() > 0 && position > 1, "{history}");
+    }
+    for tenant in ["default", "acme"] {
+        verify_log(app.owner(), tenant).await;
+    }
+    let shared = "SELECT count(*) FROM event a JOIN event b USING (namespace, event_id)
+        WHERE a.tenant = 'default' AND b.tenant = 'acme'";
+    assert!(app.database.number(shared).await > 5, "the same ids are in both logs");
+
+    let auditor = app.caller(&of_acme("auditor", "eve"));
+    let events = auditor.get("/api/v1/audit/events").await.expect(200);
+    let listed = events["events"].as_array().unwrap().len();
+    let own = "SELECT count(*) FROM event WHERE tenant = 'acme'";
+    assert_eq!(i64::try_from(listed).unwrap(), app.database.number(own).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_opens_its_own_tenant_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, ..) = two_tenants(folder.path()).await;
+    let mut story = Story::new("t9", Version::Clover, now() - DAY);
+    story.purchase(STARTER);
+    let webhook = story.take().remove(0);
+    assert_eq!(app.stripe().with_secret(ACME_SECRET).post(&webhook).await.status, 400);
+    let crossed = app.stripe_of("acme", crate::harness::WEBHOOK_SECRET);
+    assert_eq!(crossed.post(&webhook).await.status, 400);
+    let stored = "SELECT count(*) FROM event WHERE event_id LIKE 'evt_t9_%'";
+    assert_eq!(app.database.number(stored).await, 0);
+
+    // A tenant that nobody keeps has no rows, and is no reason for an error that tells more.
+    let stranger = app.caller(&Claims::of("trainer", "t1").with("tenant", "nobody"));
+    let answer = stranger.get("/api/v1/tiers/current").await;
+    assert!([401, 403, 404].contains(&answer.status), "{answer:?}");
+}
+
+/// A new tenant is served without a restart, and a secret can be changed without one.
+#[tokio::test(flavor = "multi_thread")]
+async fn tenants_come_and_secrets_change_while_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, ..) = two_tenants(folder.path()).await;
+    let mut story = Story::new("t5", Version::Clover, now() - DAY);
+    story.purchase(STARTER);
+    let webhook = story.take().remove(0);
+
+    let late = folder.path().join("late");
+    fs::create_dir(&late).unwrap();
+    fs::write(late.join("STRIPE_WEBHOOK_SECRET"), "whsec_e2e_late_1").unwrap();
+    eventually("what is missing is told", || async {
+        app.output().text().contains("lacks STRIPE_LIVEMODE").then_some(())
+    })
+    .await;
+    let opened = "SELECT count(*) FROM event WHERE tenant = 'late'";
+    assert_eq!(app.database.number(opened).await, 0, "a half-written folder opens no log");
+    fs::write(late.join("STRIPE_LIVEMODE"), "false").unwrap();
+    fs::write(folder.path().join("acme/STRIPE_WEBHOOK_SECRET"), "whsec_e2e_acme_new").unwrap();
+    for (tenant, secret) in [("late", "whsec_e2e_late_1"), ("acme", "whsec_e2e_acme_new")] {
+        let stripe = app.stripe_of(tenant, secret);
+        eventually("the new secret is in force", || async {
+            let answer = stripe.post(&webhook).await;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(app.stripe_of("acme", ACME_SECRET).post(&webhook).await.status, 400);
+}
+
+/// What a role sees without any condition in the SQL.
+#[tokio::test(flavor = "multi_thread")]
+async fn sql_without_the_tenant_sees_no_other_tenant() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, ours, theirs) = two_tenants(folder.path()).await;
+    app.trainer("t1").read_at("/api/v1/tiers/current", ours).await;
+    app.caller(&of_acme("trainer", "t1")).read_at("/api/v1/tiers/current", theirs).await;
+    let mut connection = PgConnection::connect(&app.database.url()).await.unwrap();
+    let mut seen = 0;
+    for role in ["ledger_api", "ledger_auditor"] {
+        for table in readable(&app, role).await {
+            let rows = count(&mut connection, role, None, None, &table).await;
+            assert_eq!(rows, 0, "{role}, {table}: rows without a setting");
+            let rows = count(&mut connection, role, Some("nobody"), Some("*"), &table).await;
+            assert_eq!(rows, 0, "{role}, {table}: rows of a tenant that there isn't");
+
+            let all = owners_count(&app, &table, "true").await;
+            let acme = owners_count(&app, &table, "tenant = 'acme'").await;
+            let rows = count(&mut connection, role, Some("acme"), Some("*"), &table).await;
+            assert_eq!(rows, acme, "{role}, {table}: {all} rows, {acme} of them of the tenant");
+            seen += rows;
+        }
+    }
+    assert!(seen > 0, "the roles see what is theirs");
+
+    // A trainer's own rows, and nobody else's of the same tenant.
+    let table = "rm_subscriptions.trainer_subscriptions";
+    let mine = count(&mut connection, "ledger_api", Some("acme"), Some("t1"), table).await;
+    let nobodys = count(&mut connection, "ledger_api", Some("acme"), Some("t2"), table).await;
+    assert_eq!((mine, nobodys), (2, 0));
+}
+
+/// The tables that a role may read.
+async fn readable(app: &TestApp, role: &str) -> Vec<String> {
+    let sql = "SELECT format('%I.%I', n.nspname, c.relname)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm') AND has_table_privilege($1, c.oid, 'SELECT')
+          AND has_schema_privilege($1, n.oid, 'USAGE')
+          AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+          AND EXISTS (SELECT FROM pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attname = 'tenant')
+        ORDER BY 1";
+    let tables: Vec<String> = query_scalar(sql).bind(role).fetch_all(app.owner()).await.unwrap();
+    assert!(tables.len() > 3, "{role} reads {tables:?}");
+    tables
+}
+
+/// Every table with rows of tenants must keep them apart, whoever may read it today.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_has_row_level_security() {
+    let app = TestApp::start().await;
+    let sql = "SELECT n.nspname || '.' || c.relname, c.relrowsecurity, c.relforcerowsecurity
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+          AND n.nspname NOT LIKE 'pg\\_%' AND c.relname <> '_sqlx_migrations'";
+    let tables: Vec<(String, bool, bool)> = query_as(sql).fetch_all(app.owner()).await.unwrap();
+    assert!(tables.len() > 10, "{tables:?}");
+    for (table, enabled, forced) in tables {
+        assert!(enabled && forced, "{table} has no row-level security, or not for its owner");
+    }
+}
+
+/// As a role, in a transaction with these settings, like the service does.
+async fn count(
+    connection: &mut PgConnection,
+    role: &str,
+    tenant: Option<&str>,
+    user: Option<&str>,
+    table: &str,
+) -> i64 {
+    let mut transaction = connection.begin().await.unwrap();
+    query(AssertSqlSafe(format!("SET LOCAL ROLE {role}")))
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    for (name, value) in [("ledger.tenant", tenant), ("ledger.user", user)] {
+        if let Some(value) = value {
+            let sql = "SELECT set_config($1, $2, true)";
+            query(sql).bind(name).bind(value).execute(&mut *transaction).await.unwrap();
+        }
+    }
+    let sql = format!("SELECT count(*) FROM {table}");
+    let rows = query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *transaction).await;
+    transaction.rollback().await.unwrap();
+    rows.unwrap_or_else(|error| panic!("{role}, {table}: {error}"))
+}
+
+async fn owners_count(app: &TestApp, table: &str, condition: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM {table} WHERE {condition}");
+    query_scalar(AssertSqlSafe(sql)).fetch_one(app.owner()).await.unwrap()
+}

@@ -1,0 +1,92 @@
+//! The same webhook again: any number of times, at the same moment and later.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::{some_webhook, stored};
+use crate::check::verify_log;
+use crate::harness::{Stripe, TestApp};
+
+const DELIVERIES: usize = 100;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_deliveries_at_once_are_one_event() {
+    let mut app = TestApp::start().await;
+    let webhook = some_webhook("evt_once");
+    let answers = deliver_at_once(&[app.stripe()], &webhook).await;
+    let (position, _) = stored(&app, "evt_once").await;
+    let expected = BTreeMap::from([
+        (("appended".to_owned(), position), 1),
+        (("already_appended".to_owned(), position), DELIVERIES - 1),
+    ]);
+    assert_eq!(answers, expected);
+
+    app.stop().await;
+    app.start_service().await;
+    let answers = deliver_at_once(&[app.stripe()], &webhook).await;
+    let again = BTreeMap::from([(("already_appended".to_owned(), position), DELIVERIES)]);
+    assert_eq!(answers, again, "after a restart");
+    verify_log(app.owner(), "default").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn duplicates_to_two_services_are_one_event() {
+    let app = TestApp::start().await;
+    let other = app.another().await;
+    let webhook = some_webhook("evt_twice");
+    let answers = deliver_at_once(&[app.stripe(), other.stripe()], &webhook).await;
+    let (position, _) = stored(&app, "evt_twice").await;
+    let expected = BTreeMap::from([
+        (("appended".to_owned(), position), 1),
+        (("already_appended".to_owned(), position), DELIVERIES - 1),
+    ]);
+    assert_eq!(answers, expected);
+    verify_log(app.owner(), "default").await;
+}
+
+/// Two deliveries of one event can differ: a counter, and the version at which it is rendered.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_id_alone_makes_a_duplicate() {
+    let app = TestApp::start().await;
+    let mut webhook = some_webhook("evt_counted");
+    let first = app.stripe().post(&webhook).await.expect(200);
+    webhook["pending_webhooks"] = 7.into();
+    webhook["data"]["object"]["email"] = "other@example.test".into();
+    let second = app.stripe().post(&webhook).await.expect(200);
+    assert_eq!(second["status"], "already_appended");
+    assert_eq!(second["position"], first["position"]);
+}
+
+/// Another event under an id that is taken changes nothing, and is told of in the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_content_under_a_known_id_is_noticed() {
+    let app = TestApp::start().await;
+    let mut webhook = some_webhook("evt_reused");
+    let first = app.stripe().post(&webhook).await.expect(200);
+    webhook["type"] = "customer.deleted".into();
+    for _ in 0..2 {
+        let again = app.stripe().post(&webhook).await.expect(200);
+        assert_eq!(again["status"], "already_appended");
+        assert_eq!(again["position"], first["position"]);
+    }
+    let seen = "SELECT count(*) FROM event WHERE type = 'IdReuseSeen'";
+    assert_eq!(app.database.number(seen).await, 1);
+}
+
+/// How often each answer (status and position) was given.
+async fn deliver_at_once(to: &[Stripe], webhook: &Value) -> BTreeMap<(String, i64), usize> {
+    let mut deliveries = JoinSet::new();
+    for nth in 0..DELIVERIES {
+        let (stripe, webhook) = (to[nth % to.len()].clone(), webhook.clone());
+        deliveries.spawn(async move { stripe.post(&webhook).await.expect(200) });
+    }
+    let mut answers = BTreeMap::new();
+    for answer in deliveries.join_all().await {
+        let status = answer["status"].as_str().expect("a status").to_owned();
+        let position = answer["position"].as_i64().expect("a position");
+        *answers.entry((status, position)).or_default() += 1;
+    }
+    answers
+}

@@ -1,0 +1,125 @@
+//! Webhooks that are genuine and still give nothing: recorded, answered 200, and without effect.
+
+use serde_json::{Value, json};
+
+use super::{everything_stored, some_webhook, stored};
+use crate::bodies::{STARTER, Story, Version, event, thin_event};
+use crate::harness::{Settings, TestApp, now};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_type_is_recorded() {
+    let app = TestApp::start().await;
+    let object = json!({ "id": "obj_1", "object": "hologram", "shape": "cube" });
+    let webhook = event(Version::Endive, "evt_new", "hologram.shimmered", now(), &object, None);
+    let answer = app.stripe().post(&webhook).await.expect(200);
+    let (position, kind) = stored(&app, "evt_new").await;
+    assert_eq!(
+        (answer["position"].as_i64(), kind.as_str()),
+        (Some(position), "StripeEventRecorded")
+    );
+    assert!(!is_dead_letter(&app, "evt_new").await, "nothing is wrong with it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thin_event_is_recorded() {
+    let app = TestApp::start().await;
+    for (id, created) in
+        [("evt_thin_1", "2026-11-02T10:20:30.456Z"), ("evt_thin_2", "2026-11-02T10:20:30Z")]
+    {
+        app.stripe().post(&thin_event(id, created, "cus_1")).await.expect(200);
+        assert_eq!(stored(&app, id).await.1, "StripeEventRecorded");
+        let again = app.stripe().post(&thin_event(id, created, "cus_1")).await.expect(200);
+        assert_eq!(again["status"], "already_appended");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_cant_be_used_becomes_a_dead_letter() {
+    let app = TestApp::start().await;
+    let objects = [
+        json!({ "object": "subscription", "id": "sub_1" }),
+        json!({ "object": "subscription", "id": "sub_1", "status": 7, "items": "none" }),
+        json!({ "object": "invoice", "id": "in_1" }),
+        json!({}),
+        json!(null),
+        json!("sub_1"),
+        json!([1, 2]),
+    ];
+    for (nth, object) in objects.into_iter().enumerate() {
+        let id = format!("evt_bad_{nth}");
+        let kind = "customer.subscription.updated";
+        let webhook = event(Version::Clover, &id, kind, now(), &object, None);
+        let position = app.stripe().deliver(&webhook).await;
+        assert_eq!(stored(&app, &id).await.1, "StripeEventRecorded", "{object}");
+        assert!(is_dead_letter(&app, &id).await, "{object}");
+        // Once the read models have it, it stands on the list.
+        app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+    }
+    let listed = "SELECT count(*) FROM rm_subscriptions.dead_letter WHERE lacks LIKE 'data%'";
+    assert_eq!(app.database.number(listed).await, 7);
+    let metrics = app.anyone().get("/metrics").await;
+    let counted =
+        metrics.body.lines().find(|line| line.starts_with("ledger_webhooks_dead_letters"));
+    assert!(counted.is_some_and(|line| line.ends_with(" 7")), "{counted:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_mode_grants_nothing() {
+    let app = TestApp::start().await;
+    let webhooks = purchase("t1");
+    let real = |mut webhook: Value| {
+        webhook["livemode"] = true.into();
+        webhook["data"]["object"]["livemode"] = true.into();
+        webhook
+    };
+    let of_real_money: Vec<Value> = webhooks.into_iter().map(real).collect();
+    expect_recorded_without_effect(&app, &of_real_money).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_account_grants_nothing() {
+    let settings = Settings::of_service().with("STRIPE_ACCOUNT", "acct_ours");
+    let app = TestApp::start_with(settings).await;
+    let of = |account: &str, trainer: &str| -> Vec<Value> {
+        let mut webhooks = purchase(trainer);
+        webhooks.iter_mut().for_each(|webhook| webhook["account"] = account.into());
+        webhooks
+    };
+    expect_recorded_without_effect(&app, &of("acct_theirs", "t1")).await;
+
+    let position = app.stripe().deliver_all(&of("acct_ours", "t2")).await;
+    let current = app.trainer("t2").read_at("/api/v1/tiers/current", position).await;
+    assert_eq!(current["tier"]["slug"], "starter", "our own account's events count");
+}
+
+fn purchase(trainer: &str) -> Vec<Value> {
+    let mut story = Story::new(trainer, Version::Clover, now() - 86_400);
+    story.purchase(STARTER);
+    story.take()
+}
+
+async fn expect_recorded_without_effect(app: &TestApp, webhooks: &[Value]) {
+    let (before, ..) = everything_stored(app).await;
+    let position = app.stripe().deliver_all(webhooks).await;
+    let (after, ..) = everything_stored(app).await;
+    assert_eq!(after - before, i64::try_from(webhooks.len()).unwrap(), "all are recorded");
+    let current = app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+    assert!(current["tier"].is_null(), "{current}");
+    let history = app.trainer("t1").read_at("/api/v1/tiers/history", position).await;
+    assert_eq!((&history["changes"], &history["payments"]), (&json!([]), &json!([])));
+}
+
+/// Whether an event says that its object can't be used, and what it lacks.
+async fn is_dead_letter(app: &TestApp, id: &str) -> bool {
+    let event = app.auditor().get(&format!("/api/v1/audit/events/{id}")).await.expect(200);
+    event["data"]["reason"]["unusable"].is_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_content_type_is_of_no_interest() {
+    let app = TestApp::start().await;
+    let body = some_webhook("evt_plain").to_string().into_bytes();
+    let header = crate::harness::signature(&[crate::harness::WEBHOOK_SECRET], now(), &body);
+    let request = app.stripe().http.post(app.stripe().url).header("stripe-signature", header);
+    assert_eq!(request.body(body).send().await.unwrap().status(), 200);
+}

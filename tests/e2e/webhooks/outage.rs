@@ -1,0 +1,41 @@
+//! While the database is away nothing is acknowledged, and nothing is lost.
+
+use futures::future::join_all;
+use serde_json::Value;
+
+use super::{count, some_webhook};
+use crate::check::verify_log;
+use crate::harness::{TestApp, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_log_the_service_asks_to_come_again() {
+    let app = TestApp::start_on_own_cluster().await;
+    app.stripe().deliver(&some_webhook("evt_before")).await;
+    app.database.cluster().stop().expect("the server can be stopped");
+
+    let webhooks: Vec<Value> = (0..8).map(|n| some_webhook(&format!("evt_away_{n}"))).collect();
+    let stripe = app.stripe();
+    for answer in join_all(webhooks.iter().map(|webhook| stripe.post(webhook))).await {
+        assert_eq!(answer.status, 503, "{answer:?}");
+        let seconds = answer.header("retry-after").and_then(|value| value.parse::<u32>().ok());
+        assert!(seconds.is_some(), "Retry-After of {answer:?}");
+    }
+    assert_eq!(app.anyone().get("/healthz").await.status, 200, "alive");
+    assert_ne!(app.anyone().get("/readyz").await.status, 200, "and not ready");
+
+    app.database.cluster().start().expect("the server can be started");
+    for webhook in &webhooks {
+        // Stripe's own retries are minutes apart.
+        eventually("the retry is accepted", || async {
+            let answer = app.stripe().post(webhook).await;
+            assert!([200, 503].contains(&answer.status), "{answer:?}");
+            (answer.status == 200).then_some(())
+        })
+        .await;
+    }
+    app.wait_until_ready().await;
+    for id in webhooks.iter().filter_map(|webhook| webhook["id"].as_str()).chain(["evt_before"]) {
+        assert_eq!(count(&app, id).await, 1, "{id}");
+    }
+    verify_log(app.owner(), "default").await;
+}
