@@ -3,10 +3,9 @@
 //! Whatever is replayed goes through the runner, the fold and the stores that keep the live read
 //! models. There is no second way of making a row, so what a replay shows is what the ledger does.
 //!
-//! | module | answers |
-//! |---|---|
-//! | [`verify`] | Are the read models what the log says? Builds them anew beside the live ones and names every row that differs. |
-//! | [`status`] | How far are the read models, and what could they not take in? |
+//! - [`verify`]: are the read models what the log says? It builds them anew beside the live ones and
+//!   names every row that differs.
+//! - [`status`]: how far are the read models, and what could they not take in?
 //!
 //! # Adding a replay
 //!

@@ -15,9 +15,9 @@
 //! shape than today's program makes is named too. The columns left out are those that `layout`
 //! lists, with the reason. `compare` does this.
 //!
-//! **The fold's own state** (tables of `unit`, `part`, `state`) is compared too: a wrong state shows
-//! in no row until the next fact makes it one. It is JSON in bytes, so what counts is what it says
-//! and not how it is spelled; `meaning` tells which parts of it say nothing.
+//! **The fold's own state** (tables of `unit`, `part`, `state`) is compared too: a wrong state
+//! shows in no row until the next fact makes it one. It is JSON in bytes, so what counts is what it
+//! says and not how it is spelled; `meaning` tells which parts of it say nothing.
 //!
 //! **Nothing of the live read models can be written.** The runner's search path has no live schema.
 //! What it makes goes away at the end, also at an end by the token, and what a crash leaves behind
