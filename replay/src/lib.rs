@@ -3,8 +3,8 @@
 //! Whatever is replayed goes through the runner, the fold and the stores that keep the live read
 //! models. There is no second way of making a row, so what a replay shows is what the ledger does.
 //!
-//! - [`verify`]: are the read models what the log says? It builds them anew beside the live ones and
-//!   names every row that differs.
+//! - [`verify`]: are the read models what the log says? It builds them anew beside the live ones
+//!   and names every row that differs.
 //! - [`status`]: how far are the read models, and what could they not take in?
 //!
 //! # Adding a replay
