@@ -7,6 +7,7 @@ mod catalog;
 mod dev;
 mod failure;
 pub(crate) mod migrate;
+mod replay;
 mod serve;
 pub(crate) mod token;
 
@@ -44,6 +45,9 @@ enum Command {
     /// Check or publish a catalogue of tiers, add-ons and features
     #[command(subcommand)]
     Catalog(catalog::CatalogCommand),
+    /// Replay the log: verify read models, or tell how far they are
+    #[command(subcommand)]
+    Replay(replay::ReplayCommand),
 }
 
 const AFTER_HELP: &str = "\
@@ -91,6 +95,7 @@ async fn execute(arguments: Arguments) -> Result<(), Failure> {
         Command::Migrate => migrate::run(&environment).await,
         Command::Token(token) => token.run(&environment),
         Command::Catalog(command) => command.run(&environment).await,
+        Command::Replay(command) => command.run(&environment).await,
     }
 }
 

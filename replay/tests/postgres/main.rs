@@ -5,6 +5,7 @@
 mod differences;
 mod given;
 mod leftovers;
+mod memory;
 mod status;
 mod traffic;
 mod verify;

@@ -89,8 +89,13 @@ impl World {
 
     /// Projects all that the log holds.
     pub(crate) async fn project(&self, page_events_max: usize) {
+        self.catch_up(self.live(page_events_max)).await;
+    }
+
+    /// Lets a runner take in all that the log holds.
+    pub(crate) async fn catch_up(&self, runner: Runner) {
         let head = self.log.head(&self.tenant).await.unwrap().unwrap().position;
-        let (runner, stop) = (self.live(page_events_max), CancellationToken::new());
+        let stop = CancellationToken::new();
         let reach = async {
             let deadline = Instant::now() + PATIENCE;
             let reached = runner.positions().wait_for(&self.tenant, head, deadline).await;

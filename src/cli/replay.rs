@@ -1,0 +1,324 @@
+//! `ledger replay verify` and `ledger replay status`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use ledger_domain::id::Tenant;
+use ledger_log::postgres::{Pools, PostgresLog, Settings};
+use ledger_log::system_clock;
+use ledger_projections::ReadModel;
+use ledger_replay::verify::{Phase, TableReport};
+use ledger_replay::{Progress, Report, Status, Verifier, VerifyConfig, VerifyError, status};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::failure::Failure;
+use crate::config::{DEFAULT_TENANT, DatabaseConfig, Environment};
+use crate::{ids, signals};
+
+/// Replay the log: verify read models, or tell how far they are
+#[derive(Debug, Subcommand)]
+pub(super) enum ReplayCommand {
+    /// Build read models anew beside the live ones, and tell every row that differs
+    ///
+    /// The service may go on meanwhile. Ends with 1 if anything differs.
+    Verify(Verify),
+    /// Tell how far the log and the read models are, and what is parked
+    Status(Whose),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// Which ones; all of them unless named
+    #[arg(value_name = "READ_MODEL", value_parser = parse_model)]
+    read_models: Vec<ReadModel>,
+    #[command(flatten)]
+    whose: Whose,
+    /// How many differing rows of each table to list; the rest is counted
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    rows: usize,
+    /// How much memory folded state may keep, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    cache: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Whose {
+    /// Whose read models
+    #[arg(long, default_value = DEFAULT_TENANT, value_parser = |text: &str| Tenant::try_new(text))]
+    tenant: Tenant,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl ReplayCommand {
+    pub(super) async fn run(self, environment: &Environment) -> Result<(), Failure> {
+        let config = DatabaseConfig::read(environment).map_err(Failure::usage)?;
+        let owner = format!("ledger replay {}", ids::fresh().simple());
+        let pools = Pools::connect_lazy(config.url.reveal(), &owner).map_err(Failure::usage)?;
+        let log = PostgresLog::connect(&pools, system_clock(), Settings::default()).await;
+        let log = Arc::new(log.map_err(Failure::unavailable)?);
+        let done = match self {
+            Self::Verify(verify) => verify.run(&pools, &log, owner).await,
+            Self::Status(whose) => tell_status(&pools, &log, &whose).await,
+        };
+        log.shutdown().await;
+        pools.close().await;
+        done
+    }
+}
+
+impl Verify {
+    async fn run(
+        self,
+        pools: &Pools,
+        log: &Arc<PostgresLog>,
+        owner: String,
+    ) -> Result<(), Failure> {
+        let mut config = VerifyConfig {
+            cache_bytes: self.cache.saturating_mul(1 << 20),
+            differences_max: self.rows,
+            ..VerifyConfig::new(owner)
+        };
+        if !self.read_models.is_empty() {
+            config.models.retain(|model| self.read_models.contains(model));
+        }
+        let verifier = Verifier::new(pools.clone(), Arc::clone(log) as _, config);
+        let (progress, stop) = (watch::Sender::new(Progress::default()), CancellationToken::new());
+        let verify = verifier.verify(&self.whose.tenant, &stop, &progress);
+        let report = with_bar(verify, progress.subscribe(), &stop).await;
+        let report = report.map_err(|error| match error.is_unavailable() {
+            true => Failure::unavailable(error),
+            false => Failure::found(error),
+        })?;
+        if self.whose.json {
+            print_json(&report)?;
+        } else {
+            print!("{}", told(&report));
+        }
+        if report.equal {
+            return Ok(());
+        }
+        Err(Failure::found(anyhow::anyhow!("the read models are not what the log says")))
+    }
+}
+
+/// Draws a bar while a verification is under way, and lets signals end it in order.
+async fn with_bar(
+    verify: impl Future<Output = Result<Report, VerifyError>>,
+    mut progress: watch::Receiver<Progress>,
+    stop: &CancellationToken,
+) -> Result<Report, VerifyError> {
+    // On standard error, and on a terminal alone.
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("{msg} [{wide_bar}] {human_pos}/{human_len}");
+    bar.set_style(style.expect("a constant template").progress_chars("=> "));
+    let mut signal = std::pin::pin!(signals::stop());
+    let mut verify = std::pin::pin!(verify);
+    let report = loop {
+        tokio::select! {
+            report = &mut verify => break report,
+            () = &mut signal, if !stop.is_cancelled() => stop.cancel(),
+            Ok(()) = progress.changed() => {
+                let progress = progress.borrow_and_update();
+                bar.set_length(u64::try_from(progress.target).unwrap_or(0));
+                bar.set_position(u64::try_from(progress.position).unwrap_or(0));
+                bar.set_message(message(&progress));
+            }
+        }
+    };
+    bar.finish_and_clear();
+    report
+}
+
+fn message(progress: &Progress) -> String {
+    match &progress.phase {
+        Phase::Waiting => "waiting".to_owned(),
+        Phase::Comparing { table } => format!("comparing {table}"),
+        Phase::Building => {
+            let left = progress.time_left().filter(|left| *left < Duration::from_secs(1 << 22));
+            let left = left.map_or_else(|| "?".to_owned(), |left| HumanDuration(left).to_string());
+            format!("building, {:.0} events/s, {left} left", progress.events_per_second)
+        }
+    }
+}
+
+/// A report for people: one line for each table, and the rows that differ.
+fn told(report: &Report) -> String {
+    let mut text = format!("{} at position {}\n", report.tenant, report.position);
+    for model in &report.read_models {
+        for table in &model.tables {
+            let name = format!("{}.{}", model.read_model.as_str(), table.table);
+            text.push_str(&format!("  {name:<40} {}\n", in_short(table)));
+            table.shape.iter().for_each(|shape| text.push_str(&format!("    {shape}\n")));
+            table.differences.iter().for_each(|row| text.push_str(&told_row(row)));
+            if table.more > 0 {
+                text.push_str(&format!("    and {} more\n", table.more));
+            }
+        }
+    }
+    for unit in &report.parked {
+        text.push_str(&format!(
+            "  parked in {}: {}: {}\n",
+            unit.read_model, unit.unit, unit.reason
+        ));
+    }
+    text
+}
+
+fn in_short(table: &TableReport) -> String {
+    let rows = table.rebuilt.as_ref().map_or(0, |rebuilt| rebuilt.rows);
+    match table.differing_rows() {
+        0 if table.is_equal() => format!("equal, {rows} rows"),
+        0 => "of another shape".to_owned(),
+        differing => format!("DIFFERS in {differing} of {rows} rows"),
+    }
+}
+
+fn told_row(row: &ledger_replay::verify::Difference) -> String {
+    let mut text = format!("    {}\n", row.key);
+    match (&row.live, &row.rebuilt) {
+        (Some(live), Some(rebuilt)) => {
+            for column in &row.columns {
+                let (is, should) = (&live[column], &rebuilt[column]);
+                text.push_str(&format!("      {column} is {is} and should be {should}\n"));
+            }
+        }
+        (Some(live), None) => text.push_str(&format!("      should not be there: {live}\n")),
+        (None, rebuilt) => {
+            let rebuilt = rebuilt.as_ref().unwrap_or(&Value::Null);
+            text.push_str(&format!("      is missing: {rebuilt}\n"));
+        }
+    }
+    if !row.event_ids.is_empty() {
+        text.push_str(&format!("      events: {}\n", row.event_ids.join(", ")));
+    }
+    text
+}
+
+async fn tell_status(pools: &Pools, log: &PostgresLog, whose: &Whose) -> Result<(), Failure> {
+    let status = status(pools, log, &whose.tenant).await.map_err(Failure::unavailable)?;
+    if whose.json {
+        return print_json(&status);
+    }
+    print!("{}", told_status(&status));
+    Ok(())
+}
+
+fn told_status(status: &Status) -> String {
+    let mut text = match &status.log {
+        Some(log) => format!(
+            "{}: the log ends at position {}, {}\n",
+            status.tenant, log.position, log.recorded_at
+        ),
+        None => format!("{}: there is no log\n", status.tenant),
+    };
+    for model in &status.read_models {
+        let state = serde_json::to_value(model.state).unwrap_or_default();
+        let state = state.as_str().unwrap_or_default().replace('_', " ");
+        let lag = model.lag_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+        text.push_str(&format!(
+            "  {:<24} {state:<14} position {:<10} {} events, {lag} behind\n",
+            model.schema, model.position, model.lag_events
+        ));
+    }
+    for unit in &status.parked {
+        text.push_str(&format!(
+            "  parked in {}: {}, {} events wait, {} attempts, next {}: {}\n",
+            unit.read_model,
+            unit.unit,
+            unit.events,
+            unit.attempts,
+            unit.next_attempt_at,
+            unit.reason
+        ));
+    }
+    if status.more_parked {
+        text.push_str("  and more are parked\n");
+    }
+    text
+}
+
+fn print_json(document: &impl Serialize) -> Result<(), Failure> {
+    println!("{}", serde_json::to_string_pretty(document).map_err(Failure::unavailable)?);
+    Ok(())
+}
+
+fn parse_model(text: &str) -> Result<ReadModel, String> {
+    let found = ReadModel::ALL.into_iter().find(|model| model.as_str() == text);
+    found.ok_or_else(|| format!("there are {}", ReadModel::ALL.map(ReadModel::as_str).join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ledger_replay::verify::{Difference, Digest, ModelReport};
+    use serde_json::json;
+
+    fn difference(live: Option<Value>, rebuilt: Option<Value>) -> Difference {
+        let columns =
+            if live.is_some() && rebuilt.is_some() { vec!["used".into()] } else { vec![] };
+        let event_ids = vec!["evt_1".into()];
+        Difference { key: json!({"id": "a"}), columns, live, rebuilt, event_ids }
+    }
+
+    #[test]
+    fn a_difference_is_told_with_both_values_and_events() {
+        let (one, two) = (json!({"id": "a", "used": 1}), json!({"id": "a", "used": 2}));
+        assert_eq!(
+            told_row(&difference(Some(one.clone()), Some(two.clone()))),
+            "    {\"id\":\"a\"}\n      used is 1 and should be 2\n      events: evt_1\n"
+        );
+        assert!(told_row(&difference(Some(one), None)).contains("should not be there: {\"id\""));
+        assert!(told_row(&difference(None, Some(two))).contains("is missing: {\"id\""));
+    }
+
+    #[test]
+    fn a_report_has_a_line_for_each_table_and_counts_what_it_does_not_list() {
+        let digest = |digest: &str| Some(Digest { rows: 3, digest: digest.into() });
+        let table = TableReport {
+            table: "t".into(),
+            live: digest("1"),
+            rebuilt: digest("1"),
+            shape: Vec::new(),
+            differences: Vec::new(),
+            more: 0,
+            same_meaning: 0,
+        };
+        let differing = TableReport {
+            table: "u".into(),
+            live: digest("2"),
+            differences: vec![difference(None, Some(json!({})))],
+            more: 1,
+            ..table.clone()
+        };
+        let report = Report {
+            tenant: Tenant::try_new("default").unwrap(),
+            position: 9,
+            equal: false,
+            attempts: 1,
+            read_models: vec![ModelReport {
+                read_model: ReadModel::Usage,
+                tables: vec![table, differing],
+            }],
+            parked: Vec::new(),
+        };
+        let told = told(&report);
+        let lines: Vec<_> = told.lines().map(str::trim).collect();
+        assert_eq!(lines[0], "default at position 9");
+        assert!(lines[1].starts_with("usage.t ") && lines[1].ends_with("equal, 3 rows"), "{told}");
+        assert!(lines[2].ends_with("DIFFERS in 2 of 3 rows"), "{told}");
+        assert_eq!(lines.last(), Some(&"and 1 more"));
+    }
+
+    #[test]
+    fn an_unknown_read_model_is_refused_with_the_known_ones() {
+        assert_eq!(parse_model("usage"), Ok(ReadModel::Usage));
+        assert!(parse_model("user").unwrap_err().contains("subscriptions, grants, catalog, usage"));
+    }
+}
