@@ -17,7 +17,14 @@ use ledger_cluster::Cluster;
 
 const USAGE: &str = "usage: private_cluster [--data-dir DIR] [--sql DIR] [-- COMMAND ARGUMENT...]";
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("private_cluster: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1);
     let mut builder = Cluster::builder();
     let mut sql = None;
