@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ledger_log::postgres::{AuditReader, Pools, PostgresLog, Settings};
-use ledger_log::{AppendError, EventLog, system_clock};
+use ledger_log::{EventLog, system_clock};
 use ledger_projections::{Positions, Runner};
 use ledger_stripe::redact::MetadataKeys;
 use tokio::net::TcpListener;
@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigErrors, DatabaseConfig, TenantsConfig};
+use crate::config::{Config, ConfigErrors, DatabaseConfig};
 use crate::http::{self, Authenticator};
 use crate::ids;
 use crate::ingest::Ingest;
@@ -21,7 +21,7 @@ use crate::meters::{Meters, UPKEEP_INTERVAL};
 use crate::readiness::Readiness;
 use crate::reads::Reads;
 use crate::service::Service;
-use crate::tenants::{self, Tenants};
+use crate::tenants::{self, Keeper, Tenants};
 use crate::ticks::Ticks;
 
 /// How long requests may take to finish once the service is asked to end.
@@ -47,7 +47,24 @@ pub enum StartError {
         tenant: String,
         /// Why not.
         #[source]
-        source: AppendError,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A tenant's folder does not say yet what its log is to be opened with.
+    #[error("the log of tenant {tenant} is not opened yet: its folder lacks {missing}")]
+    Incomplete {
+        /// Whose.
+        tenant: String,
+        /// Which files.
+        missing: String,
+    },
+    /// A tenant's settings contradict what its log was opened with.
+    #[error("tenant {tenant} can't be served")]
+    Contradiction {
+        /// Whose.
+        tenant: String,
+        /// What the log and the settings say, and what to do.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A catalogue can't be published.
     #[error("a catalogue can't be published")]
@@ -116,7 +133,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (address, listener) = listen(config.http.listen).await?;
     let pools = pools(&config.database)?;
     let log = connect(&pools).await?;
-    let tenants = Arc::new(tenants::open_all(&config.tenants, &*log, &clock).await?);
+    let (tenants, keeper) = tenants::open_all(config.tenants.clone(), &*log, &clock).await?;
+    let tenants = Arc::new(tenants);
     let base = Base { clock, pools, log, tenants, meters: Arc::new(Meters::new()) };
 
     let (connections, tasks) = (TaskTracker::new(), TaskTracker::new());
@@ -128,7 +146,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let router = http::router(Arc::clone(&service));
     let accepting = http::serve(listener, router, connections.clone(), stop_connections.clone());
     connections.spawn(accepting);
-    base.keep_house(config.tenants, &tasks, &stop_tasks);
+    base.keep_house(config.tenants.folder.is_some().then_some(keeper), &tasks, &stop_tasks);
     tracing::info!(%address, "listening");
     let (stop_connections, stop_tasks) = (stop_connections.drop_guard(), stop_tasks.drop_guard());
     let Base { log, pools, .. } = base;
@@ -180,7 +198,7 @@ impl Base {
     }
 
     /// Starts what is done at intervals.
-    fn keep_house(&self, config: TenantsConfig, tasks: &TaskTracker, stop: &CancellationToken) {
+    fn keep_house(&self, keeper: Option<Keeper>, tasks: &TaskTracker, stop: &CancellationToken) {
         let (meters, mut ticks) =
             (Arc::clone(&self.meters), Ticks::new(UPKEEP_INTERVAL, stop.clone()));
         tasks.spawn(async move {
@@ -188,10 +206,10 @@ impl Base {
                 meters.upkeep();
             }
         });
-        if config.folder.is_some() {
+        if let Some(keeper) = keeper {
             let (tenants, clock) = (Arc::clone(&self.tenants), self.clock.clone());
             let ticks = Ticks::new(TENANTS_INTERVAL, stop.clone());
-            tasks.spawn(tenants::follow(config, tenants, self.log(), clock, ticks));
+            tasks.spawn(tenants::follow(keeper, tenants, self.log(), clock, ticks));
         }
     }
 }

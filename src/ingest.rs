@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use ledger_domain::event::stripe::{StripeEventRecorded, Unread};
 use ledger_domain::event::{Event, IdReuseSeen, Metadata, Source};
 use ledger_domain::id::{EventId, EventKey, Tenant};
-use ledger_log::{AppendError, EventLog, Expected, NewEvent, Outcome};
+use ledger_log::{
+    AppendError, BODY_BYTES_MAX, DATA_BYTES_MAX, EventLog, Expected, NewEvent, Outcome,
+};
 use ledger_stripe::redact::{MetadataKeys, RedactError, redact};
 use ledger_stripe::signature::{SignatureError, verify};
 use ledger_stripe::translate::{Translated, translate};
@@ -91,7 +94,13 @@ impl Ingest {
         }
         let key = translated.key.clone();
         let content_hash = translated.content_hash;
-        let event = new_event(translated, redacted.to_bytes());
+        let mut event = new_event(translated, redacted.to_bytes());
+        if event.data.len() > DATA_BYTES_MAX {
+            self.meters.dead_letters.increment(1);
+            let bytes = event.data.len();
+            tracing::warn!(tenant = %to.tenant, %event_id, bytes, "a webhook is too large for the log");
+            event = without_object(event);
+        }
         match self.append(&to.tenant, event).await {
             Ok(Outcome::Appended { position, .. }) => {
                 self.meters.appended.increment(1);
@@ -140,6 +149,19 @@ impl Ingest {
     }
 }
 
+/// What is recorded of a webhook whose event breaks a limit of the log: that it came. To refuse it
+/// would lose it, since Stripe would send the same again and then give up.
+fn without_object(event: NewEvent) -> NewEvent {
+    let reason = Unread::Unusable("data.object (larger than the log takes)".into());
+    let recorded = Event::StripeEventRecorded(StripeEventRecorded { reason });
+    NewEvent {
+        event_type: recorded.type_name().into(),
+        schema_version: recorded.schema_version(),
+        data: recorded.to_data(),
+        ..event
+    }
+}
+
 fn new_event(translated: Translated, body: Vec<u8>) -> NewEvent {
     NewEvent {
         stream: translated.key.own_stream(),
@@ -151,7 +173,8 @@ fn new_event(translated: Translated, body: Vec<u8>) -> NewEvent {
         data: translated.event.to_data(),
         metadata: translated.metadata.to_bytes(),
         content_hash: translated.content_hash,
-        body: Some(body),
+        // A body that redaction made longer than the raw one may be is left out: the event stands.
+        body: (body.len() <= BODY_BYTES_MAX).then_some(body),
         text: None,
         usage: None,
     }

@@ -115,3 +115,23 @@ async fn nothing_is_stored_of_what_is_refused() {
     assert_eq!(sent(signed(NOW, "{}"), "{}".into()).await, "malformed_envelope");
     assert_eq!(desk.types().await, ["LogOpened"]);
 }
+
+#[tokio::test]
+async fn a_webhook_that_is_too_large_for_the_log_is_recorded_all_the_same() {
+    let desk = Desk::open().await;
+    let items: Vec<Value> = (0..38_000).map(|_| json!({ "id": "a", "price": "p" })).collect();
+    let large = json!({
+        "id": "evt_1", "object": "event", "type": "customer.subscription.updated",
+        "created": NOW - 5, "livemode": false,
+        "data": { "object": {
+            "id": "sub_1", "object": "subscription", "status": "active", "customer": "cus_1",
+            "items": { "object": "list", "data": items },
+        } },
+    });
+    assert!(large.to_string().len() < 1 << 20, "it is one that the endpoint takes");
+    let first = desk.deliver(&large).await.unwrap();
+    assert!(first.appended);
+    assert_eq!(desk.types().await, ["LogOpened", "StripeEventRecorded"]);
+    let again = desk.deliver(&large).await.unwrap();
+    assert_eq!(again, Receipt { appended: false, ..first });
+}

@@ -3,10 +3,11 @@
 //! Requests look a tenant up in a map that is replaced as a whole; a task reads the folders again
 //! every few seconds, so that a secret is rotated and a tenant is added without a restart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use ledger_domain::event::LogOpened;
 use ledger_domain::id::Tenant;
 use ledger_log::EventLog;
 use ledger_stripe::signature::SigningSecret;
@@ -15,7 +16,7 @@ use crate::app::StartError;
 use crate::clock::Clock;
 use crate::commands::catalog::{CatalogFile, Publication, PublishError, publish};
 use crate::commands::tenant;
-use crate::config::{TenantConfig, TenantsConfig};
+use crate::config::{TenantConfig, TenantFolders, TenantsConfig};
 use crate::errors::chain;
 use crate::ticks::Ticks;
 
@@ -62,29 +63,110 @@ impl Tenants {
 /// # Errors
 /// When `default` can't be served.
 pub(crate) async fn open_all(
-    config: &TenantsConfig,
+    config: TenantsConfig,
     log: &dyn EventLog,
     clock: &Clock,
-) -> Result<Tenants, StartError> {
-    let (configured, errors) = config.all();
-    for error in errors {
-        tracing::warn!(error = chain(&error), "a tenant is left out");
-    }
-    let mut ready = Vec::new();
-    for tenant in &configured {
-        match prepare(log, clock, tenant).await {
-            Ok(()) => ready.push(tenant),
-            Err(error) if tenant.tenant == config.default.tenant => return Err(error),
-            Err(error) => left_out(&tenant.tenant, &error),
-        }
-    }
+) -> Result<(Tenants, Keeper), StartError> {
+    let mut keeper = Keeper::new(config);
     let tenants = Tenants::default();
-    tenants.replace(ready);
-    Ok(tenants)
+    tenants.replace(&keeper.look(log, clock).await?);
+    Ok((tenants, keeper))
 }
 
-fn left_out(tenant: &Tenant, error: &StartError) {
-    tracing::warn!(%tenant, error = chain(error), "a tenant is left out");
+/// Serves tenants as their folders come, change and go.
+pub(crate) async fn follow(
+    mut keeper: Keeper,
+    tenants: Arc<Tenants>,
+    log: Arc<dyn EventLog>,
+    clock: Clock,
+    mut ticks: Ticks,
+) {
+    while ticks.next().await {
+        match keeper.look(&*log, &clock).await {
+            Ok(served) => tenants.replace(&served),
+            Err(error) => tracing::error!(error = chain(&error), "the tenants stay as they are"),
+        }
+    }
+}
+
+/// Looks after the tenants: reads their settings, opens their logs, tells what is wrong.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    folders: TenantFolders,
+    /// What the log of each was opened with.
+    opened: BTreeMap<Tenant, LogOpened>,
+    /// What was told of each folder that something is wrong with: it is told when it changes, not
+    /// at each look.
+    told: BTreeMap<String, String>,
+}
+
+impl Keeper {
+    fn new(config: TenantsConfig) -> Self {
+        let folders = TenantFolders::new(config);
+        Self { folders, opened: BTreeMap::new(), told: BTreeMap::new() }
+    }
+
+    /// Tells who can be served now.
+    async fn look(
+        &mut self,
+        log: &dyn EventLog,
+        clock: &Clock,
+    ) -> Result<Vec<TenantConfig>, StartError> {
+        let (configured, problems) = self.folders.read();
+        let mut wrong = BTreeMap::new();
+        for (folder, error) in problems {
+            let is_kept = configured.iter().any(|config| config.tenant.as_str() == folder);
+            let text = chain(&error);
+            if self.told.get(&folder) != Some(&text) {
+                let kept = if is_kept { "it is served as before" } else { "it is left out" };
+                tracing::warn!(folder, error = text, "the folder of tenants can't be used: {kept}");
+            }
+            wrong.insert(folder, text);
+        }
+        let mut served = Vec::new();
+        for config in configured {
+            match self.admit(log, clock, &config).await {
+                Ok(()) => served.push(config),
+                Err(error) if config.is_default() => return Err(error),
+                Err(error) => {
+                    let (tenant, text) = (config.tenant.to_string(), chain(&error));
+                    if self.told.get(&tenant) != Some(&text) {
+                        left_out(&tenant, &error, &text);
+                    }
+                    wrong.insert(tenant, text);
+                }
+            }
+        }
+        for folder in self.told.keys().filter(|folder| !wrong.contains_key(*folder)) {
+            tracing::info!(folder, "nothing is wrong with the folder any more");
+        }
+        self.told = wrong;
+        Ok(served)
+    }
+
+    async fn admit(
+        &mut self,
+        log: &dyn EventLog,
+        clock: &Clock,
+        config: &TenantConfig,
+    ) -> Result<(), StartError> {
+        match self.opened.get(&config.tenant) {
+            Some(opened) => compare(opened, config),
+            None => {
+                let opened = prepare(log, clock, config).await?;
+                self.opened.insert(config.tenant.clone(), opened);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn left_out(tenant: &str, error: &StartError, text: &str) {
+    if matches!(error, StartError::Contradiction { .. }) {
+        tracing::error!(tenant, error = text, "a tenant is left out");
+    } else {
+        tracing::warn!(tenant, error = text, "a tenant is left out");
+    }
 }
 
 /// Opens a tenant's log, and publishes its catalogue if it isn't the last one published.
@@ -92,61 +174,78 @@ async fn prepare(
     log: &dyn EventLog,
     clock: &Clock,
     config: &TenantConfig,
-) -> Result<(), StartError> {
+) -> Result<LogOpened, StartError> {
     let tenant = &config.tenant;
-    if config.secrets.signing.is_empty() {
-        tracing::warn!(%tenant, "no webhook can be verified: STRIPE_WEBHOOK_SECRET is not set");
-    }
     let catalog = |error: PublishError| StartError::Catalog(Box::new(error));
     // First the file: a log is not opened for a tenant that can't be served.
     let file = CatalogFile::of(config).map_err(catalog)?;
-    let unset: Vec<&str> =
-        file.parsed.unset_variables.iter().map(|unset| unset.variable.as_str()).collect();
-    if !unset.is_empty() {
-        let variables = unset.join(" ");
-        tracing::warn!(%tenant, variables, "some plans can't be bought: their prices are not set");
-    }
-    tenant::open(log, clock, config)
-        .await
-        .map_err(|source| StartError::Open { tenant: tenant.to_string(), source })?;
+    let opened = open(log, clock, config).await?;
+    compare(&opened, config)?;
     match publish(log, clock, tenant, &file, "ledger serve").await.map_err(catalog)? {
         Publication::Published(position) => {
             tracing::info!(%tenant, position, "a catalogue was published");
         }
         Publication::Unchanged(_) => {}
     }
-    Ok(())
+    if config.secrets.signing.is_empty() {
+        tracing::warn!(%tenant, "no webhook can be verified: STRIPE_WEBHOOK_SECRET is not set");
+    }
+    let unset: Vec<&str> =
+        file.parsed.unset_variables.iter().map(|unset| unset.variable.as_str()).collect();
+    if !unset.is_empty() {
+        let variables = unset.join(" ");
+        tracing::warn!(%tenant, variables, "some plans can't be bought: their prices are not set");
+    }
+    Ok(opened)
 }
 
-/// Serves tenants as their folders come, change and go.
-pub(crate) async fn follow(
-    config: TenantsConfig,
-    tenants: Arc<Tenants>,
-    log: Arc<dyn EventLog>,
-    clock: Clock,
-    mut ticks: Ticks,
-) {
-    let mut known = tenants.names();
-    let mut told = BTreeSet::new();
-    while ticks.next().await {
-        let (configured, errors) = config.all();
-        for error in errors {
-            tracing::debug!(%error, "a tenant is left out");
-        }
-        let mut served = Vec::new();
-        for tenant in configured {
-            if !known.contains(&tenant.tenant) {
-                if let Err(error) = prepare(&*log, &clock, &tenant).await {
-                    if told.insert(tenant.tenant.clone()) {
-                        left_out(&tenant.tenant, &error);
-                    }
-                    continue;
-                }
-                told.remove(&tenant.tenant);
-                known.push(tenant.tenant.clone());
-            }
-            served.push(tenant);
-        }
-        tenants.replace(&served);
+/// Opens a log with settings that somebody chose: they hold for good.
+async fn open(
+    log: &dyn EventLog,
+    clock: &Clock,
+    config: &TenantConfig,
+) -> Result<LogOpened, StartError> {
+    let tenant = &config.tenant;
+    let failed = |source| StartError::Open { tenant: tenant.to_string(), source };
+    let is_new = log.head(tenant).await.map_err(|error| failed(error.into()))?.is_none();
+    if is_new && !config.is_default() {
+        check_complete(config)?;
+    } else if is_new && !config.is_mode_told {
+        tracing::warn!(
+            %tenant,
+            "the log is opened in test mode, for good: neither STRIPE_LIVEMODE nor the prefix of \
+             STRIPE_SECRET_KEY tells the mode; for real money, start with STRIPE_LIVEMODE=true on \
+             another database"
+        );
     }
+    tenant::open(log, clock, config).await.map_err(|error| failed(error.into()))
 }
+
+/// A folder may be looked at while it is being written.
+fn check_complete(config: &TenantConfig) -> Result<(), StartError> {
+    let mut missing = Vec::new();
+    if config.secrets.signing.is_empty() {
+        missing.push("STRIPE_WEBHOOK_SECRET");
+    }
+    if !config.is_mode_told {
+        missing.push("STRIPE_LIVEMODE (or a STRIPE_SECRET_KEY whose prefix tells the mode)");
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(StartError::Incomplete {
+        tenant: config.tenant.to_string(),
+        missing: missing.join(" and "),
+    })
+}
+
+fn compare(opened: &LogOpened, config: &TenantConfig) -> Result<(), StartError> {
+    tenant::compare(opened, config).map_err(|error| StartError::Contradiction {
+        tenant: config.tenant.to_string(),
+        source: error.into(),
+    })
+}
+
+#[cfg(test)]
+#[path = "tenants_tests.rs"]
+mod tests;

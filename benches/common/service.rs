@@ -28,14 +28,19 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// When PostgreSQL isn't installed or doesn't start.
-pub(crate) fn durable_cluster() -> Result<Cluster> {
-    let cluster = Cluster::builder()
+pub(crate) fn durable_cluster(counts_statements: bool) -> Result<Cluster> {
+    let mut builder = Cluster::builder()
         .fsync(true)
         .setting("shared_buffers", "512MB")
         .setting("max_wal_size", "4GB")
-        .setting("min_wal_size", "1GB")
-        .start()
-        .context("no PostgreSQL for the bench")?;
+        .setting("min_wal_size", "1GB");
+    if counts_statements {
+        builder = builder.setting("shared_preload_libraries", "pg_stat_statements");
+    }
+    let cluster = builder.start().context("no PostgreSQL for the bench")?;
+    if counts_statements {
+        cluster.execute("postgres", "CREATE EXTENSION pg_stat_statements")?;
+    }
     cluster.execute("postgres", &format!("CREATE ROLE {LOGIN} LOGIN"))?;
     Ok(cluster)
 }

@@ -65,7 +65,7 @@ fn main() -> Result<()> {
         println!("a test has nothing to see here; run it with `cargo bench --bench startup`");
         return Ok(());
     }
-    let cluster = service::durable_cluster()?;
+    let cluster = service::durable_cluster(false)?;
     let database = migrated_database(&cluster)?;
     let idle = Duration::from_secs_f64(arguments.idle_seconds);
     // The very first start of all writes the log's first events.

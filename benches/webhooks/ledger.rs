@@ -60,6 +60,9 @@ pub(crate) fn measure(cluster: &Cluster, arguments: &Arguments) -> Result<Measur
     let requests = Rc::new(Requests::build(sequence(2, arguments.webhooks)));
     // The dirty pages that building left behind are nobody's in particular.
     cluster.execute(&database, "CHECKPOINT")?;
+    if arguments.statements {
+        cluster.execute("postgres", "SELECT pg_stat_statements_reset()")?;
+    }
     let full_watch = watch(LOOKS[0])?;
     let before = usage();
     let full = send(&requests, Pace::Full)?;
@@ -67,6 +70,9 @@ pub(crate) fn measure(cluster: &Cluster, arguments: &Arguments) -> Result<Measur
     let seen = full_watch.until(full.last_position())?;
     let visible = usage();
     let (resident_mib, resident_mib_max) = resident_mib(server.pid());
+    if arguments.statements {
+        print_statements(cluster)?;
+    }
     must_be_logged(cluster, &database, &full)?;
     let last_seen = seen.last().map_or(full.ended, |&(at, _)| at);
 
@@ -87,15 +93,15 @@ pub(crate) fn measure(cluster: &Cluster, arguments: &Arguments) -> Result<Measur
         durable_per_second: full.per_second(),
         answer: answer_times(&full),
         visible_per_second: per_second(full.acks.len(), last_seen - full.started),
-        share: acknowledged.since(before),
-        share_until_visible: visible.since(before),
+        share: acknowledged.since(before, full.acks.len()),
+        share_until_visible: visible.since(before, full.acks.len()),
         resident_mib,
         resident_mib_max,
         steady_per_second: steady.per_second(),
         steady_answer: answer_times(&steady),
         acknowledged_to_visible: lag(|ack| ack.received),
         sent_to_visible: lag(|ack| ack.sent),
-        steady_share: steady_after.since(steady_before),
+        steady_share: steady_after.since(steady_before, steady.acks.len()),
     };
     drop(server);
     cluster.drop_database(&database)?;
@@ -115,6 +121,17 @@ fn must_be_logged(cluster: &Cluster, database: &str, outcome: &Outcome) -> Resul
     let logged: usize = cluster.execute(database, &query)?.parse()?;
     let acknowledged = outcome.acks.len();
     ensure!(logged == acknowledged, "{acknowledged} were acknowledged and {logged} are logged");
+    Ok(())
+}
+
+/// What PostgreSQL was busy with, by its own account.
+fn print_statements(cluster: &Cluster) -> Result<()> {
+    let query = "SELECT format('%8s ms %7s calls %8s rows %9s us each  %s',
+            round(total_exec_time::numeric), calls, rows,
+            round((total_exec_time / calls * 1000)::numeric),
+            left(regexp_replace(query, '\\s+', ' ', 'g'), 100))
+        FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 25";
+    println!("{}", cluster.execute("postgres", query)?);
     Ok(())
 }
 

@@ -68,6 +68,9 @@ struct Arguments {
     /// Measure the ledger alone
     #[arg(long)]
     no_baselines: bool,
+    /// Tell which statements PostgreSQL was busy with at full speed; counting them costs a little
+    #[arg(long)]
+    statements: bool,
     /// Be the bare HTTP server that is a baseline, on this address
     #[arg(long, hide = true)]
     bare_server: Option<SocketAddr>,
@@ -86,7 +89,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let sync_engine = if arguments.no_baselines { None } else { SyncEngine::install()? };
-    let cluster = service::durable_cluster()?;
+    let cluster = service::durable_cluster(arguments.statements)?;
     let mut rounds = Vec::new();
     for number in 1..=arguments.rounds {
         println!("round {number} of {}", arguments.rounds);

@@ -22,6 +22,9 @@ pub(crate) struct Share {
     pub(crate) generator: f64,
     /// Everything else on the machine: a round with much of it says little.
     pub(crate) others: f64,
+    /// Microseconds of wall time per webhook. Times a share this is the processor time that one
+    /// webhook takes, which hardly depends on what else the machine does.
+    pub(crate) micros_each: f64,
 }
 
 impl Usage {
@@ -35,15 +38,19 @@ impl Usage {
         }
     }
 
-    /// What was used since then.
-    pub(crate) fn since(self, then: Self) -> Share {
-        let wall = (self.at - then.at).as_secs_f64();
-        let share = |now: Duration, then: Duration| now.saturating_sub(then).as_secs_f64() / wall;
+    /// What was used since then, while so many webhooks were taken in.
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53")]
+    pub(crate) fn since(self, then: Self, webhooks: usize) -> Share {
+        let wall = self.at - then.at;
+        let share = |now: Duration, then: Duration| {
+            now.saturating_sub(then).as_secs_f64() / wall.as_secs_f64()
+        };
         let service = share(self.service, then.service);
         let postgres = share(self.postgres, then.postgres);
         let generator = share(self.generator, then.generator);
         let machine = share(self.machine, then.machine);
         let others = (machine - service - postgres - generator).max(0.0);
-        Share { service, postgres, generator, others }
+        let micros_each = wall.as_secs_f64() * 1e6 / webhooks as f64;
+        Share { service, postgres, generator, others, micros_each }
     }
 }

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `rm_subscriptions` | subscriptions, payments, their history, customers' links | customer |
 //! | `rm_grants` | trainers, what administrators gave and did | trainer |
-//! | `rm_usage` | usage by window | trainer, from the log's entries |
+//! | `rm_usage` | usage by day and of all time | nobody: it only adds up |
 //! | `rm_catalog` | catalogues, enforcement, prices and products, whose log it is | tenant |
 //!
 //! **One runner feeds all of them** ([`Runner`]): it reads a page of the log once, decodes it once,
@@ -16,8 +16,10 @@
 //! per read model in one transaction. A reader therefore never sees a page half applied, nor two
 //! read models of different positions; the price is that they advance together. They are rebuilt
 //! apart all the same: each has its own schema and checkpoint, and a runner can be told which ones
-//! it writes. `rm_usage` depends on the windows that the other three make, so it is computed from
-//! them as they stand within the same transaction.
+//! it writes.
+//!
+//! Rows depend on facts and never on the clock. Which window usage counts in follows what a trainer
+//! holds when somebody asks, so usage is kept by day, and a reader sums the days of its window.
 //!
 //! Everything that a row holds, positions apart, depends on the set of facts alone and not on the
 //! order in which they arrived. A fact that names no customer waits ([`runner`]) until another one

@@ -12,7 +12,7 @@ pub enum ReadModel {
     Subscriptions,
     /// Trainers, and what administrators gave and did.
     Grants,
-    /// Usage by window.
+    /// Usage by day, and of all time.
     Usage,
     /// Catalogues, enforcement, prices and products.
     Catalog,

@@ -33,10 +33,12 @@ impl Serve {
     }
 }
 
-/// A mistake in the catalogue is found here, too.
+/// A mistake in the catalogue is found here, too, and settings that contradict the log.
 pub(super) fn failure(error: StartError) -> Failure {
     match error {
-        StartError::Catalog(_) | StartError::Config(_) => Failure::usage(error),
+        StartError::Catalog(_) | StartError::Config(_) | StartError::Contradiction { .. } => {
+            Failure::usage(error)
+        }
         _ => Failure::unavailable(error),
     }
 }

@@ -9,6 +9,7 @@ mod tenants;
 
 pub use environment::{DEV_FILE, Environment};
 pub use secret::{DEVELOPMENT_PREFIXES, Secret};
+pub(crate) use tenants::TenantFolders;
 pub use tenants::{CATALOG_DEFAULT, DEFAULT_TENANT, TenantConfig, TenantSecrets, TenantsConfig};
 
 use std::fmt;

@@ -5,6 +5,7 @@
 //! with the setting's name.
 
 use std::collections::BTreeMap;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ pub struct TenantConfig {
     pub secrets: TenantSecrets,
     /// Whether its log is about real money.
     pub livemode: bool,
+    /// Whether a setting told so; otherwise `livemode` is the default.
+    pub is_mode_told: bool,
     /// The Stripe account whose events belong to it; none = events carry no account.
     pub account: Option<StripeId>,
     /// Its catalogue's file (`LEDGER_CATALOG`).
@@ -97,14 +100,8 @@ impl TenantsConfig {
     /// A folder that can't be used is told of, and does not keep the others from working.
     #[must_use]
     pub fn all(&self) -> (Vec<TenantConfig>, Vec<ConfigError>) {
-        let (mut tenants, mut errors) = (vec![self.default.clone()], Vec::new());
-        for folder in self.folder.iter().flat_map(|folder| subfolders(folder)) {
-            match self.read_folder(&folder) {
-                Ok(tenant) => tenants.push(tenant),
-                Err(error) => errors.push(error),
-            }
-        }
-        (tenants, errors)
+        let (tenants, problems) = TenantFolders::new(self.clone()).read();
+        (tenants, problems.into_values().collect())
     }
 
     fn read_folder(&self, folder: &Path) -> Result<TenantConfig, ConfigError> {
@@ -118,7 +115,7 @@ impl TenantsConfig {
                 .into()));
         }
         let mut environment = Environment::default();
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        for entry in entries(folder)? {
             let setting = entry.file_name().into_string().unwrap_or_default();
             if TENANT_SETTINGS.contains(&setting.as_str()) || setting.starts_with("STRIPE_PRICE_") {
                 environment = environment.with(&setting, &read_setting(&setting, &entry.path())?);
@@ -133,7 +130,63 @@ impl TenantsConfig {
     }
 }
 
+/// The folders of tenants, read again and again.
+#[derive(Debug)]
+pub(crate) struct TenantFolders {
+    config: TenantsConfig,
+    /// What each folder said when it could last be read. A tenant goes when its folder goes, not
+    /// when reading fails.
+    last: BTreeMap<Tenant, TenantConfig>,
+}
+
+impl TenantFolders {
+    pub(crate) const fn new(config: TenantsConfig) -> Self {
+        Self { config, last: BTreeMap::new() }
+    }
+
+    /// Every tenant, `default` first; and what is wrong, by the name of the folder. A tenant whose
+    /// folder can't be read stays as it was, if it was ever read.
+    pub(crate) fn read(&mut self) -> (Vec<TenantConfig>, BTreeMap<String, ConfigError>) {
+        let mut problems = BTreeMap::new();
+        if let Some(folder) = &self.config.folder {
+            match subfolders(folder) {
+                Ok(folders) => self.last = self.read_all(&folders, &mut problems),
+                Err(error) => drop(problems.insert(folder.display().to_string(), error)),
+            }
+        }
+        let mut tenants = vec![self.config.default.clone()];
+        tenants.extend(self.last.values().cloned());
+        (tenants, problems)
+    }
+
+    fn read_all(
+        &self,
+        folders: &[PathBuf],
+        problems: &mut BTreeMap<String, ConfigError>,
+    ) -> BTreeMap<Tenant, TenantConfig> {
+        let mut tenants = BTreeMap::new();
+        for folder in folders {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let config = self.config.read_folder(folder).or_else(|error| {
+                let last = self.last.get(name.as_str()).cloned();
+                problems.insert(name, error);
+                last.ok_or(())
+            });
+            if let Ok(config) = config {
+                tenants.insert(config.tenant.clone(), config);
+            }
+        }
+        tenants
+    }
+}
+
 impl TenantConfig {
+    /// Whether it is the tenant that the environment describes.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.tenant.as_str() == DEFAULT_TENANT
+    }
+
     /// Reads one tenant's settings.
     ///
     /// # Errors
@@ -147,11 +200,13 @@ impl TenantConfig {
             })?,
             None => Vec::new(),
         };
+        let livemode = livemode(environment)?;
         let account = environment.get("STRIPE_ACCOUNT").map(StripeId::try_new).transpose();
         Ok(Self {
             tenant,
             secrets: TenantSecrets { webhook, signing: signing.into() },
-            livemode: livemode(environment)?,
+            livemode: livemode.unwrap_or(false),
+            is_mode_told: livemode.is_some(),
             account: account.map_err(|e| ConfigError::bad("STRIPE_ACCOUNT", e.to_string()))?,
             catalog: environment.path("LEDGER_CATALOG").unwrap_or_else(|| CATALOG_DEFAULT.into()),
             prices: environment
@@ -162,29 +217,50 @@ impl TenantConfig {
     }
 }
 
-/// As said, else by the prefix of the API key, else test mode.
-fn livemode(environment: &Environment) -> Result<bool, ConfigError> {
+/// As said, else by the prefix of the API key; none if neither tells.
+fn livemode(environment: &Environment) -> Result<Option<bool>, ConfigError> {
     match environment.get("STRIPE_LIVEMODE") {
-        Some("true" | "1") => Ok(true),
-        Some("false" | "0") => Ok(false),
+        Some("true" | "1") => Ok(Some(true)),
+        Some("false" | "0") => Ok(Some(false)),
         Some(_) => Err(ConfigError::bad("STRIPE_LIVEMODE", "it must be true or false")),
-        None => Ok(environment
-            .get("STRIPE_SECRET_KEY")
-            .is_some_and(|key| key.starts_with("sk_live_") || key.starts_with("rk_live_"))),
+        None => Ok(environment.get("STRIPE_SECRET_KEY").and_then(mode_of_key)),
+    }
+}
+
+fn mode_of_key(key: &str) -> Option<bool> {
+    let (_, rest) = key.split_once('_').filter(|(kind, _)| ["sk", "rk"].contains(kind))?;
+    match rest.split_once('_')?.0 {
+        "live" => Some(true),
+        "test" => Some(false),
+        _ => None,
     }
 }
 
 /// The folders in a folder, by name; hidden ones (as orchestrators make) are left out.
-fn subfolders(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
+fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let paths = entries(folder)?.into_iter().map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = paths
         .filter(|path| !path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')))
-        .take(TENANTS_MAX)
+        .filter(|path| match path.metadata() {
+            Ok(found) => found.is_dir(),
+            // Whatever it is, it's there: reading it tells what is wrong.
+            Err(_) => path.symlink_metadata().is_ok(),
+        })
         .collect();
     folders.sort();
-    folders
+    folders.truncate(TENANTS_MAX);
+    Ok(folders)
+}
+
+/// Everything in a folder, or an error: a part of it would look like settings that were removed.
+fn entries(folder: &Path) -> Result<Vec<DirEntry>, ConfigError> {
+    let read = std::fs::read_dir(folder).and_then(Iterator::collect);
+    read.map_err(|source| ConfigError::File {
+        setting: "LEDGER_TENANT_SECRETS_DIR".into(),
+        path: folder.into(),
+        hint: "it must be a folder that the service's user can read",
+        source,
+    })
 }
 
 fn read_setting(setting: &str, path: &Path) -> Result<String, ConfigError> {

@@ -57,6 +57,9 @@ impl Chosen {
         chosen.set("DATABASE_URL", "postgres:///");
         chosen.set_default("LEDGER_JWT_SECRET", || format!("dev_{}", secret()));
         chosen.set_default("STRIPE_WEBHOOK_SECRET", || format!("whsec_dev_{}", secret()));
+        if chosen.get("STRIPE_SECRET_KEY").is_empty() {
+            chosen.set_default("STRIPE_LIVEMODE", || "false".into());
+        }
         if request.sample {
             // A sample that is played again tells the same story, so that it changes nothing.
             chosen.set_default("LEDGER_SAMPLE_UNTIL", || Clock::system().now().unix().to_string());

@@ -16,6 +16,7 @@ async fn two_tenants(folder: &Path) -> (TestApp, i64, i64) {
     let acme = folder.join("acme");
     fs::create_dir(&acme).unwrap();
     fs::write(acme.join("STRIPE_WEBHOOK_SECRET"), ACME_SECRET).unwrap();
+    fs::write(acme.join("STRIPE_LIVEMODE"), "false").unwrap();
     for (name, price) in [
         ("STRIPE_PRICE_TIER_STARTER", "price_starter_month"),
         ("STRIPE_PRICE_TIER_PROFESSIONAL", "price_professional_month"),
@@ -104,6 +105,13 @@ async fn tenants_come_and_secrets_change_while_it_runs() {
     let late = folder.path().join("late");
     fs::create_dir(&late).unwrap();
     fs::write(late.join("STRIPE_WEBHOOK_SECRET"), "whsec_e2e_late_1").unwrap();
+    eventually("what is missing is told", || async {
+        app.output().text().contains("lacks STRIPE_LIVEMODE").then_some(())
+    })
+    .await;
+    let opened = "SELECT count(*) FROM event WHERE tenant = 'late'";
+    assert_eq!(app.database.number(opened).await, 0, "a half-written folder opens no log");
+    fs::write(late.join("STRIPE_LIVEMODE"), "false").unwrap();
     fs::write(folder.path().join("acme/STRIPE_WEBHOOK_SECRET"), "whsec_e2e_acme_new").unwrap();
     for (tenant, secret) in [("late", "whsec_e2e_late_1"), ("acme", "whsec_e2e_acme_new")] {
         let stripe = app.stripe_of(tenant, secret);

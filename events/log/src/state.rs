@@ -339,4 +339,18 @@ mod tests {
         assert!(recent.peek(&2).is_none(), "two generations unused");
         assert!(recent.peek(&1).is_some(), "used in between");
     }
+
+    #[test]
+    fn a_newer_value_is_never_replaced_by_an_older_generations() {
+        let mut recent = Recent::new(2);
+        recent.insert(1, 10);
+        recent.insert(2, 20);
+        // The generation is full: what follows opens a new one, beside which 10 still stands.
+        recent.insert(1, 11);
+        for other in 3..9 {
+            assert_eq!(recent.peek(&1), Some(&11));
+            assert_eq!(recent.get(&1).copied(), Some(11));
+            recent.insert(other, 0);
+        }
+    }
 }

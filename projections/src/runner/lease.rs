@@ -97,14 +97,16 @@ impl Runner {
         }
     }
 
-    /// A transaction on the versions that this runner writes. It need not be durable at once: a
-    /// crash of the server takes rows and checkpoint back together, and the log has the rest.
+    /// A transaction on the versions that this runner writes. What serves is durable before anybody
+    /// is told its position, else a crash of the server could take back what a reader waited for.
+    /// What is built beside need not be: rows and checkpoint go together, and the log has the rest.
     pub(super) async fn begin(&self) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
         let path = self.config.schemas.search_path();
         // Every statement finds its rows by key. A plan that was made while a table was empty, and
         // would read all of it, would be kept for long.
+        let durable = if self.config.schemas == crate::Schemas::LIVE { "on" } else { "off" };
         let begin = format!(
-            "BEGIN; SET LOCAL search_path = {path}; SET LOCAL synchronous_commit = off; \
+            "BEGIN; SET LOCAL search_path = {path}; SET LOCAL synchronous_commit = {durable}; \
              SET LOCAL enable_seqscan = off"
         );
         self.pool.begin_with(sqlx::AssertSqlSafe(begin)).await

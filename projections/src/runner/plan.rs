@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use ledger_domain::account::{LogIdentity, Route, UnitKey, route};
-use ledger_domain::event::Entry;
+use ledger_domain::event::stripe::Unread;
+use ledger_domain::event::{Entry, Event};
 use ledger_domain::id::{StripeId, Tenant};
 use ledger_log::EventLog;
 use sqlx::PgConnection;
@@ -15,7 +16,7 @@ use super::trouble::Trouble;
 use crate::ReadModel;
 use crate::control::{ParkColumns, ParkRow, ParkedEventColumns, ParkedEventRow};
 use crate::rows::key_text;
-use crate::subscriptions::{WaitingColumns, WaitingRow, store};
+use crate::subscriptions::{DeadLetterRow, Noted, WaitingColumns, WaitingRow, store};
 
 /// What a plan is made from.
 pub(super) struct Known<'a> {
@@ -38,8 +39,8 @@ pub(super) struct Plan {
     pub(super) units: HashMap<UnitKey, Vec<Entry>>,
     /// Facts about usage, in the order of the log.
     pub(super) usage: Vec<Entry>,
-    /// Facts of another mode or account.
-    pub(super) foreign: Vec<String>,
+    /// Events that belong to no unit.
+    pub(super) noted: Noted,
     pub(super) ties: PageTies,
     /// Facts that begin to wait.
     pub(super) waits: WaitingColumns,
@@ -108,10 +109,21 @@ impl Plan {
             Route::Customer { customer: None, ties, waits_for } => {
                 return Some(Pending { entry, ties, waits_for, is_stored: false });
             }
-            Route::Foreign => self.foreign.push(key_text(&entry.key)),
-            Route::Nowhere => {}
+            Route::Foreign => self.noted.foreign.push(key_text(&entry.key)),
+            Route::Nowhere => self.note(&entry),
         }
         None
+    }
+
+    /// Remembers a webhook that could not be read.
+    fn note(&mut self, entry: &Entry) {
+        if let Event::StripeEventRecorded(event) = &entry.event
+            && let Unread::Unusable(lacks) = &event.reason
+        {
+            let (event_id, position) = (key_text(&entry.key), entry.position);
+            let lacks = lacks.as_ref().to_owned();
+            self.noted.dead_letters.push(DeadLetterRow { event_id, position, lacks });
+        }
     }
 
     fn tie(

@@ -162,7 +162,7 @@ impl<'a> Session<'a> {
             let (model, name) = (model_of(&unit.key), unit.key.to_string());
             plan.park(&known, model, name, &unit.reason, unit.positions);
         }
-        for (unit, reason) in write(&mut tx, self.tenant, &mut folded, &plan.foreign).await? {
+        for (unit, reason) in write(&mut tx, self.tenant, &mut folded, &plan.noted).await? {
             plan.park(&known, model_of(&unit.key), unit.name, &reason, unit.positions);
         }
         if let Some((unit, positions)) =

@@ -111,7 +111,7 @@ impl Units {
                 Err(reason) => failed.push(Failed { key, reason, positions }),
             }
         }
-        // The order of rows in a statement is that of names, so that two writers never deadlock.
+        // The same page gives the same statements, so that a refusal can be searched for.
         folded.sort_by(|a, b| a.name.cmp(&b.name));
         Ok((folded, failed))
     }

@@ -5,6 +5,7 @@ use ledger_domain::id::Tenant;
 use sqlx::{Connection, PgConnection};
 
 use super::units::{Changes, Folded};
+use crate::subscriptions::Noted;
 use crate::{catalog, grants, subscriptions};
 
 /// Writes the rows of all units but those that the database refuses, and hands these back with
@@ -16,11 +17,11 @@ pub(super) async fn write(
     conn: &mut PgConnection,
     tenant: &Tenant,
     folded: &mut Vec<Folded>,
-    foreign: &[String],
+    noted: &Noted,
 ) -> sqlx::Result<Vec<(Folded, String)>> {
     let mut refused = Vec::new();
     loop {
-        let error = match attempt(conn, tenant, folded, foreign, Outcome::Keep).await {
+        let error = match attempt(conn, tenant, folded, noted, Outcome::Keep).await {
             Ok(()) => return Ok(refused),
             Err(error) => error,
         };
@@ -50,7 +51,7 @@ async fn find(
     let (mut good, mut bad, mut reason) = (0, folded.len(), None);
     while bad - good > 1 || reason.is_none() {
         let middle = if bad - good > 1 { good.midpoint(bad) } else { bad };
-        match attempt(conn, tenant, &folded[..middle], &[], Outcome::Undo).await {
+        match attempt(conn, tenant, &folded[..middle], &Noted::default(), Outcome::Undo).await {
             Ok(()) if middle == bad => return Ok(None),
             Ok(()) => good = middle,
             Err(error) if is_refusal(&error) => {
@@ -68,11 +69,11 @@ async fn attempt(
     conn: &mut PgConnection,
     tenant: &Tenant,
     folded: &[Folded],
-    foreign: &[String],
+    noted: &Noted,
     outcome: Outcome,
 ) -> sqlx::Result<()> {
     let mut savepoint = conn.begin().await?;
-    match write_all(&mut savepoint, tenant, folded, foreign).await {
+    match write_all(&mut savepoint, tenant, folded, noted).await {
         Ok(()) if outcome == Outcome::Keep => savepoint.commit().await,
         Ok(()) => savepoint.rollback().await,
         Err(error) => {
@@ -86,7 +87,7 @@ async fn write_all(
     conn: &mut PgConnection,
     tenant: &Tenant,
     folded: &[Folded],
-    foreign: &[String],
+    noted: &Noted,
 ) -> sqlx::Result<()> {
     let mut subscriptions = subscriptions::Batch::default();
     let mut grants = grants::Batch::default();
@@ -101,9 +102,7 @@ async fn write_all(
             (_, Changes::Customer(_)) => unreachable!("a customer's changes have its key"),
         }
     }
-    for event_id in foreign {
-        subscriptions.add_foreign(event_id.clone());
-    }
+    subscriptions.add_noted(noted);
     subscriptions::store::write(conn, tenant, subscriptions).await?;
     grants::store::write(conn, tenant, grants).await?;
     catalog::store::write(conn, tenant, catalog).await

@@ -18,6 +18,24 @@ pub(crate) use store::Batch;
 pub(crate) const SCHEMA: &str = include_str!("schema.sql");
 
 table_rows! {
+    /// A webhook that could not be read.
+    DeadLetterRow, DeadLetterColumns {
+        event_id: String,
+        position: i64,
+        lacks: String,
+    }
+}
+
+/// Events of a page that belong to no unit, and that somebody should know of all the same.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    /// Events of another mode or account than the log's.
+    pub(crate) foreign: Vec<String>,
+    /// Webhooks that could not be read.
+    pub(crate) dead_letters: Vec<DeadLetterRow>,
+}
+
+table_rows! {
     /// How many rows a list has now; what lies beyond is to go.
     CountRow, CountColumns {
         subject: String,
@@ -95,15 +113,19 @@ impl Batch {
         }
     }
 
-    /// Adds an event of another mode or account than the log's.
-    pub(crate) fn add_foreign(&mut self, event_id: String) {
-        self.anomalies.push(AnomalyRow {
+    /// Adds what was noted of events that belong to no unit.
+    pub(crate) fn add_noted(&mut self, noted: &Noted) {
+        for row in &noted.dead_letters {
+            self.dead_letters.push(row.clone());
+        }
+        let foreign = noted.foreign.iter().map(|event_id| AnomalyRow {
             customer_id: String::new(),
             subject: "event".into(),
             kind: "foreign".into(),
-            event_id,
+            event_id: event_id.clone(),
             previous_event_id: None,
         });
+        foreign.for_each(|row| self.anomalies.push(row));
     }
 
     fn look_at(&mut self, customer: &str, subject: &str, anomalies: &[OrderAnomaly]) {

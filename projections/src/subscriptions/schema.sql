@@ -151,6 +151,16 @@ CREATE TABLE anomaly (
     previous_event_id text COLLATE "C",
     CONSTRAINT anomaly_pkey PRIMARY KEY (tenant, customer_id, subject, kind, event_id)
 );
+CREATE TABLE dead_letter (
+    tenant   text COLLATE "C" NOT NULL,
+    event_id text COLLATE "C" NOT NULL,
+    position bigint           NOT NULL,
+    lacks    text             NOT NULL,
+    CONSTRAINT dead_letter_pkey PRIMARY KEY (tenant, event_id)
+);
+COMMENT ON TABLE dead_letter IS 'webhooks of a known type whose object could not be read; their redacted bodies are kept, so that a later translator can';
+COMMENT ON COLUMN dead_letter.lacks IS 'the path in the body of what is missing or not as it should be';
+
 COMMENT ON TABLE anomaly IS 'what a person should look at, recomputed from all facts of its subject; customer_id is empty for events of another mode or account';
 
 DO $$
@@ -159,7 +169,7 @@ DECLARE
 BEGIN
     FOREACH name IN ARRAY ARRAY['trainer_subscriptions', 'subscription_items', 'tier_history',
         'payment_logs', 'customer_link', 'unit_part', 'object_customer', 'waiting_fact',
-        'anomaly']
+        'anomaly', 'dead_letter']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
@@ -176,10 +186,13 @@ BEGIN
             USING (tenant = (SELECT public.current_tenant()))', name);
         EXECUTE format('GRANT SELECT ON %I TO ledger_api, ledger_auditor', name);
     END LOOP;
-    CREATE POLICY api ON anomaly FOR SELECT TO ledger_api USING (
-        tenant = (SELECT public.current_tenant())
-        AND (SELECT public.current_user_id()) = '*');
-    CREATE POLICY auditor ON anomaly FOR SELECT TO ledger_auditor
-        USING (tenant = (SELECT public.current_tenant()));
-    GRANT SELECT ON anomaly TO ledger_api, ledger_auditor;
+    FOREACH name IN ARRAY ARRAY['anomaly', 'dead_letter']
+    LOOP
+        EXECUTE format($policy$CREATE POLICY api ON %I FOR SELECT TO ledger_api USING (
+            tenant = (SELECT public.current_tenant())
+            AND (SELECT public.current_user_id()) = '*')$policy$, name);
+        EXECUTE format('CREATE POLICY auditor ON %I FOR SELECT TO ledger_auditor
+            USING (tenant = (SELECT public.current_tenant()))', name);
+        EXECUTE format('GRANT SELECT ON %I TO ledger_api, ledger_auditor', name);
+    END LOOP;
 END $$;

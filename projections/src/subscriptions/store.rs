@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::payments::{LinkColumns, PaymentColumns, PaymentRow};
 use super::rows::{ItemColumns, ItemRow, SubscriptionColumns, SubscriptionRow};
-use super::{AnomalyColumns, TieColumns, TieRow, WaitingColumns};
+use super::{AnomalyColumns, DeadLetterColumns, TieColumns, TieRow, WaitingColumns};
 use crate::QueryError;
 use crate::history::{ChangeColumns, ChangeRow};
 use crate::rows::{PartColumns, PartRow};
@@ -28,6 +28,7 @@ pub(crate) struct Batch {
     /// Whose anomalies are replaced.
     pub(crate) looked_at: super::SubjectColumns,
     pub(crate) anomalies: AnomalyColumns,
+    pub(crate) dead_letters: DeadLetterColumns,
 }
 
 /// Writes a page's changes.
@@ -50,6 +51,7 @@ pub(crate) async fn write(
     batch.links.run(conn, tenant, UPSERT_LINKS).await?;
     batch.looked_at.run(conn, tenant, DELETE_ANOMALIES).await?;
     batch.anomalies.run(conn, tenant, INSERT_ANOMALIES).await?;
+    batch.dead_letters.run(conn, tenant, INSERT_DEAD_LETTERS).await?;
     Ok(())
 }
 
@@ -100,6 +102,11 @@ const DELETE_ANOMALIES: &str = "
 const INSERT_ANOMALIES: &str = "
     INSERT INTO anomaly (tenant, customer_id, subject, kind, event_id, previous_event_id)
     SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    ON CONFLICT DO NOTHING";
+
+const INSERT_DEAD_LETTERS: &str = "
+    INSERT INTO dead_letter (tenant, event_id, position, lacks)
+    SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::text[])
     ON CONFLICT DO NOTHING";
 
 /// The stored state of units, all parts of each.

@@ -2,7 +2,8 @@
 
 use ledger_log::EventLog;
 use ledger_projections::{ReadModel, Schemas, Version, create};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::given::{self, DAY_0};
 use crate::world::{World, trainer};
@@ -80,7 +81,8 @@ async fn without_a_tenant_there_is_nothing_and_a_connection_carries_nothing_over
     let (world, tables) = filled().await;
     let path = format!("SET search_path = {}", Schemas::LIVE.search_path());
     for pool in [&world.pools.api, &world.pools.auditor] {
-        let one = PgPool::connect_lazy_with(pool.connect_options().as_ref().clone());
+        let options = pool.connect_options().as_ref().clone();
+        let one = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
         let mut conn = one.acquire().await.unwrap();
         sqlx::query(AssertSqlSafe(path.clone())).execute(&mut *conn).await.unwrap();
         assert_eq!(seen(&mut conn, &tables).await, []);
@@ -88,8 +90,12 @@ async fn without_a_tenant_there_is_nothing_and_a_connection_carries_nothing_over
         let tenant = "default".parse().unwrap();
         let mut reader = ledger_projections::as_reader(&one, &tenant, None).await.unwrap();
         assert_ne!(seen(reader.connection(), &tables).await, []);
+        reader.finish().await.unwrap();
+        let mut conn = one.acquire().await.unwrap();
+        assert_eq!(seen(&mut conn, &tables).await, []);
+        drop(conn);
         // Dropped in the middle, as a request that is cancelled.
-        drop(reader);
+        drop(ledger_projections::as_reader(&one, &tenant, None).await.unwrap());
         let mut conn = one.acquire().await.unwrap();
         assert_eq!(seen(&mut conn, &tables).await, []);
     }

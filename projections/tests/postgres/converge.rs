@@ -4,7 +4,7 @@ use ledger_log::{EventLog, NewEvent};
 use ledger_projections::Config;
 use proptest::prelude::*;
 
-use crate::given;
+use crate::given::{self, DAY_0};
 use crate::world::{World, catch_up, config};
 
 /// Orders of a month's webhooks, some of them twice, and how they are cut into pages.
@@ -56,4 +56,50 @@ fn a_link_that_comes_last_reaches_everything_before_it() {
     let straight = runtime.block_on(rows_of(&world, "first", given::month(), config("test")));
     let page = Config { page_events_max: 1, ..config("test") };
     assert_eq!(runtime.block_on(rows_of(&world, "last", late, page)), straight);
+}
+
+/// Facts after which there is less to show than before: an end that is told late takes back what
+/// came after it, and an item is sold no longer.
+fn shrinking() -> Vec<NewEvent> {
+    let sold_at = |prices: &[&str], status: &str| {
+        let mut object = given::snapshot("sub_1", "cus_1", status, DAY_0);
+        let item = |price: &&str| {
+            let mut item = object["items"]["data"][0].clone();
+            item["price"]["id"] = (*price).into();
+            item
+        };
+        object["items"]["data"] = prices.iter().map(item).collect();
+        object
+    };
+    let changed = |n: i64, prices: &[&str]| {
+        let id = format!("evt_{n}");
+        given::subscription(&id, DAY_0 + n, "updated", sold_at(prices, "active"))
+    };
+    vec![
+        given::linked("l0", 0, "cus_1", "t1"),
+        given::subscription("evt_0", DAY_0, "created", sold_at(&["a"], "active")),
+        changed(10, &["b"]),
+        changed(11, &["c", "d"]),
+        changed(12, &["e", "f", "g"]),
+        given::subscription("evt_9", DAY_0 + 9, "deleted", sold_at(&["a"], "canceled")),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_shown_no_longer_goes_from_the_tables() {
+    let world = World::new();
+    let page = || Config { page_events_max: 1, ..config("test") };
+    let mut in_time = shrinking();
+    in_time.swap(2, 5);
+    let straight = rows_of(&world, "straight", in_time, page()).await;
+    assert!(straight.contains("cancelled") && !straight.contains("plan_changed"), "{straight}");
+    assert_eq!(rows_of(&world, "late", shrinking(), page()).await, straight);
+
+    // With nothing remembered from the fact before.
+    let tenant = world.open("forgetful").await;
+    for fact in shrinking() {
+        world.log.append(&tenant, vec![fact]).await.unwrap();
+        world.project(&tenant).await;
+    }
+    assert_eq!(world.rows(&tenant), straight);
 }

@@ -48,6 +48,40 @@ async fn a_crash_at_any_time_leaves_rows_and_checkpoint_agreeing() {
     assert_eq!(world.rows(&tenant), expected);
 }
 
+/// Breaks every page at its very end, the first time: by an error, or by the end of the connection.
+const BREAK: &str = "
+    CREATE SEQUENCE tries;
+    CREATE FUNCTION break_down() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN
+        -- Four read models make four rows; a sequence remembers what is rolled back.
+        IF NEW.position > OLD.position AND NEW.read_model = 'rm_usage' THEN
+            CASE nextval('public.tries') % 4
+                WHEN 1 THEN RAISE EXCEPTION 'broken';
+                WHEN 3 THEN PERFORM pg_terminate_backend(pg_backend_pid());
+                ELSE NULL;
+            END CASE;
+        END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER break_down BEFORE UPDATE ON projection.checkpoint
+        FOR EACH ROW EXECUTE FUNCTION break_down();";
+
+#[tokio::test]
+async fn a_page_that_breaks_at_its_end_leaves_nothing_behind() {
+    let world = World::new();
+    let straight = world.open("straight").await;
+    world.log.append(&straight, facts()).await.unwrap();
+    world.project(&straight).await;
+    let tenant = world.open("default").await;
+    world.log.append(&tenant, facts()).await.unwrap();
+    world.sql(BREAK);
+    let small = Config { page_events_max: 4, ..config("test") };
+    catch_up(&world.runner(small), &*world.log, &tenant).await.unwrap();
+    assert_eq!(world.rows(&tenant), world.rows(&straight));
+    let tries: i64 = world.sql("SELECT last_value FROM tries").parse().unwrap();
+    assert!(tries >= 12, "every page was tried twice: {tries}");
+}
+
 #[tokio::test]
 async fn what_is_appended_is_soon_to_be_read_everywhere() {
     let world = World::new();

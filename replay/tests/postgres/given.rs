@@ -190,6 +190,8 @@ fn tenant() -> Vec<NewEvent> {
 pub(crate) fn busy(customers: usize, seed: u64) -> Vec<NewEvent> {
     let mut dice = Dice(seed);
     let mut webhooks: Vec<_> = (0..customers).flat_map(customer).collect();
+    let unreadable = json!({"reason": {"unusable": "data.object.id"}});
+    webhooks.push(webhook("evt_dead", DAY_0, "StripeEventRecorded", &unreadable));
     for i in (1..webhooks.len()).rev() {
         webhooks.swap(i, dice.below(i + 1));
     }

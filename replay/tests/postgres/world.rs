@@ -22,7 +22,7 @@ use crate::given;
 const LOGIN: &str = "ledger_service";
 
 /// How long anything may take before a test gives up on it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A database of its own, with the log of one tenant.
 pub(crate) struct World {

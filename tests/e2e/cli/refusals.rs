@@ -1,6 +1,6 @@
 //! When `ledger serve` doesn't start, and what it says then.
 
-use crate::harness::{Database, Finished, JWT_SECRET, Settings, run};
+use crate::harness::{Database, Finished, JWT_SECRET, Settings, TestApp, run};
 
 async fn refused(settings: Settings, code: i32) -> Finished {
     let refused = run(&settings, &["serve"]).await;
@@ -54,4 +54,20 @@ async fn a_broken_catalogue_is_not_served() {
         .with("LEDGER_CATALOG", file.to_str().unwrap());
     let told = refused(settings, 2).await.stderr;
     assert!(told.contains("line 1"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_mode_or_account_than_the_logs_is_refused() {
+    let mut app = TestApp::start().await;
+    assert!(app.output().text().contains("the log is opened in test mode"), "nobody told the mode");
+    app.stop().await;
+    let settings = Settings::of_service().with("DATABASE_URL", app.database.url());
+    for (name, value) in [("STRIPE_LIVEMODE", "true"), ("STRIPE_ACCOUNT", "acct_e2e")] {
+        let told = refused(settings.clone().with(name, value), 2).await.stderr;
+        for text in ["STRIPE_LIVEMODE=false and no STRIPE_ACCOUNT", &format!("{name}={value}")] {
+            assert!(told.contains(text), "{text} in {told}");
+        }
+    }
+    app.start_service().await;
+    assert!(!app.output().text().contains("the log is opened in test mode"), "it was open");
 }

@@ -49,10 +49,14 @@ async fn an_object_that_cant_be_used_becomes_a_dead_letter() {
         let id = format!("evt_bad_{nth}");
         let kind = "customer.subscription.updated";
         let webhook = event(Version::Clover, &id, kind, now(), &object, None);
-        app.stripe().post(&webhook).await.expect(200);
+        let position = app.stripe().deliver(&webhook).await;
         assert_eq!(stored(&app, &id).await.1, "StripeEventRecorded", "{object}");
         assert!(is_dead_letter(&app, &id).await, "{object}");
+        // Once the read models have it, it stands on the list.
+        app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
     }
+    let listed = "SELECT count(*) FROM rm_subscriptions.dead_letter WHERE lacks LIKE 'data%'";
+    assert_eq!(app.database.number(listed).await, 7);
     let metrics = app.anyone().get("/metrics").await;
     let counted =
         metrics.body.lines().find(|line| line.starts_with("ledger_webhooks_dead_letters"));

@@ -202,7 +202,7 @@ impl CustomerUnit {
         let refunded = charges.iter().filter_map(|c| Some(c.current()?.1.amount_refunded)).sum();
         let mut view = match intent {
             Some(facts) => self.intent_row(facts)?,
-            None => self.charge_row(charges.first()?, &id)?,
+            None => self.charge_row(telling(&charges)?, &id)?,
         };
         for facts in &charges {
             for fact in facts.all() {
@@ -288,6 +288,16 @@ impl CustomerUnit {
             )
         })
     }
+}
+
+/// Of a payment's charges the one that tells how it went: the one that succeeded, else the latest.
+fn telling<'a>(charges: &[&'a Facts<Charge>]) -> Option<&'a Facts<Charge>> {
+    let rank = |facts: &&Facts<Charge>| {
+        let (fact, charge) = facts.current()?;
+        let has_failed = charge.status.as_ref().is_some_and(|status| *status != "succeeded");
+        Some((!has_failed, fact.at, charge.id.clone()))
+    };
+    charges.iter().copied().max_by_key(rank)
 }
 
 fn steers(schedule: &Schedule, subscription: &StripeId) -> bool {

@@ -136,3 +136,24 @@ fn a_charge_loses_its_own_row_when_its_payment_is_known() {
     assert_eq!(row(&changes, "pi_1").refunded_minor, 1000);
     assert_eq!(row(&changes, "re_1").payment, Some(stripe_id("pi_1")));
 }
+
+#[test]
+fn a_payment_that_only_its_charges_tell_of_went_as_the_one_that_succeeded() {
+    let charge = |event, at, id, status| {
+        let snapshot = json!({
+            "id": id, "customer": "cus_1", "currency": "usd", "amount": 2900, "status": status,
+            "payment_intent": "pi_1",
+        });
+        let charge = reported::<Charge>(status, snapshot, json!("absent"));
+        entry(event, at, Event::ChargeReported(charge))
+    };
+    let entries = [
+        charge("evt_1", DAY_0, "ch_a", "failed"),
+        charge("evt_2", DAY_0 + 5, "ch_b", "succeeded"),
+        charge("evt_3", DAY_0 + 9, "ch_c", "failed"),
+    ];
+    for order in orders(&entries) {
+        let payment = row(&folded(&order).take_changes(), "pi_1");
+        assert_eq!((payment.status.as_str(), payment.paid_minor), ("succeeded", 2900));
+    }
+}

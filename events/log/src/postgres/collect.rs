@@ -5,6 +5,7 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::statement::TENANTS_MAX;
 use crate::command::{Answer, Command};
 use crate::port::AppendError;
 
@@ -78,6 +79,7 @@ impl Queue {
             None => self.first(shutdown).await?,
         };
         let (mut events, mut bytes) = (first.command.events(), first.command.bytes());
+        let mut tenants = vec![first.command.tenant.clone()];
         let mut batch = Batch::default();
         batch.push(first, Instant::now());
         // Callers that were answered a moment ago are about to come back. Without giving them a
@@ -91,7 +93,11 @@ impl Queue {
                 idle = 0;
                 events += request.command.events();
                 bytes += request.command.bytes();
-                if events > BATCH_EVENTS_MAX || bytes > BATCH_BYTES_MAX {
+                if !tenants.contains(&request.command.tenant) {
+                    tenants.push(request.command.tenant.clone());
+                }
+                let full = events > BATCH_EVENTS_MAX || bytes > BATCH_BYTES_MAX;
+                if full || tenants.len() > TENANTS_MAX {
                     self.carried = Some(request);
                     return Some(batch);
                 }

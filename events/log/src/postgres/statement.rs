@@ -34,12 +34,18 @@ const TWICE: usize = 1;
 const BODIES: usize = 2;
 const TEXTS: usize = 4;
 const USAGE: usize = 8;
-const VARIANTS: usize = 16;
+/// More than one tenant's log moves.
+const SEVERAL: usize = 16;
+const VARIANTS: usize = 32;
+
+/// The most tenants in one batch.
+pub(super) const TENANTS_MAX: usize = 8;
 
 const BASE: &str = include_str!("sql/append.sql");
 /// Parameters of the base, after which the parts count on.
 const BASE_PARAMETERS: usize = 27;
 const PART_MARK: &str = "/* parts */";
+const MOVED_MARK: &str = "/* moved */";
 const TWICE_MARK: &str = "/* twice */";
 
 const TWICE_SQL: &str = "
@@ -53,6 +59,17 @@ const NOT_TWICE_SQL: &str = "
     SELECT NULL::bigint AS ordinal, NULL::bigint AS position, NULL::bigint AS revision,
            NULL::bytea AS content_hash
     WHERE false
+";
+
+/// One head moves, found by its whole key. A join would leave it to the server how to find heads,
+/// and it may choose to walk along all versions of them, which grows with every append while a
+/// long transaction runs.
+const MOVED_SQL: &str = "moved# AS (
+    UPDATE log_head
+    SET position = ($8::bigint[])[#], recorded_at = ($9::timestamptz[])[#],
+        root = ($10::bytea[])[#], frontier = ($11::bytea[])[#]
+    WHERE tenant = ($6::text[])[#] AND position = ($7::bigint[])[#] AND (SELECT ok FROM go)
+),
 ";
 
 const BODIES_SQL: &str = ",
@@ -103,7 +120,9 @@ fn compose(parts: usize) -> String {
     let twice = if parts & TWICE == 0 { NOT_TWICE_SQL.to_owned() } else { part(TWICE, TWICE_SQL) };
     let rest = [(BODIES, BODIES_SQL), (TEXTS, TEXTS_SQL), (USAGE, USAGE_SQL)];
     let rest: String = rest.into_iter().map(|(bit, sql)| part(bit, sql)).collect();
-    BASE.replace(TWICE_MARK, &twice).replace(PART_MARK, &rest)
+    let heads = if parts & SEVERAL == 0 { 1 } else { TENANTS_MAX };
+    let moved: String = (1..=heads).map(|head| MOVED_SQL.replace('#', &head.to_string())).collect();
+    BASE.replace(MOVED_MARK, &moved).replace(TWICE_MARK, &twice).replace(PART_MARK, &rest)
 }
 
 /// What the statement found and did.
@@ -146,6 +165,7 @@ pub(super) async fn write(
         (BODIES, bodies.0.is_empty()),
         (TEXTS, texts.0.is_empty()),
         (USAGE, usage.tenants.is_empty()),
+        (SEVERAL, slots.iter().filter(|slot| slot.writes()).count() <= 1),
     ];
     let parts = parts.into_iter().filter(|(_, empty)| !empty).map(|(bit, _)| bit).sum::<usize>();
     let mut query =

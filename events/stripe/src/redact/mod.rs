@@ -81,7 +81,8 @@ pub enum EnvelopeKind {
 ///
 /// # Errors
 /// When the body isn't an event: not JSON, or its envelope isn't one of Stripe's. What the event
-/// is about may have any form; what has none of the allowed is dropped.
+/// is about may have any form; what has none of the allowed is dropped, but where a whole number is
+/// due, [`Node::Unfit`] stands for what can't be read as one.
 pub fn redact(body: Verified<'_>, metadata: &MetadataKeys) -> Result<Redacted, RedactError> {
     read(body.bytes(), metadata)
 }

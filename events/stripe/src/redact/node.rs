@@ -9,6 +9,10 @@ use serde::{Serialize, Serializer};
 /// A key of an object. Allow-listed keys are constants; only metadata brings its own.
 pub type Key = Cow<'static, str>;
 
+/// What is stored for [`Node::Unfit`]. It is itself no whole number, and so is read back as one
+/// that is unfit.
+const UNFIT: &str = "unfit";
+
 /// A redacted JSON value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
@@ -20,6 +24,9 @@ pub enum Node {
     True,
     /// A whole number: an amount in minor units, seconds since 1970, a count.
     Int(i64),
+    /// Something that is no whole number of 64 bits stood where one is due. What it was is not
+    /// kept, only that it was there: it must not pass for nothing said.
+    Unfit,
     /// A text. Numbers with a fraction are kept as texts, too.
     Text(Box<str>),
     /// An array.
@@ -36,6 +43,12 @@ impl Node {
             Self::Object(fields) => fields.get(key).filter(|node| **node != Self::Null),
             _ => None,
         }
+    }
+
+    /// Whether something else stood where a whole number is due.
+    #[must_use]
+    pub const fn is_unfit(&self) -> bool {
+        matches!(self, Self::Unfit)
     }
 
     /// The text, when this is one.
@@ -133,6 +146,7 @@ impl Serialize for Node {
             Self::False => serializer.serialize_bool(false),
             Self::True => serializer.serialize_bool(true),
             Self::Int(int) => serializer.serialize_i64(*int),
+            Self::Unfit => serializer.serialize_str(UNFIT),
             Self::Text(text) => serializer.serialize_str(text),
             Self::List(list) => {
                 let mut seq = serializer.serialize_seq(Some(list.len()))?;

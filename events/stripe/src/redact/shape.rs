@@ -14,7 +14,8 @@ pub(crate) struct Field {
     pub(crate) kind: Kind,
 }
 
-/// What a kept field may hold. `null` is kept for every kind; whatever has another form is dropped.
+/// What a kept field may hold. `null` is kept for every kind; whatever has another form is dropped,
+/// but where a whole number is due, it is kept that there was something else.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     /// An id.

@@ -37,7 +37,8 @@ impl<'k> Walk<'k> {
     }
 }
 
-/// Reads one value of a kept field: `None` when it doesn't have the field's form.
+/// Reads one value of a kept field: `None` when it doesn't have the field's form, [`Node::Unfit`]
+/// when that form is a whole number's.
 #[derive(Clone, Copy)]
 pub(crate) struct Keep<'w> {
     pub(crate) kind: Kind,
@@ -66,24 +67,28 @@ impl<'de> Visitor<'de> for Keep<'_> {
 
     fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
         let node = if flag { Node::True } else { Node::False };
-        Ok(matches!(self.kind, Kind::Flag).then_some(node))
+        Ok(if matches!(self.kind, Kind::Flag) { Some(node) } else { self.unfit() })
     }
 
     fn visit_i64<E: Error>(self, int: i64) -> Result<Self::Value, E> {
         Ok(match self.kind {
             Kind::Int | Kind::Number => Some(Node::Int(int)),
             Kind::Decimal => Some(Node::Text(int.to_string().into())),
-            _ => None,
+            _ => self.unfit(),
         })
     }
 
     fn visit_u64<E: Error>(self, int: u64) -> Result<Self::Value, E> {
-        i64::try_from(int).map_or(Ok(None), |int| self.visit_i64(int))
+        i64::try_from(int).map_or_else(|_| Ok(self.unfit()), |int| self.visit_i64(int))
     }
 
     fn visit_f64<E: Error>(self, float: f64) -> Result<Self::Value, E> {
-        let decimal = || format::decimal_of(float).map(|text| Node::Text(text.into()));
-        Ok(matches!(self.kind, Kind::Number | Kind::Decimal).then(decimal).flatten())
+        Ok(match self.kind {
+            Kind::Number | Kind::Decimal => {
+                format::decimal_of(float).map(|text| Node::Text(text.into()))
+            }
+            _ => self.unfit(),
+        })
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -103,13 +108,13 @@ impl<'de> Visitor<'de> for Keep<'_> {
             | Kind::List(_)
             | Kind::Page(_) => false,
         };
-        Ok(fits.then(|| Node::Text(text.into())))
+        Ok(if fits { Some(Node::Text(text.into())) } else { self.unfit() })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let Kind::List(kind) = self.kind else {
             while seq.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(None);
+            return Ok(self.unfit());
         };
         let element = Self { kind: *kind, depth: self.walk.deeper(self.depth)?, ..self };
         let mut list = Vec::new();
@@ -127,13 +132,21 @@ impl<'de> Visitor<'de> for Keep<'_> {
             Kind::Metadata => self.keep_metadata(map).map(Some),
             _ => {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(None)
+                Ok(self.unfit())
             }
         }
     }
 }
 
 impl Keep<'_> {
+    /// What is kept of a value that doesn't have the field's form.
+    const fn unfit(&self) -> Option<Node> {
+        match self.kind {
+            Kind::Int => Some(Node::Unfit),
+            _ => None,
+        }
+    }
+
     /// `data` is what a page's elements are; the rest of a page is the same for all pages.
     fn keep_fields<'de, A: MapAccess<'de>>(
         self,

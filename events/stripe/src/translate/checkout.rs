@@ -17,15 +17,15 @@ pub(super) fn session(node: View<'_>, cause: &str) -> Result<CheckoutSession, Mi
         _ => None,
     };
     Ok(CheckoutSession {
-        amount_total: int(node, "amount_total"),
+        amount_total: int(node, "amount_total")?,
         client_reference_id: node
             .get("client_reference_id")
             .and_then(View::as_str)
             .and_then(|id| TrainerId::try_new(id).ok()),
-        created: int(node, "created"),
+        created: int(node, "created")?,
         currency: currency(node, "currency"),
         customer: link(node, "customer"),
-        expires_at: int(node, "expires_at"),
+        expires_at: int(node, "expires_at")?,
         id: need(id_of(node), "id")?,
         invoice: link(node, "invoice"),
         metadata: metadata(node, "metadata"),
@@ -40,7 +40,7 @@ pub(super) fn session(node: View<'_>, cause: &str) -> Result<CheckoutSession, Mi
 /// `/api/customers/object`
 pub(super) fn customer(node: View<'_>, cause: &str) -> Result<Customer, Missing> {
     Ok(Customer {
-        created: int(node, "created"),
+        created: int(node, "created")?,
         currency: currency(node, "currency"),
         // The event of the deletion brings the customer as it was.
         deleted: cause == "deleted" || flag(node, "deleted").unwrap_or_default(),

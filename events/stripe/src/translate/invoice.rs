@@ -6,9 +6,10 @@ use ledger_domain::event::stripe::{
 };
 use ledger_domain::id::StripeId;
 
-use super::catalogue::item_price;
+use super::catalogue::item_price_id;
 use super::read::{
-    Missing, View, at, code, currency, flag, id_of, int, link, metadata, need, page, sum,
+    Missing, View, at, code, currency, first_int, flag, id_of, int, link, metadata, need, need_int,
+    page, sum, within,
 };
 
 /// `/api/invoices/object`. What belongs to the subscription stands under `parent` since
@@ -21,41 +22,42 @@ pub(super) fn invoice(node: View<'_>, cause: &str) -> Result<Invoice, Missing> {
     let parent = at(node, &["parent", "subscription_details"]);
     let subscription_metadata = parent.filter(|parent| parent.get("metadata").is_some());
     let subscription_metadata = subscription_metadata.or_else(|| node.get("subscription_details"));
-    let amount = |key| int(node, key).unwrap_or_default();
+    let (amount_due, amount_paid) = (need_int(node, "amount_due")?, need_int(node, "amount_paid")?);
+    let amount_remaining =
+        int(node, "amount_remaining")?.or_else(|| amount_due.checked_sub(amount_paid));
     Ok(Invoice {
-        amount_due: amount("amount_due"),
-        amount_paid: amount("amount_paid"),
-        amount_remaining: amount("amount_remaining"),
-        attempt_count: amount("attempt_count"),
+        amount_due,
+        amount_paid,
+        // Older bodies may lack it.
+        amount_remaining: need(amount_remaining, "amount_remaining")?,
+        attempt_count: int(node, "attempt_count")?.unwrap_or_default(),
         billing_reason: code(node, "billing_reason"),
         // Called `billing` until 2019-10-17.
         collection_method: code(node, "collection_method").or_else(|| code(node, "billing")),
         // Called `date` until 2019-03-14.
-        created: int(node, "created").or_else(|| int(node, "date")),
+        created: first_int(node, ["created", "date"])?,
         currency: need(currency(node, "currency"), "currency")?,
         customer: link(node, "customer"),
-        due_date: int(node, "due_date"),
+        due_date: int(node, "due_date")?,
         id,
         lines: page(node, "lines", line)?,
         metadata: metadata(node, "metadata"),
-        next_payment_attempt: int(node, "next_payment_attempt"),
+        next_payment_attempt: int(node, "next_payment_attempt")?,
         payments: payments(node)?,
-        period_end: int(node, "period_end"),
-        period_start: int(node, "period_start"),
+        period_end: int(node, "period_end")?,
+        period_start: int(node, "period_start")?,
         status: code(node, "status").or_else(|| old_status(node)),
-        status_transitions: transitions(node),
+        status_transitions: transitions(node)?,
         subscription: parent
             .and_then(|parent| link(parent, "subscription"))
             .or_else(|| link(node, "subscription")),
         subscription_metadata: subscription_metadata
             .map(|details| metadata(details, "metadata"))
             .unwrap_or_default(),
-        subtotal: amount("subtotal"),
-        tax: sum(node, "total_taxes")
-            .or_else(|| int(node, "tax"))
-            .or_else(|| sum(node, "total_tax_amounts")),
+        subtotal: int(node, "subtotal")?.unwrap_or_default(),
+        tax: tax(node)?,
         test_clock: link(node, "test_clock"),
-        total: amount("total"),
+        total: need_int(node, "total")?,
     })
 }
 
@@ -72,15 +74,29 @@ fn old_status(node: View<'_>) -> Option<Code> {
     Some(Code::new(status))
 }
 
-/// The time of finalisation stood on the invoice itself until 2019-03-14.
-fn transitions(node: View<'_>) -> StatusTransitions {
-    let transitions = node.get("status_transitions").unwrap_or(View::NONE);
-    StatusTransitions {
-        finalized_at: int(transitions, "finalized_at").or_else(|| int(node, "finalized_at")),
-        marked_uncollectible_at: int(transitions, "marked_uncollectible_at"),
-        paid_at: int(transitions, "paid_at"),
-        voided_at: int(transitions, "voided_at"),
+/// One tax before there were lists of them.
+fn tax(node: View<'_>) -> Result<Option<i64>, Missing> {
+    if let Some(tax) = sum(node, "total_taxes")? {
+        return Ok(Some(tax));
     }
+    int(node, "tax")?.map_or_else(|| sum(node, "total_tax_amounts"), |tax| Ok(Some(tax)))
+}
+
+/// The time of finalisation stood on the invoice itself until 2019-03-14.
+fn transitions(node: View<'_>) -> Result<StatusTransitions, Missing> {
+    let transitions = within(node, &["status_transitions"], |transitions| {
+        Ok(StatusTransitions {
+            finalized_at: int(transitions, "finalized_at")?,
+            marked_uncollectible_at: int(transitions, "marked_uncollectible_at")?,
+            paid_at: int(transitions, "paid_at")?,
+            voided_at: int(transitions, "voided_at")?,
+        })
+    })?;
+    let mut transitions = transitions.unwrap_or_default();
+    if transitions.finalized_at.is_none() {
+        transitions.finalized_at = int(node, "finalized_at")?;
+    }
+    Ok(transitions)
 }
 
 /// Several payments since 2025-03-31.basil, where they were expanded; one before.
@@ -88,7 +104,7 @@ fn payments(node: View<'_>) -> Result<Vec<PaidBy>, Missing> {
     let payments = page(node, "payments", |payment| {
         let paid = payment.get("payment").unwrap_or(View::NONE);
         Ok(PaidBy {
-            amount_paid: int(payment, "amount_paid"),
+            amount_paid: int(payment, "amount_paid")?,
             charge: link(paid, "charge"),
             payment_intent: link(paid, "payment_intent"),
             status: code(payment, "status"),
@@ -105,26 +121,24 @@ fn payments(node: View<'_>) -> Result<Vec<PaidBy>, Missing> {
 
 /// `/api/invoice-line-item/object`
 fn line(node: View<'_>) -> Result<InvoiceLine, Missing> {
-    let period = node.get("period").unwrap_or(View::NONE);
+    let bound = |key| within(node, &["period"], |period| int(period, key)).map(Option::flatten);
     let pricing = at(node, &["pricing", "price_details"]);
     let old_price = || ["price", "plan"].into_iter().filter_map(|key| node.get(key));
     let parent = line_parent(node).unwrap_or(View::NONE);
     Ok(InvoiceLine {
-        amount: need(int(node, "amount"), "amount")?,
+        amount: need_int(node, "amount")?,
         // Beside the old ids, which were not unique, stood the ones that came after them.
         id: link(node, "unique_id").or_else(|| id_of(node)),
-        period_end: int(period, "end"),
-        period_start: int(period, "start"),
-        price: pricing
-            .and_then(|pricing| link(pricing, "price"))
-            .or_else(|| item_price(node).map(|price| price.id)),
+        period_end: bound("end")?,
+        period_start: bound("start")?,
+        price: pricing.and_then(|pricing| link(pricing, "price")).or_else(|| item_price_id(node)),
         product: pricing
             .and_then(|pricing| link(pricing, "product"))
             .or_else(|| old_price().find_map(|price| link(price, "product"))),
         proration: flag(parent, "proration")
             .or_else(|| flag(node, "proration"))
             .unwrap_or_default(),
-        quantity: int(node, "quantity"),
+        quantity: int(node, "quantity")?,
         subscription: link(parent, "subscription")
             .or_else(|| link(node, "subscription"))
             .or_else(|| old_subscription(node)),
@@ -152,10 +166,10 @@ fn old_subscription(node: View<'_>) -> Option<StripeId> {
 pub(super) fn invoice_payment(node: View<'_>, _cause: &str) -> Result<InvoicePayment, Missing> {
     let payment = node.get("payment").unwrap_or(View::NONE);
     Ok(InvoicePayment {
-        amount_paid: int(node, "amount_paid"),
-        amount_requested: int(node, "amount_requested"),
+        amount_paid: int(node, "amount_paid")?,
+        amount_requested: int(node, "amount_requested")?,
         charge: link(payment, "charge"),
-        created: int(node, "created"),
+        created: int(node, "created")?,
         currency: currency(node, "currency"),
         id: need(id_of(node), "id")?,
         invoice: need(link(node, "invoice"), "invoice")?,

@@ -2,7 +2,9 @@
 
 use ledger_domain::event::stripe::{Charge, Dispute, Failure, PaymentIntent, Refund};
 
-use super::read::{Missing, View, at, code, currency, flag, id_of, int, link, metadata, need};
+use super::read::{
+    Missing, View, at, code, currency, flag, id_of, int, link, metadata, need, need_int,
+};
 
 /// `/api/payment_intents/object`
 pub(super) fn intent(node: View<'_>, _cause: &str) -> Result<PaymentIntent, Missing> {
@@ -10,10 +12,10 @@ pub(super) fn intent(node: View<'_>, _cause: &str) -> Result<PaymentIntent, Miss
     let charges = at(node, &["charges", "data"]).unwrap_or(View::NONE).elements();
     let latest = || charges.take(1).find_map(id_of);
     Ok(PaymentIntent {
-        amount: need(int(node, "amount"), "amount")?,
-        amount_received: int(node, "amount_received").unwrap_or_default(),
-        canceled_at: int(node, "canceled_at"),
-        created: int(node, "created"),
+        amount: need_int(node, "amount")?,
+        amount_received: int(node, "amount_received")?.unwrap_or_default(),
+        canceled_at: int(node, "canceled_at")?,
+        created: int(node, "created")?,
         currency: need(currency(node, "currency"), "currency")?,
         customer: link(node, "customer"),
         failure: node.get("last_payment_error").and_then(|error| {
@@ -32,9 +34,9 @@ pub(super) fn intent(node: View<'_>, _cause: &str) -> Result<PaymentIntent, Miss
 /// `/api/charges/object`
 pub(super) fn charge(node: View<'_>, _cause: &str) -> Result<Charge, Missing> {
     Ok(Charge {
-        amount: need(int(node, "amount"), "amount")?,
-        amount_refunded: int(node, "amount_refunded").unwrap_or_default(),
-        created: int(node, "created"),
+        amount: need_int(node, "amount")?,
+        amount_refunded: int(node, "amount_refunded")?.unwrap_or_default(),
+        created: int(node, "created")?,
         currency: need(currency(node, "currency"), "currency")?,
         customer: link(node, "customer"),
         // A link to the dispute instead, before there was a flag.
@@ -61,9 +63,9 @@ fn charge_failure(node: View<'_>) -> Option<Failure> {
 /// `/api/refunds/object`
 pub(super) fn refund(node: View<'_>, _cause: &str) -> Result<Refund, Missing> {
     Ok(Refund {
-        amount: need(int(node, "amount"), "amount")?,
+        amount: need_int(node, "amount")?,
         charge: link(node, "charge"),
-        created: int(node, "created"),
+        created: int(node, "created")?,
         currency: need(currency(node, "currency"), "currency")?,
         customer: link(node, "customer"),
         failure_reason: code(node, "failure_reason"),
@@ -78,9 +80,9 @@ pub(super) fn refund(node: View<'_>, _cause: &str) -> Result<Refund, Missing> {
 /// `/api/disputes/object`
 pub(super) fn dispute(node: View<'_>, _cause: &str) -> Result<Dispute, Missing> {
     Ok(Dispute {
-        amount: need(int(node, "amount"), "amount")?,
+        amount: need_int(node, "amount")?,
         charge: link(node, "charge"),
-        created: int(node, "created"),
+        created: int(node, "created")?,
         currency: need(currency(node, "currency"), "currency")?,
         id: need(id_of(node), "id")?,
         metadata: metadata(node, "metadata"),

@@ -97,8 +97,24 @@ pub(super) fn at<'n>(node: View<'n>, path: &[&str]) -> Option<View<'n>> {
     path.iter().try_fold(node, |node, key| node.get(key))
 }
 
-pub(super) fn int(node: View<'_>, key: &str) -> Option<i64> {
-    node.get(key)?.now.as_int()
+/// A whole number. One that is there but can't be read is not the same as none: whatever would
+/// stand for it in the log would be wrong.
+pub(super) fn int(node: View<'_>, key: &str) -> Result<Option<i64>, Missing> {
+    match node.get(key) {
+        Some(found) if found.now.is_unfit() => Err(Missing::at(key)),
+        found => Ok(found.and_then(|found| found.now.as_int())),
+    }
+}
+
+/// A whole number that stands under the first of these names that has one.
+pub(super) fn first_int(node: View<'_>, keys: [&str; 2]) -> Result<Option<i64>, Missing> {
+    let [new, old] = keys;
+    int(node, new)?.map_or_else(|| int(node, old), |int| Ok(Some(int)))
+}
+
+/// A whole number that must be there.
+pub(super) fn need_int(node: View<'_>, key: &str) -> Result<i64, Missing> {
+    need(int(node, key)?, key)
 }
 
 pub(super) fn flag(node: View<'_>, key: &str) -> Option<bool> {
@@ -146,6 +162,16 @@ pub(super) fn metadata(node: View<'_>, key: &str) -> KeptMetadata {
     kept
 }
 
+/// What is read of an object at the end of a path, if there is one.
+pub(super) fn within<T>(
+    node: View<'_>,
+    path: &[&str],
+    read: impl FnOnce(View<'_>) -> Result<T, Missing>,
+) -> Result<Option<T>, Missing> {
+    let found = at(node, path).map(read).transpose();
+    found.map_err(|missing| missing.under(&path.join(".")))
+}
+
 /// The elements of an array; none where there is none.
 pub(super) fn list<T>(
     node: View<'_>,
@@ -171,11 +197,15 @@ pub(super) fn page<T>(
     Ok(Listed { data, has_more: flag(page, "has_more").unwrap_or_default() })
 }
 
-/// The sum of the amounts in a list that has any.
-pub(super) fn sum(node: View<'_>, key: &str) -> Option<i64> {
-    let mut amounts = node.get(key)?.elements().map(|part| int(part, "amount")).peekable();
-    amounts.peek()?;
-    amounts.try_fold(0_i64, |sum, amount| sum.checked_add(amount?))
+/// The sum of the amounts in a list that has any; none when one of them isn't told.
+pub(super) fn sum(node: View<'_>, key: &str) -> Result<Option<i64>, Missing> {
+    let amounts = list(node, key, |part| int(part, "amount"))?;
+    let Some(amounts) = amounts.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+    if amounts.is_empty() {
+        return Ok(None);
+    }
+    let sum = amounts.into_iter().try_fold(0_i64, i64::checked_add);
+    sum.ok_or_else(|| Missing::at(key)).map(Some)
 }
 
 #[cfg(test)]
@@ -203,14 +233,14 @@ mod tests {
             ("removed", Node::Int(9)),
         ]);
         let view = View::before(&now, &was);
-        assert_eq!(int(view, "kept"), Some(1));
+        assert_eq!(int(view, "kept"), Ok(Some(1)));
         assert_eq!(at(view, &["changed", "kept"]).and_then(|v| v.now.as_int()), Some(2));
         assert_eq!(at(view, &["changed", "changed"]).and_then(|v| v.now.as_int()), Some(7));
         assert_eq!(link(view, "replaced").map(String::from).as_deref(), Some("old"));
-        assert_eq!(int(view, "added"), None);
+        assert_eq!(int(view, "added"), Ok(None));
         let list = view.get("list").unwrap_or(View::NONE).elements();
         assert_eq!(list.map(|v| v.now.as_int()).collect::<Vec<_>>(), [Some(8)]);
-        assert_eq!(int(view, "removed"), Some(9));
+        assert_eq!(int(view, "removed"), Ok(Some(9)));
     }
 
     #[test]
@@ -223,15 +253,29 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_that_lacks_a_part_or_overflows_is_none() {
+    fn a_whole_number_may_lack_but_not_be_unfit() {
+        let node = object([("old", Node::Int(1)), ("null", Node::Null), ("unfit", Node::Unfit)]);
+        let view = View::now(&node);
+        assert_eq!(int(view, "null"), Ok(None));
+        assert_eq!(int(view, "unfit"), Err(Missing::at("unfit")));
+        assert_eq!(need_int(view, "null"), Err(Missing::at("null")));
+        assert_eq!(first_int(view, ["null", "old"]), Ok(Some(1)));
+        assert_eq!(first_int(view, ["old", "unfit"]), Ok(Some(1)));
+        assert_eq!(first_int(view, ["unfit", "old"]), Err(Missing::at("unfit")));
+    }
+
+    #[test]
+    fn a_sum_that_lacks_a_part_is_none_and_one_that_has_an_unfit_part_or_overflows_an_error() {
         let part = |amount| object([("amount", Node::Int(amount))]);
         let of = |parts: Vec<Node>| {
             let node = object([("taxes", Node::List(parts.into()))]);
             sum(View::now(&node), "taxes")
         };
-        assert_eq!(of(vec![part(1), part(-3)]), Some(-2));
-        assert_eq!(of(vec![]), None);
-        assert_eq!(of(vec![part(1), Node::Null]), None);
-        assert_eq!(of(vec![part(i64::MAX), part(1)]), None);
+        assert_eq!(of(vec![part(1), part(-3)]), Ok(Some(-2)));
+        assert_eq!(of(vec![]), Ok(None));
+        assert_eq!(of(vec![part(1), Node::Null]), Ok(None));
+        let unfit = object([("amount", Node::Unfit)]);
+        assert_eq!(of(vec![part(1), unfit]), Err(Missing::at("taxes.1.amount")));
+        assert_eq!(of(vec![part(i64::MAX), part(1)]), Err(Missing::at("taxes")));
     }
 }

@@ -52,6 +52,7 @@ fn of_an_invoice() {
         "invoice.paid",
         &json!({
             "id": "in_1", "object": "invoice", "currency": "usd", "paid": false, "status": "paid",
+            "amount_due": 1, "amount_paid": 1, "total": 1,
             "created": 2, "date": 1, "tax": 1, "total_taxes": [{"amount": 2}, {"amount": 3}],
             "total_tax_amounts": [{"amount": 7}], "subscription": "sub_old",
             "subscription_details": {"metadata": {"trainer_id": "old"}},
@@ -106,6 +107,7 @@ fn the_oldest_bodies_tell_by_other_means() {
         let invoice = json!({
             "id": "in_1", "object": "invoice", "currency": "usd", "closed": closed, "paid": paid,
             "forgiven": forgiven, "attempted": attempted,
+            "amount_due": 1, "amount_paid": 0, "total": 1,
         });
         snapshot("invoice.updated", &invoice)["status"].take()
     };

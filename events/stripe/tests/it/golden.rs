@@ -220,7 +220,11 @@ fn what_cannot_be_used_says_what_it_lacks() {
         ),
         ("customer.updated", json!({"object": "card", "id": "card_1"}), "data.object.object"),
         ("invoice.paid", json!({"currency": "usd"}), "data.object.id"),
-        ("invoice.upcoming", json!({"currency": "dollars"}), "data.object.currency"),
+        (
+            "invoice.upcoming",
+            json!({"currency": "dollars", "amount_due": 1, "amount_paid": 0, "total": 1}),
+            "data.object.currency",
+        ),
         ("refund.created", json!({"id": "re_1", "currency": "usd"}), "data.object.amount"),
         (
             "subscription_schedule.updated",
@@ -248,7 +252,10 @@ fn what_cannot_be_used_says_what_it_lacks() {
 fn the_least_that_stripe_may_send_is_enough() {
     for (event_type, object) in [
         ("customer.subscription.updated", json!({"id": "sub_1", "status": "new_in_2027"})),
-        ("invoice.paid", json!({"id": "in_1", "currency": "usd"})),
+        (
+            "invoice.paid",
+            json!({"id": "in_1", "currency": "usd", "amount_due": 1, "amount_paid": 1, "total": 1}),
+        ),
         ("customer.updated", json!({"id": "cus_1"})),
         ("charge.pending", json!({"id": "ch_1", "amount": 1, "currency": "usd"})),
         ("checkout.session.completed", json!({"id": "cs_1"})),

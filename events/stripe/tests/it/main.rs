@@ -10,3 +10,4 @@ mod render;
 mod shapeless;
 mod signature;
 mod support;
+mod unfit;

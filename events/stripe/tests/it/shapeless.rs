@@ -36,6 +36,9 @@ const KEYS: &[&str] = &[
     "parent",
     "nickname",
     "amount",
+    "amount_due",
+    "amount_paid",
+    "total",
     "created",
     "has_more",
     "previous_attributes",
@@ -123,7 +126,7 @@ fn check(node: &Node, under: &str) {
             }
             fields.iter().for_each(|(key, node)| check(node, key));
         }
-        Node::Null | Node::False | Node::True | Node::Int(_) => {}
+        Node::Null | Node::False | Node::True | Node::Int(_) | Node::Unfit => {}
     }
 }
 

@@ -2,9 +2,14 @@ WITH head AS MATERIALIZED (
     SELECT h.tenant
     FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::bytea[])
              AS expected (tenant, position, epoch, root)
-    JOIN log_head h USING (tenant, position, epoch, root)
-    ORDER BY h.tenant
-    FOR UPDATE OF h
+    -- One after another in the order in which they are given, each by its whole key: a walk along
+    -- all versions of a head would grow with every append while a long transaction runs.
+    CROSS JOIN LATERAL (
+        SELECT log_head.tenant FROM log_head
+        WHERE log_head.tenant = expected.tenant AND log_head.position = expected.position
+          AND log_head.epoch = expected.epoch AND log_head.root = expected.root
+        FOR UPDATE
+    ) h
 ),
 fence AS MATERIALIZED (
     SELECT count(*) = cardinality($1) AS heads_hold,
@@ -16,13 +21,7 @@ twice AS MATERIALIZED (/* twice */),
 go AS MATERIALIZED (
     SELECT heads_hold AND clock_holds AND NOT EXISTS (SELECT FROM twice) AS ok FROM fence
 ),
-moved AS (
-    UPDATE log_head h
-    SET position = n.position, recorded_at = n.recorded_at, root = n.root, frontier = n.frontier
-    FROM unnest($6::text[], $7::bigint[], $8::bigint[], $9::timestamptz[], $10::bytea[], $11::bytea[])
-             AS n (tenant, was, position, recorded_at, root, frontier)
-    WHERE h.tenant = n.tenant AND h.position = n.was AND (SELECT ok FROM go)
-),
+/* moved */
 sealed AS (
     INSERT INTO log_seal (tenant, size, recorded_at, root)
     SELECT unnest($6::text[]), unnest($8::bigint[]), unnest($9::timestamptz[]), unnest($10::bytea[])
