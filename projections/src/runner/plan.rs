@@ -109,6 +109,9 @@ impl Plan {
             Route::Customer { customer: None, ties, waits_for } => {
                 return Some(Pending { entry, ties, waits_for, is_stored: false });
             }
+            // Both lists are kept beside subscriptions; another runner may be the one that does.
+            Route::Foreign | Route::Nowhere
+                if !known.config.models.contains(&ReadModel::Subscriptions) => {}
             Route::Foreign => self.noted.foreign.push(key_text(&entry.key)),
             Route::Nowhere => self.note(&entry),
         }
