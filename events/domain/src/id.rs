@@ -5,7 +5,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a text is not the name it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,8 +25,7 @@ macro_rules! names {
     )*) => {
         $(
             $(#[$doc])*
-            #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-            #[serde(try_from = "String", into = "String")]
+            #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
             pub struct $name(Arc<str>);
 
             impl $name {
@@ -68,6 +68,18 @@ macro_rules! names {
                 }
             }
 
+            impl Serialize for $name {
+                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    serializer.serialize_str(&self.0)
+                }
+            }
+
+            impl<'de> Deserialize<'de> for $name {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    read(deserializer, Self::try_new)
+                }
+            }
+
             impl Borrow<str> for $name {
                 fn borrow(&self) -> &str {
                     &self.0
@@ -106,6 +118,25 @@ names! {
     StreamName("a stream", 320, b"_.:-", "1 to 320 of A-Z a-z 0-9 _ . : -");
     /// The id of an object at Stripe (`sub_...`, `cus_...`, `price_...`), case-sensitive.
     StripeId("a Stripe id", 255, b"_.:-", "1 to 255 of A-Z a-z 0-9 _ . : -");
+}
+
+/// Reads a checked text where it lies: names are most of what an event holds, and a `String` on the
+/// way to each would double what reading one costs.
+pub(crate) fn read<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    try_new: fn(&str) -> Result<T, InvalidName>,
+) -> Result<T, D::Error> {
+    struct Text<T>(fn(&str) -> Result<T, InvalidName>);
+    impl<T> Visitor<'_> for Text<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a name")
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            (self.0)(text).map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_str(Text(try_new))
 }
 
 /// ASCII letters, digits and `extra`, between 1 and `max` bytes.
