@@ -26,7 +26,7 @@ pub(crate) struct TenantChanges {
     catalogs: Vec<CatalogRow>,
     enforcement: Vec<EnforcementRow>,
     sold: BTreeMap<StripeId, (Sold, i64)>,
-    state: Option<Vec<u8>>,
+    parts: Vec<(String, Vec<u8>)>,
 }
 
 impl TenantChanges {
@@ -40,7 +40,6 @@ impl TenantChanges {
         entries: impl IntoIterator<Item = &'a Entry>,
     ) -> Result<Self, String> {
         let mut changes = Self::default();
-        let mut is_state_touched = false;
         for entry in entries {
             match &entry.event {
                 Event::LogOpened(e) => changes.identity = Some(IdentityRow::new(entry, e)),
@@ -55,7 +54,6 @@ impl TenantChanges {
                 _ => {}
             }
             if let Some((sold, position)) = unit.evolve(entry) {
-                is_state_touched = true;
                 let id = match &sold {
                     Sold::Price(price, _) => price.id.clone(),
                     Sold::Product(product, _) => product.id.clone(),
@@ -63,7 +61,7 @@ impl TenantChanges {
                 changes.sold.insert(id, (sold, position));
             }
         }
-        changes.state = is_state_touched.then(|| unit.to_bytes());
+        changes.parts = unit.take_parts();
         Ok(changes)
     }
 }
@@ -71,9 +69,9 @@ impl TenantChanges {
 impl Batch {
     /// Adds what changed for the tenant.
     pub(crate) fn add(&mut self, unit: &str, changes: &TenantChanges) {
-        if let Some(state) = &changes.state {
-            let (unit, state) = (unit.to_owned(), state.clone());
-            self.parts.push(PartRow { unit, part: String::new(), state });
+        for (part, state) in &changes.parts {
+            let (unit, part, state) = (unit.to_owned(), part.clone(), state.clone());
+            self.parts.push(PartRow { unit, part, state });
         }
         if let Some(identity) = &changes.identity {
             self.identity.push(identity.clone());

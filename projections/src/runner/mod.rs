@@ -63,6 +63,9 @@ pub struct Config {
     pub page_time: Duration,
     /// How many bytes of memory folded units may keep.
     pub cache_bytes: u64,
+    /// What a test does before each event is folded: it may panic.
+    #[cfg(feature = "failpoints")]
+    pub before_fold: Option<fn(&ledger_domain::event::Entry)>,
 }
 
 impl Config {
@@ -80,6 +83,8 @@ impl Config {
             page_events_max: 4_096,
             page_time: Duration::from_millis(250),
             cache_bytes: 64 << 20,
+            #[cfg(feature = "failpoints")]
+            before_fold: None,
         }
     }
 

@@ -60,7 +60,7 @@ impl<'a> Session<'a> {
         tx.commit().await?;
         let session = Self {
             identity: identity(runner, tenant).await?,
-            units: Units::new(runner.config.cache_bytes),
+            units: Units::new(&runner.config),
             ties: Ties::new(),
             page_events: runner.config.page_events_max,
             token: lease.token,

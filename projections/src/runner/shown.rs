@@ -2,9 +2,8 @@
 //! there already needn't be written, nor even compared in the database.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
-use ledger_domain::account::{ChangeView, CustomerChanges, SubscriptionView};
+use ledger_domain::account::{CustomerChanges, SubscriptionView};
 use ledger_domain::id::StripeId;
 
 /// What was last written of one customer. Nothing is remembered of one whose state was just
@@ -12,10 +11,6 @@ use ledger_domain::id::StripeId;
 #[derive(Default)]
 pub(super) struct Shown {
     subscriptions: HashMap<StripeId, SubscriptionView>,
-    /// A fingerprint of each step, for comparing within this process.
-    histories: HashMap<StripeId, Vec<u64>>,
-    /// Objects without anomalies.
-    quiet: HashSet<String>,
 }
 
 /// What really changed.
@@ -25,10 +20,8 @@ pub(crate) struct News {
     pub(crate) changes: CustomerChanges,
     /// Subscriptions whose items are not as the tables have them.
     pub(crate) items: HashSet<StripeId>,
-    /// How many items or steps these have now, where there may be more in the tables.
+    /// How many items these have now, where there may be more in the tables.
     pub(crate) item_counts: Vec<(StripeId, usize)>,
-    /// The same for their histories.
-    pub(crate) step_counts: Vec<(StripeId, usize)>,
 }
 
 /// About how many bytes a remembered subscription takes.
@@ -37,9 +30,7 @@ const SUBSCRIPTION_WEIGHT: usize = 1_024;
 impl Shown {
     /// About how many bytes of memory it takes.
     pub(super) fn weight(&self) -> usize {
-        let steps: usize = self.histories.values().map(Vec::len).sum();
-        let names: usize = self.quiet.iter().map(|name| name.len() + 48).sum();
-        SUBSCRIPTION_WEIGHT * self.subscriptions.len() + 8 * steps + names
+        SUBSCRIPTION_WEIGHT * self.subscriptions.len()
     }
 
     /// Leaves out of a unit's changes what the tables show already, and remembers the rest as
@@ -61,50 +52,7 @@ impl Shown {
             }
             is_news
         });
-        for (id, steps) in &mut changes.histories {
-            let now: Vec<u64> = steps.iter().map(fingerprint).collect();
-            let old = self.histories.insert(id.clone(), now.clone());
-            if old.as_ref().is_none_or(|old| old.len() > now.len()) {
-                news.step_counts.push((id.clone(), now.len()));
-            }
-            let old = old.unwrap_or_default();
-            let mut place = 0;
-            steps.retain(|_| {
-                place += 1;
-                old.get(place - 1) != now.get(place - 1)
-            });
-        }
-        changes.anomalies.retain(|(name, found)| {
-            let was_quiet = self.quiet.contains(name);
-            if found.is_empty() {
-                self.quiet.insert(name.clone());
-            } else {
-                self.quiet.remove(name);
-            }
-            !(was_quiet && found.is_empty())
-        });
         news.changes = changes;
         news
     }
-}
-
-fn fingerprint(step: &ChangeView) -> u64 {
-    let ChangeView {
-        subject,
-        ordinal,
-        trainer,
-        change,
-        from_prices,
-        to_prices,
-        tier,
-        feature,
-        at,
-        actor,
-        event,
-        position,
-    } = step;
-    let mut hasher = DefaultHasher::new();
-    (subject, ordinal, trainer, change, from_prices, to_prices).hash(&mut hasher);
-    (tier, feature, at, actor, event, position).hash(&mut hasher);
-    hasher.finish()
 }

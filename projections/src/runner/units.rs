@@ -48,7 +48,11 @@ pub(super) struct Failed {
 }
 
 /// Units that are as the tables have them.
-pub(super) struct Units(Cache<UnitKey, Unit, ByWeight>);
+pub(super) struct Units {
+    cached: Cache<UnitKey, Unit, ByWeight>,
+    #[cfg(feature = "failpoints")]
+    before_fold: Option<fn(&Entry)>,
+}
 
 #[derive(Clone)]
 struct ByWeight;
@@ -72,15 +76,20 @@ const TYPICAL_WEIGHT: u64 = 8_192;
 const UNITS_PER_TURN: usize = 32;
 
 impl Units {
-    pub(super) fn new(bytes: u64) -> Self {
+    pub(super) fn new(config: &super::Config) -> Self {
+        let bytes = config.cache_bytes;
         let items = usize::try_from(bytes / TYPICAL_WEIGHT).unwrap_or(usize::MAX);
-        Self(Cache::with_weighter(items, bytes, ByWeight))
+        Self {
+            cached: Cache::with_weighter(items, bytes, ByWeight),
+            #[cfg(feature = "failpoints")]
+            before_fold: config.before_fold,
+        }
     }
 
     /// Puts units back that are committed.
     pub(super) fn put_back(&mut self, folded: Vec<Folded>) {
         for Folded { key, unit, .. } in folded {
-            self.0.insert(key, unit);
+            self.cached.insert(key, unit);
         }
     }
 
@@ -93,18 +102,18 @@ impl Units {
         facts: HashMap<UnitKey, Vec<Entry>>,
     ) -> sqlx::Result<(Vec<Folded>, Vec<Failed>)> {
         let missing: Vec<&UnitKey> =
-            facts.keys().filter(|key| self.0.get(*key).is_none()).collect();
+            facts.keys().filter(|key| self.cached.get(*key).is_none()).collect();
         let mut stored = load(conn, tenant, &missing).await?;
         let (mut folded, mut failed) = (Vec::with_capacity(facts.len()), Vec::new());
         for (done, (key, entries)) in facts.into_iter().enumerate() {
             if done % UNITS_PER_TURN == UNITS_PER_TURN - 1 {
                 tokio::task::yield_now().await;
             }
-            let cached = self.0.remove(&key).map(|(_, unit)| unit);
+            let cached = self.cached.remove(&key).map(|(_, unit)| unit);
             let name = key.to_string();
             let parts = stored.remove(&name).unwrap_or_default();
             let positions = entries.iter().map(|entry| entry.position).collect();
-            match fold(&key, cached, parts, &entries) {
+            match self.fold_one(&key, cached, parts, &entries) {
                 Ok((unit, changes)) => {
                     folded.push(Folded { key, name, unit, changes, positions });
                 }
@@ -114,6 +123,27 @@ impl Units {
         // The same page gives the same statements, so that a refusal can be searched for.
         folded.sort_by(|a, b| a.name.cmp(&b.name));
         Ok((folded, failed))
+    }
+
+    /// Restores a unit where it wasn't cached and folds its facts. Folding promises to be total;
+    /// where it breaks the promise, the unit is lost and the reason told.
+    fn fold_one(
+        &self,
+        key: &UnitKey,
+        cached: Option<Unit>,
+        parts: Parts,
+        entries: &[Entry],
+    ) -> Result<(Unit, Changes), String> {
+        let work = || -> Result<_, String> {
+            let unit = match cached {
+                Some(unit) => unit,
+                None => restore(key, parts).map_err(|e| format!("its state can't be read: {e}"))?,
+            };
+            #[cfg(feature = "failpoints")]
+            entries.iter().for_each(self.before_fold.unwrap_or(|_| ()));
+            evolve(unit, entries)
+        };
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(message(&*panic)))
     }
 }
 
@@ -147,39 +177,17 @@ async fn load(
     Ok(parts)
 }
 
-/// Restores a unit where it wasn't cached and folds its facts. Folding promises to be total; where
-/// it breaks the promise, the unit is lost and the reason told.
-fn fold(
-    key: &UnitKey,
-    cached: Option<Unit>,
-    parts: Parts,
-    entries: &[Entry],
-) -> Result<(Unit, Changes), String> {
-    let work = || -> Result<_, String> {
-        let unit = match cached {
-            Some(unit) => unit,
-            None => restore(key, parts).map_err(|e| format!("its state can't be read: {e}"))?,
-        };
-        evolve(unit, entries)
-    };
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(message(&*panic)))
-}
-
 fn restore(key: &UnitKey, parts: Parts) -> serde_json::Result<Unit> {
-    let only = parts.first().map(|(_, state)| state.clone());
-    Ok(match (key, only) {
-        (UnitKey::Customer(customer), _) => {
+    Ok(match key {
+        UnitKey::Customer(customer) => {
             let unit = CustomerUnit::restore(customer.clone(), parts)?;
             Unit::Customer(Box::new(unit), Box::default())
         }
-        (UnitKey::Trainer(_), Some(state)) => {
-            Unit::Trainer(Box::new(TrainerUnit::restore(&state)?))
-        }
-        (UnitKey::Trainer(trainer), None) => {
-            Unit::Trainer(Box::new(TrainerUnit::new(trainer.clone())))
-        }
-        (UnitKey::Tenant, Some(state)) => Unit::Tenant(Box::new(TenantUnit::restore(&state)?)),
-        (UnitKey::Tenant, None) => Unit::Tenant(Box::default()),
+        UnitKey::Trainer(trainer) => Unit::Trainer(Box::new(match parts.first() {
+            Some((_, state)) => TrainerUnit::restore(state)?,
+            None => TrainerUnit::new(trainer.clone()),
+        })),
+        UnitKey::Tenant => Unit::Tenant(Box::new(TenantUnit::restore(parts)?)),
     })
 }
 

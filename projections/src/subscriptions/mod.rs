@@ -92,14 +92,12 @@ impl Batch {
                 ItemRow::of(view).for_each(|row| self.items.push(row));
             }
         }
-        for step in changes.histories.iter().flat_map(|(_, steps)| steps) {
-            self.history.push(ChangeRow::from(step));
+        for history in &changes.histories {
+            history.steps.iter().for_each(|step| self.history.push(ChangeRow::from(step)));
+            self.history_counts.push(count(history.subscription.as_str(), history.len));
         }
         for (subject, len) in &news.item_counts {
             self.item_counts.push(count(subject.as_str(), *len));
-        }
-        for (subject, len) in &news.step_counts {
-            self.history_counts.push(count(subject.as_str(), *len));
         }
         for view in &changes.payments {
             self.payments.push(PaymentRow::from(view));

@@ -29,7 +29,7 @@ CREATE TABLE trainer_subscriptions (
     last_event_id        text    NOT NULL,
     position             bigint  NOT NULL,
     CONSTRAINT trainer_subscriptions_pkey PRIMARY KEY (tenant, subscription_id)
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 60);
 CREATE INDEX trainer_subscriptions_by_trainer
     ON trainer_subscriptions (tenant, trainer_id, current_period_end)
     WHERE trainer_id IS NOT NULL;
@@ -97,7 +97,7 @@ CREATE TABLE payment_logs (
     event_ids       text[]      NOT NULL,
     position        bigint      NOT NULL,
     CONSTRAINT payment_logs_pkey PRIMARY KEY (tenant, object_id)
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 60);
 CREATE INDEX payment_logs_by_trainer ON payment_logs (tenant, trainer_id, created_at)
     WHERE trainer_id IS NOT NULL;
 COMMENT ON COLUMN payment_logs.event_ids IS 'in the order of the facts; an id that Stripe did not issue is written namespace/id';
@@ -111,7 +111,7 @@ CREATE TABLE customer_link (
     conflicting boolean     NOT NULL,
     position    bigint      NOT NULL,
     CONSTRAINT customer_link_pkey PRIMARY KEY (tenant, customer_id)
-);
+) WITH (fillfactor = 60);
 CREATE INDEX customer_link_by_trainer ON customer_link (tenant, trainer_id)
     WHERE trainer_id IS NOT NULL;
 
@@ -122,7 +122,7 @@ CREATE TABLE unit_part (
     part   text COLLATE "C"  NOT NULL,
     state  bytea NOT NULL,
     CONSTRAINT unit_part_pkey PRIMARY KEY (tenant, unit, part)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 60);
 -- Compressing a state costs more than the disk it saves: it is rewritten at the customer's next fact.
 ALTER TABLE unit_part ALTER COLUMN state SET STORAGE EXTERNAL;
 

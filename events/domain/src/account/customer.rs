@@ -6,11 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
+use super::chunks::group;
 use super::facts::{Facts, OrderAnomaly, Snapshot};
-use super::links::{Links, Ties};
-use super::view::{ChangeView, LinkView, PaymentView, SubscriptionView};
+use super::history::History;
+use super::index::Index;
+use super::links::{Links, Tie};
+use super::snapshots::trainer_in;
+use super::view::{LinkView, PaymentView, SubscriptionView};
 use crate::event::stripe::{
     Charge, Customer, Dispute, Invoice, InvoicePayment, PaymentIntent, Refund, Reported, Schedule,
     Subscription,
@@ -19,11 +21,9 @@ use crate::event::{Entry, Event, of_nobody, of_tenant, of_trainer, of_usage};
 use crate::id::{StripeId, TrainerId};
 
 /// One object's share of a customer's state.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone)]
 pub(super) enum Part {
     Links(Links),
-    Ties(Ties),
     Customer(Facts<Customer>),
     Subscription(Facts<Subscription>),
     Schedule(Facts<Schedule>),
@@ -46,11 +46,12 @@ pub struct CustomerChanges {
     pub payments: Vec<PaymentView>,
     /// Rows of payments that turned out to be part of another payment.
     pub gone_payments: Vec<StripeId>,
-    /// The whole history of each subscription that may have changed.
-    pub histories: Vec<(StripeId, Vec<ChangeView>)>,
+    /// What became of each subscription's history that may have changed.
+    pub histories: Vec<History>,
     /// Which trainer it is, if that may have changed.
     pub link: Option<LinkView>,
-    /// For each object that was touched, what a person should look at; an empty list clears it.
+    /// What a person should look at, for each object where something was or is; an empty list
+    /// clears it.
     pub anomalies: Vec<(String, Vec<OrderAnomaly>)>,
 }
 
@@ -59,12 +60,17 @@ pub struct CustomerChanges {
 pub struct CustomerUnit {
     pub(super) customer: StripeId,
     pub(super) parts: BTreeMap<String, Part>,
+    pub(super) index: Index,
     touched: BTreeSet<String>,
     /// Payments whose rows depend on what was learnt of them.
     touched_payments: BTreeSet<StripeId>,
-    owners_changed: bool,
-    /// The stored bytes of each part.
+    /// Subscriptions that have another owner than at the last look.
+    moved: BTreeSet<StripeId>,
+    /// Whether everything that no subscription gives an owner has another one.
+    all_moved: bool,
+    /// The stored bytes of each part, and of all.
     sizes: BTreeMap<String, usize>,
+    size: usize,
 }
 
 /// A part's name: the kind, and the object's id.
@@ -72,8 +78,14 @@ pub(super) fn part_name(kind: &str, id: &StripeId) -> String {
     format!("{kind}/{id}")
 }
 
+/// The part that says which trainer the customer is.
+const LINKS: &str = "links";
+
 /// Bytes that a unit without parts takes in memory, about.
-const BARE_WEIGHT: usize = 256;
+const BARE_WEIGHT: usize = 512;
+
+/// What names and looks up a part takes in memory, about.
+const PART_WEIGHT: usize = 512;
 
 /// How much more a part takes in memory than its stored bytes, about.
 const PART_OVERHEAD: usize = 3;
@@ -85,10 +97,13 @@ impl CustomerUnit {
         Self {
             customer,
             parts: BTreeMap::new(),
+            index: Index::default(),
             touched: BTreeSet::new(),
             touched_payments: BTreeSet::new(),
-            owners_changed: false,
+            moved: BTreeSet::new(),
+            all_moved: false,
             sizes: BTreeMap::new(),
+            size: 0,
         }
     }
 
@@ -101,9 +116,14 @@ impl CustomerUnit {
         parts: impl IntoIterator<Item = (String, Vec<u8>)>,
     ) -> serde_json::Result<Self> {
         let mut unit = Self::new(customer);
-        for (name, bytes) in parts {
-            unit.sizes.insert(name.clone(), bytes.len());
-            unit.parts.insert(name, serde_json::from_slice(&bytes)?);
+        let parts = parts.into_iter().inspect(|(name, bytes)| unit.resize(name, bytes.len()));
+        for (name, (head, earlier)) in group(parts) {
+            let part = Part::restore(&name, &head, &earlier)?;
+            unit.index.update(&name, &part);
+            for tie in part.ties() {
+                unit.index.ties.learn(tie);
+            }
+            unit.parts.insert(name, part);
         }
         Ok(unit)
     }
@@ -111,12 +131,17 @@ impl CustomerUnit {
     /// About how many bytes of memory it takes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        BARE_WEIGHT + PART_OVERHEAD * self.sizes.values().sum::<usize>()
+        BARE_WEIGHT + PART_WEIGHT * self.sizes.len() + PART_OVERHEAD * self.size
+    }
+
+    fn resize(&mut self, part: &str, bytes: usize) {
+        let before = self.sizes.insert(part.to_owned(), bytes).unwrap_or(0);
+        self.size = self.size + bytes - before;
     }
 
     /// Adds a fact. Facts that don't concern a customer's state change nothing.
     pub fn evolve(&mut self, entry: &Entry) {
-        let owners = self.owners();
+        let owners = (self.linked_trainer().cloned(), self.customers_trainer().cloned());
         match &entry.event {
             Event::CustomerLinked(e) => {
                 self.links().claim(&e.trainer, entry.occurred_at, &entry.key, entry.position);
@@ -131,7 +156,12 @@ impl CustomerUnit {
                 self.insert("customer", &e.snapshot.id, entry, e, Part::Customer);
             }
             Event::SubscriptionReported(e) => {
-                self.insert("subscription", &e.snapshot.id, entry, e, Part::Subscription);
+                let id = &e.snapshot.id;
+                let owner = self.owner_of(id);
+                self.insert("subscription", id, entry, e, Part::Subscription);
+                if self.owner_of(id) != owner {
+                    self.moved.insert(id.clone());
+                }
             }
             Event::ScheduleReported(e) => {
                 self.insert("schedule", &e.snapshot.id, entry, e, Part::Schedule);
@@ -140,20 +170,16 @@ impl CustomerUnit {
                 // The preview of an upcoming invoice is of no object yet.
                 if let Some(id) = &e.snapshot.id {
                     self.insert("invoice", id, entry, e, Part::Invoice);
-                    self.learn(|ties| ties.learn_invoice(id, &e.snapshot));
                 }
             }
             Event::InvoicePaymentReported(e) => {
                 self.insert("invoice_payment", &e.snapshot.id, entry, e, Part::InvoicePayment);
-                self.learn(|ties| ties.learn_invoice_payment(&e.snapshot));
             }
             Event::PaymentIntentReported(e) => {
                 self.insert("payment_intent", &e.snapshot.id, entry, e, Part::PaymentIntent);
-                self.learn(|ties| ties.learn_payment_intent(&e.snapshot));
             }
             Event::ChargeReported(e) => {
                 self.insert("charge", &e.snapshot.id, entry, e, Part::Charge);
-                self.learn(|ties| ties.learn_charge(&e.snapshot));
             }
             Event::RefundReported(e) => {
                 self.insert("refund", &e.snapshot.id, entry, e, Part::Refund);
@@ -163,7 +189,9 @@ impl CustomerUnit {
             }
             of_tenant!() | of_trainer!() | of_usage!() | of_nobody!() => {}
         }
-        self.owners_changed |= owners != self.owners();
+        let (linked, customers) = owners;
+        self.all_moved |= linked.as_ref() != self.linked_trainer();
+        self.all_moved |= customers.as_ref() != self.customers_trainer();
     }
 
     /// The positions of all facts in this state, in no particular order.
@@ -175,43 +203,60 @@ impl CustomerUnit {
     #[must_use]
     pub fn take_changes(&mut self) -> CustomerChanges {
         let touched = std::mem::take(&mut self.touched);
-        let mut changes = CustomerChanges::default();
-        for name in &touched {
-            let bytes = serde_json::to_vec(&self.parts[name]).expect("parts have text keys");
-            self.sizes.insert(name.clone(), bytes.len());
-            changes.parts.push((name.clone(), bytes));
-            if let Some(anomalies) = self.parts[name].anomalies() {
-                changes.anomalies.push((name.clone(), anomalies));
-            }
-        }
         let payments = std::mem::take(&mut self.touched_payments);
+        let moved = std::mem::take(&mut self.moved);
+        let all_moved = std::mem::take(&mut self.all_moved);
+        let mut changes = CustomerChanges::default();
+        let mut changed_from = BTreeMap::new();
+        for name in &touched {
+            let part = self.parts.get_mut(name).expect("what is touched is there");
+            let (parts, (from, anomalies)) = (part.take_parts(name), part.take_news());
+            for (part, bytes) in &parts {
+                self.resize(part, bytes.len());
+            }
+            changes.parts.extend(parts);
+            changes.anomalies.extend(anomalies.map(|anomalies| (name.clone(), anomalies)));
+            changed_from.insert(name.as_str(), from);
+        }
         changes.gone_payments = self.merged_charges(&payments);
-        let shown = if std::mem::take(&mut self.owners_changed) {
+        let shown = if all_moved {
             self.parts.keys().cloned().collect()
         } else {
-            self.affected(touched, payments)
+            self.affected(&touched, payments, &moved)
         };
         for name in &shown {
-            match &self.parts[name] {
-                Part::Subscription(facts) => {
-                    changes.subscriptions.extend(self.subscription_view(facts));
-                    changes.histories.extend(self.history(facts));
-                }
-                Part::Invoice(facts) => changes.payments.extend(self.invoice_view(facts)),
-                Part::PaymentIntent(_) | Part::Charge(_) => {
-                    changes.payments.extend(self.payment_view(name));
-                }
-                Part::Refund(facts) => changes.payments.extend(self.refund_view(facts)),
-                Part::Dispute(facts) => changes.payments.extend(self.dispute_view(facts)),
-                Part::Links(links) => changes.link = links.view(&self.customer),
-                Part::Ties(_) | Part::Customer(_) | Part::Schedule(_) | Part::InvoicePayment(_) => {
+            if let Part::Subscription(facts) = &self.parts[name]
+                && let Some((_, subscription)) = facts.current()
+            {
+                let is_moved = all_moved || moved.contains(&subscription.id);
+                let from = changed_from.get(name.as_str()).copied();
+                if let Some(from) = if is_moved { Some(0) } else { from } {
+                    changes.histories.extend(self.history(facts, from));
                 }
             }
+            self.show(name, &mut changes);
         }
         // A payment intent and its charge give one row.
         changes.payments.sort_by(|a, b| a.object.cmp(&b.object));
         changes.payments.dedup_by(|a, b| a.object == b.object);
         changes
+    }
+
+    /// What a part shows.
+    fn show(&self, name: &str, changes: &mut CustomerChanges) {
+        match &self.parts[name] {
+            Part::Subscription(facts) => {
+                changes.subscriptions.extend(self.subscription_view(facts));
+            }
+            Part::Invoice(facts) => changes.payments.extend(self.invoice_view(facts)),
+            Part::PaymentIntent(_) | Part::Charge(_) => {
+                changes.payments.extend(self.payment_view(name));
+            }
+            Part::Refund(facts) => changes.payments.extend(self.refund_view(name, facts)),
+            Part::Dispute(facts) => changes.payments.extend(self.dispute_view(name, facts)),
+            Part::Links(links) => changes.link = links.view(&self.customer),
+            Part::Customer(_) | Part::Schedule(_) | Part::InvoicePayment(_) => {}
+        }
     }
 
     fn claim(&mut self, trainer: Option<TrainerId>, entry: &Entry) {
@@ -221,26 +266,13 @@ impl CustomerUnit {
     }
 
     fn links(&mut self) -> &mut Links {
-        self.touched.insert("links".into());
-        let part = self.parts.entry("links".into());
+        self.touched.insert(LINKS.into());
+        let part = self.parts.entry(LINKS.into());
         let part = part.or_insert_with(|| Part::Links(Links::default()));
         let Part::Links(links) = part else {
             unreachable!("the part named links holds links");
         };
         links
-    }
-
-    fn learn(&mut self, learn: impl FnOnce(&mut Ties) -> Vec<StripeId>) {
-        let part = self.parts.entry("ties".into());
-        let part = part.or_insert_with(|| Part::Ties(Ties::default()));
-        let Part::Ties(ties) = part else {
-            unreachable!("the part named ties holds ties");
-        };
-        let news = learn(ties);
-        if !news.is_empty() {
-            self.touched.insert("ties".into());
-            self.touched_payments.extend(news);
-        }
     }
 
     fn insert<S: Snapshot>(
@@ -257,8 +289,21 @@ impl CustomerUnit {
         let part = self.parts.entry(name.clone()).or_insert_with(|| wrap(Facts::default()));
         let facts = Facts::<S>::of(part).expect("a part's name tells its kind");
         let at = entry.occurred_at.unix();
-        if facts.insert(at, &entry.key, entry.position, reported) {
-            self.touched.insert(name);
+        if !facts.insert(at, &entry.key, entry.position, reported) {
+            return;
+        }
+        self.index.update(&name, part);
+        for tie in reported.snapshot.ties() {
+            self.touched_payments.extend(self.index.ties.learn(&tie));
+        }
+        self.touched.insert(name);
+    }
+
+    /// The trainer that the customer is linked to.
+    pub(super) fn linked_trainer(&self) -> Option<&TrainerId> {
+        match self.parts.get(LINKS) {
+            Some(Part::Links(links)) => links.trainer(),
+            _ => None,
         }
     }
 }
@@ -269,7 +314,7 @@ pub(super) trait PartOf: Sized {
 }
 
 macro_rules! part_of {
-    ($($kind:ident)*) => {
+    ($($kind:ident $name:literal)*) => {
         $(impl PartOf for Facts<$kind> {
             fn of(part: &mut Part) -> Option<&mut Self> {
                 match part { Part::$kind(facts) => Some(facts), _ => None }
@@ -277,18 +322,49 @@ macro_rules! part_of {
         })*
 
         impl Part {
+            /// A part from what was stored under its name, and under its name and an instant.
+            fn restore(
+                name: &str,
+                head: &[u8],
+                earlier: &[(i64, Vec<u8>)],
+            ) -> serde_json::Result<Self> {
+                match name.split_once('/').map_or(name, |(kind, _)| kind) {
+                    $($name => Facts::from_parts(head, earlier).map(Self::$kind),)*
+                    LINKS => serde_json::from_slice(head).map(Self::Links),
+                    _ => Err(serde::de::Error::custom("there is no such part")),
+                }
+            }
+
+            /// What is to be stored since the last call.
+            fn take_parts(&mut self, name: &str) -> Vec<(String, Vec<u8>)> {
+                match self {
+                    $(Self::$kind(facts) => facts.take_parts(name),)*
+                    Self::Links(links) => {
+                        let bytes = serde_json::to_vec(links).expect("links have text keys");
+                        vec![(name.to_owned(), bytes)]
+                    }
+                }
+            }
+
+            /// See [`Facts::take_news`].
+            fn take_news(&mut self) -> (usize, Option<Vec<OrderAnomaly>>) {
+                match self {
+                    $(Self::$kind(facts) => facts.take_news(),)*
+                    Self::Links(_) => (0, None),
+                }
+            }
+
+            fn ties(&self) -> &[Tie] {
+                match self {
+                    $(Self::$kind(facts) => &facts.told,)*
+                    Self::Links(_) => &[],
+                }
+            }
+
             fn positions(&self) -> Vec<i64> {
                 match self {
                     $(Self::$kind(facts) => facts.all().iter().map(|f| f.position).collect(),)*
                     Self::Links(links) => links.positions(),
-                    Self::Ties(_) => Vec::new(),
-                }
-            }
-
-            fn anomalies(&self) -> Option<Vec<OrderAnomaly>> {
-                match self {
-                    $(Self::$kind(facts) => Some(facts.anomalies()),)*
-                    Self::Links(_) | Self::Ties(_) => None,
                 }
             }
         }
@@ -296,10 +372,13 @@ macro_rules! part_of {
 }
 
 part_of! {
-    Customer Subscription Schedule Invoice InvoicePayment PaymentIntent Charge Refund Dispute
-}
-
-/// The trainer that an object's metadata names.
-pub(super) fn trainer_in(metadata: &crate::event::stripe::KeptMetadata) -> Option<TrainerId> {
-    metadata.get("trainer_id").and_then(|id| TrainerId::try_new(id).ok())
+    Customer "customer"
+    Subscription "subscription"
+    Schedule "schedule"
+    Invoice "invoice"
+    InvoicePayment "invoice_payment"
+    PaymentIntent "payment_intent"
+    Charge "charge"
+    Refund "refund"
+    Dispute "dispute"
 }

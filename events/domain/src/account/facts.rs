@@ -10,17 +10,20 @@
 //! 3. Where no fact continues the trail, take one that no other remaining fact leads to, by rank
 //!    (created before others, deleted last; a draft invoice before a paid one), then by key.
 //!
-//! Facts before the last second are kept as fingerprints and briefs, so that one more fact costs
-//! what its own second holds and the account doesn't grow by whole snapshots.
+//! Facts before the last second are kept as fingerprints and briefs, so that the account doesn't
+//! grow by whole snapshots. One more fact orders its own second (and the seconds after it while
+//! their beginning changes), and stores the chunk that it falls into; see [`super::chunks`].
 
 use std::hash::Hasher;
 use std::ops::Range;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use siphasher::sip::SipHasher13;
 
+use super::chunks::Chunks;
+use super::links::Tie;
 use crate::event::Code;
 use crate::event::stripe::{Before, Reported};
 use crate::id::EventKey;
@@ -44,12 +47,16 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
 
     /// What is remembered of this fact.
     fn brief(&self, cause: &Code) -> Self::Brief;
+
+    /// What it tells of which objects belong together.
+    fn ties(&self) -> Vec<Tie> {
+        Vec::new()
+    }
 }
 
 /// What an object was before a fact, as far as the fact tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Prior {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prior {
     /// The fact doesn't say.
     Unknown,
     /// There was no such object.
@@ -59,7 +66,7 @@ enum Prior {
 }
 
 /// One fact in its place.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Fact<B> {
     /// The second in which Stripe made the event.
     pub(super) at: i64,
@@ -69,19 +76,15 @@ pub(super) struct Fact<B> {
     pub(super) position: i64,
     /// What is remembered of it.
     pub(super) brief: B,
-    before: Prior,
-    after: u64,
-    rank: i64,
-    is_final: bool,
-    tied: bool,
-}
-
-impl<B> Fact<B> {
+    pub(super) before: Prior,
+    pub(super) after: u64,
+    pub(super) rank: i64,
     /// Whether it says that the object is over.
-    #[must_use]
-    pub(super) const fn is_final(&self) -> bool {
-        self.is_final
-    }
+    pub(super) is_final: bool,
+    /// Whether nothing but its id could tell its place.
+    pub(super) is_tied: bool,
+    /// Whether the object was otherwise before it than the facts so far make it.
+    pub(super) is_gap: bool,
 }
 
 /// Something about the order of an object's facts that a person should look at.
@@ -95,21 +98,45 @@ pub enum OrderAnomaly {
 }
 
 /// The facts of one object in order.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(bound(serialize = "", deserialize = ""))]
+#[derive(Debug, Clone)]
 pub(super) struct Facts<S: Snapshot> {
-    facts: Vec<Fact<S::Brief>>,
+    pub(super) facts: Vec<Fact<S::Brief>>,
     /// Whole snapshots: those of the last second and of the second of the current fact.
-    snapshots: Vec<(EventKey, S)>,
+    pub(super) snapshots: Vec<(EventKey, S)>,
+    /// What all facts together told of which objects belong together.
+    pub(super) told: Vec<Tie>,
+    pub(super) chunks: Chunks,
+    /// The places of the first and the last fact that says that the object is over.
+    over: Option<(usize, usize)>,
+    /// The position of the latest event among the facts.
+    position: i64,
+    /// How many facts are out of place.
+    odd: usize,
+    /// From which fact on something changed since the last look, and whether any was odd then.
+    news: Option<(usize, bool)>,
 }
 
 impl<S: Snapshot> Default for Facts<S> {
     fn default() -> Self {
-        Self { facts: Vec::new(), snapshots: Vec::new() }
+        Self::restored(Vec::new(), Vec::new(), Vec::new())
     }
 }
 
 impl<S: Snapshot> Facts<S> {
+    /// The facts as they were stored.
+    pub(super) fn restored(
+        facts: Vec<Fact<S::Brief>>,
+        snapshots: Vec<(EventKey, S)>,
+        told: Vec<Tie>,
+    ) -> Self {
+        let position = facts.iter().map(|fact| fact.position).max().unwrap_or(0);
+        let odd = facts.iter().filter(|fact| fact.is_odd()).count();
+        let (chunks, over, news) = (Chunks::default(), None, None);
+        let mut restored = Self { facts, snapshots, told, chunks, over, position, odd, news };
+        restored.find_end();
+        restored
+    }
+
     /// Adds a fact; one that is there already changes nothing. Tells whether anything changed.
     pub(super) fn insert(
         &mut self,
@@ -132,11 +159,27 @@ impl<S: Snapshot> Facts<S> {
             after: fingerprint(&snapshot.compared()),
             rank: snapshot.rank(cause),
             is_final: snapshot.is_final(cause),
-            tied: false,
+            is_tied: false,
+            is_gap: false,
         };
+        let (_, was_odd) = *self.news.get_or_insert((second.start, self.odd > 0));
+        self.news = self.news.map(|(from, _)| (from.min(second.start), was_odd));
+        self.position = self.position.max(position);
+        let may_end = fact.is_final || self.over.is_some();
         self.facts.insert(second.end, fact);
+        self.chunks.added(&self.facts, second.end);
         self.snapshots.push((key.clone(), snapshot.clone()));
+        self.snapshots.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        for tie in snapshot.ties() {
+            if !self.told.contains(&tie) {
+                self.told.push(tie);
+                self.told.sort_unstable();
+            }
+        }
         self.settle_from(second.start);
+        if may_end {
+            self.find_end();
+        }
         self.forget_old_snapshots();
         true
     }
@@ -149,13 +192,13 @@ impl<S: Snapshot> Facts<S> {
         Some((fact, snapshot))
     }
 
-    /// The facts that count, in order: none after the object is over, unless it says so too.
-    pub(super) fn in_order(&self) -> impl DoubleEndedIterator<Item = &Fact<S::Brief>> {
-        let over = self.facts.iter().position(|fact| fact.is_final).unwrap_or(self.facts.len());
-        self.facts
-            .iter()
-            .enumerate()
-            .filter_map(move |(i, fact)| (i <= over || fact.is_final).then_some(fact))
+    /// The facts that count with their places, in order: none after the object is over, unless it
+    /// says so too.
+    pub(super) fn in_order(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = (usize, &Fact<S::Brief>)> + use<'_, S> {
+        let over = self.over.map_or(self.facts.len(), |(first, _)| first);
+        self.facts.iter().enumerate().filter(move |(i, fact)| *i <= over || fact.is_final)
     }
 
     /// Every fact in order.
@@ -166,21 +209,25 @@ impl<S: Snapshot> Facts<S> {
 
     /// The position of the latest event among the facts.
     #[must_use]
-    pub(super) fn position(&self) -> i64 {
-        self.facts.iter().map(|fact| fact.position).max().unwrap_or(0)
+    pub(super) const fn position(&self) -> i64 {
+        self.position
     }
 
-    /// Missing facts and undecided order, as the set shows them now.
-    #[must_use]
-    pub(super) fn anomalies(&self) -> Vec<OrderAnomaly> {
+    /// From which fact on something changed since the last call; and missing facts and undecided
+    /// order as the set shows them now, if any are there or were.
+    pub(super) fn take_news(&mut self) -> (usize, Option<Vec<OrderAnomaly>>) {
+        let (from, was_odd) = self.news.take().unwrap_or((self.facts.len(), false));
+        (from, (was_odd || self.odd > 0).then(|| self.anomalies()))
+    }
+
+    fn anomalies(&self) -> Vec<OrderAnomaly> {
         let mut found = Vec::new();
         for (i, fact) in self.facts.iter().enumerate() {
-            let so_far = state_before(&self.facts, i);
-            if fact.before != Prior::Unknown && fact.before != so_far {
+            if fact.is_gap {
                 let previous = i.checked_sub(1).map(|i| self.facts[i].key.clone());
                 found.push(OrderAnomaly::GapSuspected(fact.key.clone(), previous));
             }
-            if fact.tied {
+            if fact.is_tied {
                 found.push(OrderAnomaly::OrderConflict(fact.key.clone()));
             }
         }
@@ -189,7 +236,13 @@ impl<S: Snapshot> Facts<S> {
 
     fn current_index(&self) -> Option<usize> {
         let last = self.facts.len().checked_sub(1)?;
-        Some(self.facts.iter().rposition(|fact| fact.is_final).unwrap_or(last))
+        Some(self.over.map_or(last, |(_, last)| last))
+    }
+
+    fn find_end(&mut self) {
+        let first = self.facts.iter().position(|fact| fact.is_final);
+        let last = self.facts.iter().rposition(|fact| fact.is_final);
+        self.over = first.zip(last);
     }
 
     /// The places of the facts of one second.
@@ -200,18 +253,21 @@ impl<S: Snapshot> Facts<S> {
     }
 
     /// Orders the second that a new fact fell into, then the seconds after it for as long as
-    /// the state that they start from changes their order.
+    /// the state that they start from changes what is known of them.
     fn settle_from(&mut self, start: usize) {
         let mut second = self.second(self.facts[start].at);
         let mut is_first = true;
         loop {
+            self.chunks.touch(&self.facts, self.facts[second.start].at);
             let facts = &mut self.facts;
             let before = state_before(facts, second.start);
             let settled = settle(before, facts[second.clone()].to_vec());
-            let same = settled
-                .iter()
-                .zip(&facts[second.clone()])
-                .all(|(new, old)| new.key == old.key && new.tied == old.tied);
+            let old = &facts[second.clone()];
+            let same = settled.iter().zip(old).all(|(new, old)| {
+                (&new.key, new.is_tied, new.is_gap) == (&old.key, old.is_tied, old.is_gap)
+            });
+            self.odd += settled.iter().filter(|fact| fact.is_odd()).count();
+            self.odd -= old.iter().filter(|fact| fact.is_odd()).count();
             facts[second.clone()].clone_from_slice(&settled);
             if second.end == facts.len() || (same && !is_first) {
                 return;
@@ -233,6 +289,12 @@ impl<S: Snapshot> Facts<S> {
     }
 }
 
+impl<B> Fact<B> {
+    const fn is_odd(&self) -> bool {
+        self.is_gap || self.is_tied
+    }
+}
+
 fn state_before<B>(facts: &[Fact<B>], index: usize) -> Prior {
     index.checked_sub(1).map_or(Prior::Nothing, |i| Prior::Known(facts[i].after))
 }
@@ -248,7 +310,8 @@ fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fact<B>> {
             None => starting(&facts),
         };
         let mut fact = facts.remove(next);
-        fact.tied = tied;
+        fact.is_tied = tied;
+        fact.is_gap = fact.before != Prior::Unknown && fact.before != state;
         state = Prior::Known(fact.after);
         ordered.push(fact);
     }

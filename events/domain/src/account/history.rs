@@ -6,45 +6,64 @@ use super::facts::{Fact, Facts};
 use super::snapshots::SubscriptionBrief;
 use super::view::{Change, ChangeView};
 use crate::event::stripe::Subscription;
-use crate::id::StripeId;
+use crate::id::{StripeId, TrainerId};
 use crate::time::Timestamp;
 
+/// What became of a subscription's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// Whose it is.
+    pub subscription: StripeId,
+    /// The steps that may have changed, to the end.
+    pub steps: Vec<ChangeView>,
+    /// How many steps there are now: there may have been more.
+    pub len: usize,
+}
+
 impl CustomerUnit {
-    /// The whole history of a subscription.
-    pub(super) fn history(
-        &self,
-        facts: &Facts<Subscription>,
-    ) -> Option<(StripeId, Vec<ChangeView>)> {
+    /// A subscription's history as far as it tells of the facts from a place on.
+    pub(super) fn history(&self, facts: &Facts<Subscription>, from: usize) -> Option<History> {
         let (_, snapshot) = facts.current()?;
-        let trainer = self.owner_of(facts);
-        let mut steps = Vec::new();
+        let trainer = self.owner(facts);
+        let (mut steps, mut len) = (Vec::new(), 0);
         let mut before: Option<&SubscriptionBrief> = None;
-        for fact in facts.in_order() {
+        for (place, fact) in facts.in_order() {
             for change in changes(before, &fact.brief) {
-                steps.push((change, before, fact));
+                if place >= from {
+                    steps.push(step(&snapshot.id, trainer.as_ref(), len, (change, before, fact)));
+                }
+                len += 1;
             }
-            if has_begun(&fact.brief) || before.is_some() {
+            if before.is_some() || has_begun(&fact.brief) {
                 before = Some(&fact.brief);
             }
         }
-        let view = |(ordinal, (change, before, fact)): (usize, Step<'_>)| ChangeView {
-            subject: snapshot.id.as_str().into(),
-            ordinal: i32::try_from(ordinal).unwrap_or(i32::MAX),
-            trainer: trainer.clone(),
-            change,
-            from_prices: before.map(|brief| brief.prices.clone()).unwrap_or_default(),
-            to_prices: match change {
-                Change::Cancelled => Vec::new(),
-                _ => fact.brief.prices.clone(),
-            },
-            tier: None,
-            feature: None,
-            at: Timestamp::from_unix(fact.at),
-            actor: "stripe".into(),
-            event: fact.key.clone(),
-            position: fact.position,
-        };
-        Some((snapshot.id.clone(), steps.into_iter().enumerate().map(view).collect()))
+        Some(History { subscription: snapshot.id.clone(), steps, len })
+    }
+}
+
+fn step(
+    subscription: &StripeId,
+    trainer: Option<&TrainerId>,
+    ordinal: usize,
+    (change, before, fact): Step<'_>,
+) -> ChangeView {
+    ChangeView {
+        subject: subscription.as_str().into(),
+        ordinal: i32::try_from(ordinal).unwrap_or(i32::MAX),
+        trainer: trainer.cloned(),
+        change,
+        from_prices: before.map(|brief| brief.prices.clone()).unwrap_or_default(),
+        to_prices: match change {
+            Change::Cancelled => Vec::new(),
+            _ => fact.brief.prices.clone(),
+        },
+        tier: None,
+        feature: None,
+        at: Timestamp::from_unix(fact.at),
+        actor: "stripe".into(),
+        event: fact.key.clone(),
+        position: fact.position,
     }
 }
 

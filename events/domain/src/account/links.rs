@@ -1,6 +1,6 @@
 //! Which trainer a customer is, and which of its objects belong together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -63,95 +63,116 @@ impl Links {
     }
 }
 
+/// Which object belongs to which, as a fact tells it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Tie {
+    /// A payment (an intent, or a charge without one) pays an invoice.
+    Pays(StripeId, StripeId),
+    /// A charge belongs to a payment intent.
+    ChargeOf(StripeId, StripeId),
+}
+
+impl Tie {
+    /// What an invoice tells.
+    pub(super) fn of_invoice(invoice: &Invoice) -> Vec<Self> {
+        let pays = |paid: &PaidBy| {
+            let payment = paid.payment_intent.as_ref().or(paid.charge.as_ref());
+            let charge = charge_of(paid.charge.as_ref(), paid.payment_intent.as_ref());
+            [pays(payment, invoice.id.as_ref()), charge]
+        };
+        invoice.payments.iter().flat_map(pays).flatten().collect()
+    }
+
+    /// What an invoice's payment tells.
+    pub(super) fn of_invoice_payment(paid: &InvoicePayment) -> Vec<Self> {
+        let payment = paid.payment_intent.as_ref().or(paid.charge.as_ref());
+        let charge = charge_of(paid.charge.as_ref(), paid.payment_intent.as_ref());
+        pays(payment, Some(&paid.invoice)).into_iter().chain(charge).collect()
+    }
+
+    /// What a payment intent tells.
+    pub(super) fn of_payment_intent(payment: &PaymentIntent) -> Vec<Self> {
+        let charge = charge_of(payment.latest_charge.as_ref(), Some(&payment.id));
+        pays(Some(&payment.id), payment.invoice.as_ref()).into_iter().chain(charge).collect()
+    }
+
+    /// What a charge tells.
+    pub(super) fn of_charge(charge: &Charge) -> Vec<Self> {
+        let payment = charge.payment_intent.as_ref().unwrap_or(&charge.id);
+        let of = charge_of(Some(&charge.id), charge.payment_intent.as_ref());
+        pays(Some(payment), charge.invoice.as_ref()).into_iter().chain(of).collect()
+    }
+}
+
+fn pays(payment: Option<&StripeId>, invoice: Option<&StripeId>) -> Option<Tie> {
+    Some(Tie::Pays(payment?.clone(), invoice?.clone()))
+}
+
+fn charge_of(charge: Option<&StripeId>, payment: Option<&StripeId>) -> Option<Tie> {
+    Some(Tie::ChargeOf(charge?.clone(), payment?.clone()))
+}
+
 /// Which payment pays which invoice, and which charge belongs to which payment. Several webhooks
 /// tell of it, none of them reliably, so each adds what it knows. Where they disagree the smallest
 /// id wins, so that the order of arrival doesn't.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Ties {
-    invoice_of_payment: BTreeMap<StripeId, StripeId>,
-    payment_of_charge: BTreeMap<StripeId, StripeId>,
+    invoices: Belonging,
+    intents: Belonging,
 }
 
 impl Ties {
-    pub(super) fn invoice_of(&self, payment: &StripeId) -> Option<&StripeId> {
-        self.invoice_of_payment.get(payment)
+    /// Learns a tie. Tells which payments are concerned if it was news.
+    pub(super) fn learn(&mut self, tie: &Tie) -> Vec<StripeId> {
+        match tie {
+            Tie::Pays(payment, invoice) => match self.invoices.learn(payment, invoice) {
+                Some(_) => vec![payment.clone()],
+                None => Vec::new(),
+            },
+            Tie::ChargeOf(charge, payment) => match self.intents.learn(charge, payment) {
+                Some(before) => before.into_iter().chain([payment.clone()]).collect(),
+                None => Vec::new(),
+            },
+        }
     }
 
-    pub(super) fn payments_of<'a>(
-        &'a self,
-        invoice: &'a StripeId,
-    ) -> impl Iterator<Item = &'a StripeId> {
-        self.invoice_of_payment.iter().filter(move |(_, of)| *of == invoice).map(|(p, _)| p)
+    pub(super) fn invoice_of(&self, payment: &StripeId) -> Option<&StripeId> {
+        self.invoices.whole.get(payment)
+    }
+
+    pub(super) fn payments_of(&self, invoice: &StripeId) -> impl Iterator<Item = &StripeId> {
+        self.invoices.pieces.get(invoice).into_iter().flatten()
     }
 
     pub(super) fn payment_of_charge(&self, charge: &StripeId) -> Option<&StripeId> {
-        self.payment_of_charge.get(charge)
+        self.intents.whole.get(charge)
     }
 
-    /// Learns from an invoice. Each of these tells which payments are concerned if it was news.
-    pub(super) fn learn_invoice(&mut self, id: &StripeId, invoice: &Invoice) -> Vec<StripeId> {
-        let pays = |paid: &PaidBy| {
-            let payment = paid.payment_intent.as_ref().or(paid.charge.as_ref());
-            let invoice = self.invoice(payment, Some(id));
-            let charge = self.charge(paid.charge.as_ref(), paid.payment_intent.as_ref());
-            invoice.into_iter().chain(charge)
-        };
-        invoice.payments.iter().flat_map(pays).collect()
-    }
-
-    /// Learns from an invoice's payment.
-    pub(super) fn learn_invoice_payment(&mut self, paid: &InvoicePayment) -> Vec<StripeId> {
-        let payment = paid.payment_intent.as_ref().or(paid.charge.as_ref());
-        let invoice = self.invoice(payment, Some(&paid.invoice));
-        let charge = self.charge(paid.charge.as_ref(), paid.payment_intent.as_ref());
-        invoice.into_iter().chain(charge).collect()
-    }
-
-    /// Learns from a payment intent.
-    pub(super) fn learn_payment_intent(&mut self, payment: &PaymentIntent) -> Vec<StripeId> {
-        let invoice = self.invoice(Some(&payment.id), payment.invoice.as_ref());
-        let charge = self.charge(payment.latest_charge.as_ref(), Some(&payment.id));
-        invoice.into_iter().chain(charge).collect()
-    }
-
-    /// Learns from a charge.
-    pub(super) fn learn_charge(&mut self, charge: &Charge) -> Vec<StripeId> {
-        let payment = charge.payment_intent.as_ref().unwrap_or(&charge.id);
-        let invoice = self.invoice(Some(payment), charge.invoice.as_ref());
-        let payment = self.charge(Some(&charge.id), charge.payment_intent.as_ref());
-        invoice.into_iter().chain(payment).collect()
-    }
-
-    fn invoice(
-        &mut self,
-        payment: Option<&StripeId>,
-        invoice: Option<&StripeId>,
-    ) -> Option<StripeId> {
-        learn(&mut self.invoice_of_payment, payment, invoice).then(|| payment.cloned())?
-    }
-
-    fn charge(
-        &mut self,
-        charge: Option<&StripeId>,
-        payment: Option<&StripeId>,
-    ) -> Option<StripeId> {
-        learn(&mut self.payment_of_charge, charge, payment).then(|| payment.cloned())?
+    pub(super) fn charges_of(&self, payment: &StripeId) -> impl Iterator<Item = &StripeId> {
+        self.intents.pieces.get(payment).into_iter().flatten()
     }
 }
 
-fn learn(
-    known: &mut BTreeMap<StripeId, StripeId>,
-    key: Option<&StripeId>,
-    value: Option<&StripeId>,
-) -> bool {
-    let (Some(key), Some(value)) = (key, value) else {
-        return false;
-    };
-    match known.get(key) {
-        Some(old) if old <= value => false,
-        _ => {
-            known.insert(key.clone(), value.clone());
-            true
+/// Pieces that belong to a whole each, looked up from both ends.
+#[derive(Debug, Clone, Default)]
+struct Belonging {
+    whole: BTreeMap<StripeId, StripeId>,
+    pieces: BTreeMap<StripeId, BTreeSet<StripeId>>,
+}
+
+impl Belonging {
+    /// Some = it was news, with the whole that the piece belonged to before.
+    fn learn(&mut self, piece: &StripeId, whole: &StripeId) -> Option<Option<StripeId>> {
+        let before = self.whole.get(piece).cloned();
+        if before.as_ref().is_some_and(|before| before <= whole) {
+            return None;
         }
+        if let Some(pieces) = before.as_ref().and_then(|before| self.pieces.get_mut(before)) {
+            pieces.remove(piece);
+        }
+        self.whole.insert(piece.clone(), whole.clone());
+        self.pieces.entry(whole.clone()).or_default().insert(piece.clone());
+        Some(before)
     }
 }

@@ -4,9 +4,11 @@
 //! arrives in whatever order gives a state, and the same facts give the same state. A unit then
 //! tells which views changed.
 
+mod chunks;
 mod customer;
 mod facts;
 mod history;
+mod index;
 mod links;
 mod payments;
 mod route;
@@ -18,6 +20,7 @@ mod view;
 
 pub use customer::{CustomerChanges, CustomerUnit};
 pub use facts::OrderAnomaly;
+pub use history::History;
 pub use route::{LogIdentity, Route, UnitKey, route};
 pub use tenant::{Sold, TenantUnit};
 pub use trainer::{TrainerChanges, TrainerUnit};

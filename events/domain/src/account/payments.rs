@@ -47,68 +47,27 @@ impl CustomerUnit {
     }
 
     /// A refund's or dispute's row with what its payment tells.
-    pub(super) fn belonging(&self, payment: Option<StripeId>, row: PaymentView) -> PaymentView {
+    pub(super) fn belonging(&self, name: &str, row: PaymentView) -> PaymentView {
+        let payment = self.index.payment_of(name).cloned();
         let invoice = payment.as_ref().and_then(|payment| self.invoice_of(payment));
         let subscription = self.subscription_of(invoice.as_ref());
         let trainer = self.trainer_for(subscription.as_ref());
         PaymentView { payment, invoice, subscription, trainer, ..row }
     }
 
-    /// The id of a payment's row: its intent's, else its charge's.
-    pub(super) fn payment_of(
-        &self,
-        intent: Option<&StripeId>,
-        charge: Option<&StripeId>,
-    ) -> Option<StripeId> {
-        let by_charge = || self.known_ties()?.payment_of_charge(charge?);
-        intent.or_else(by_charge).or(charge).cloned()
-    }
-
-    /// The payment that a part's object is or belongs to.
-    pub(super) fn payment_of_part(&self, name: &str) -> Option<StripeId> {
-        match &self.parts[name] {
-            Part::PaymentIntent(facts) => Some(facts.current()?.1.id.clone()),
-            Part::Charge(facts) => {
-                let (_, charge) = facts.current()?;
-                self.payment_of(charge.payment_intent.as_ref(), Some(&charge.id))
-            }
-            Part::Refund(facts) => {
-                let (_, refund) = facts.current()?;
-                self.payment_of(refund.payment_intent.as_ref(), refund.charge.as_ref())
-            }
-            Part::Dispute(facts) => {
-                let (_, dispute) = facts.current()?;
-                self.payment_of(dispute.payment_intent.as_ref(), dispute.charge.as_ref())
-            }
-            Part::Links(_)
-            | Part::Ties(_)
-            | Part::Customer(_)
-            | Part::Subscription(_)
-            | Part::Schedule(_)
-            | Part::Invoice(_)
-            | Part::InvoicePayment(_) => None,
-        }
-    }
-
     /// Charges that had a row to themselves before it was known which of these payments they
     /// belong to.
     pub(super) fn merged_charges(&self, payments: &BTreeSet<StripeId>) -> Vec<StripeId> {
-        let charges = self.parts.values().filter_map(|part| match part {
-            Part::Charge(facts) => facts.current().map(|(_, charge)| &charge.id),
-            _ => None,
-        });
-        let ties = self.known_ties();
-        charges
-            .filter(|charge| {
-                let payment = ties.and_then(|ties| ties.payment_of_charge(charge));
-                payment.is_some_and(|payment| payment != *charge && payments.contains(payment))
-            })
-            .cloned()
-            .collect()
+        let merged = |payment: &StripeId| {
+            let charges = self.index.ties.charges_of(payment).filter(|charge| *charge != payment);
+            let known = charges.filter(|id| self.parts.contains_key(&part_name("charge", id)));
+            known.cloned().collect::<Vec<_>>()
+        };
+        payments.iter().flat_map(merged).collect()
     }
 
     pub(super) fn invoice_of(&self, payment: &StripeId) -> Option<StripeId> {
-        let ties = self.known_ties()?;
+        let ties = &self.index.ties;
         let by_charge = || {
             self.charges_of(payment)
                 .filter_map(|facts| ties.invoice_of(&facts.current()?.1.id))
@@ -129,22 +88,20 @@ impl CustomerUnit {
         &'a self,
         payment: &'a StripeId,
     ) -> impl Iterator<Item = &'a Facts<Charge>> {
-        self.parts.iter().filter_map(move |(name, part)| match part {
-            Part::Charge(facts) if self.payment_of_part(name)? == *payment => Some(facts),
+        self.index.members(payment).into_iter().filter_map(|name| match &self.parts[name] {
+            Part::Charge(facts) => Some(facts),
             _ => None,
         })
     }
 
     /// What refunds that succeeded have given back of a payment.
     pub(super) fn refunds_of(&self, payment: &StripeId) -> i64 {
-        let refunds = self.parts.iter().filter_map(|(name, part)| match part {
-            Part::Refund(facts) if self.payment_of_part(name)? == *payment => {
-                let (_, refund) = facts.current()?;
-                let succeeded = refund.status.as_ref().is_none_or(|status| *status == "succeeded");
-                succeeded.then_some(refund.amount)
-            }
-            _ => None,
+        let refunds = self.index.members(payment).into_iter().filter_map(|name| {
+            let Part::Refund(facts) = &self.parts[name] else { return None };
+            let (_, refund) = facts.current()?;
+            let succeeded = refund.status.as_ref().is_none_or(|status| *status == "succeeded");
+            succeeded.then_some(refund.amount)
         });
-        refunds.sum()
+        refunds.fold(0, i64::saturating_add)
     }
 }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::customer::{CustomerUnit, Part, part_name, trainer_in};
+use super::customer::{CustomerUnit, Part, part_name};
 use super::facts::{Fact, Facts};
-use super::links::Ties;
-use super::snapshots::{InvoiceBrief, SubscriptionBrief, cancel_at, current_period};
+use super::snapshots::{InvoiceBrief, SubscriptionBrief, cancel_at, current_period, trainer_in};
 use super::view::{PaymentKind, PaymentView, ScheduledChange, SubscriptionView};
 use crate::event::Code;
 use crate::event::stripe::{
@@ -15,93 +14,58 @@ use crate::id::{StripeId, TrainerId};
 use crate::time::{Interval, Timestamp};
 
 impl CustomerUnit {
-    /// Whom each subscription, and everything without one, belongs to.
-    pub(super) fn owners(&self) -> Vec<Option<TrainerId>> {
-        let subscriptions = self.parts.values().filter_map(|part| match part {
-            Part::Subscription(facts) => Some(self.owner_of(facts)),
-            _ => None,
-        });
-        std::iter::once(self.customers_trainer()).chain(subscriptions).collect()
-    }
-
     /// The trainer that a subscription's latest fact names, else the customer's.
-    pub(super) fn owner_of(&self, facts: &Facts<Subscription>) -> Option<TrainerId> {
-        let named = facts.current().and_then(|(_, snapshot)| trainer_in(&snapshot.metadata));
-        named.or_else(|| self.linked_trainer())
+    pub(super) fn owner_of(&self, subscription: &StripeId) -> Option<TrainerId> {
+        match self.parts.get(&part_name("subscription", subscription)) {
+            Some(Part::Subscription(facts)) => self.owner(facts),
+            _ => self.customers_trainer().cloned(),
+        }
     }
 
-    fn linked_trainer(&self) -> Option<TrainerId> {
-        match self.parts.get("links") {
-            Some(Part::Links(links)) => links.trainer().cloned(),
-            _ => None,
-        }
+    pub(super) fn owner(&self, facts: &Facts<Subscription>) -> Option<TrainerId> {
+        let named = facts.current().and_then(|(_, snapshot)| trainer_in(&snapshot.metadata));
+        named.or_else(|| self.linked_trainer().cloned())
     }
 
     /// The trainer that the customer is linked to; where no link is known, the one that all its
     /// subscriptions name.
-    fn customers_trainer(&self) -> Option<TrainerId> {
-        self.linked_trainer().or_else(|| {
-            let named = self.parts.values().filter_map(|part| match part {
-                Part::Subscription(facts) => trainer_in(&facts.current()?.1.metadata),
-                _ => None,
-            });
-            let named: BTreeSet<TrainerId> = named.collect();
-            if named.len() == 1 { named.into_iter().next() } else { None }
-        })
+    pub(super) fn customers_trainer(&self) -> Option<&TrainerId> {
+        self.linked_trainer().or_else(|| self.index.only_trainer())
     }
 
     pub(super) fn trainer_for(&self, subscription: Option<&StripeId>) -> Option<TrainerId> {
-        let part = subscription.and_then(|id| self.parts.get(&part_name("subscription", id)));
-        match part {
-            Some(Part::Subscription(facts)) => self.owner_of(facts),
-            _ => self.customers_trainer(),
+        match subscription {
+            Some(subscription) => self.owner_of(subscription),
+            None => self.customers_trainer().cloned(),
         }
     }
 
-    pub(super) fn known_ties(&self) -> Option<&Ties> {
-        match self.parts.get("ties") {
-            Some(Part::Ties(ties)) => Some(ties),
-            _ => None,
-        }
-    }
-
-    /// The parts whose views depend on the touched parts and payments, those included.
+    /// The parts whose views depend on touched parts and payments and on subscriptions that have
+    /// another owner, those included.
     pub(super) fn affected(
         &self,
-        touched: BTreeSet<String>,
+        touched: &BTreeSet<String>,
         mut payments: BTreeSet<StripeId>,
+        moved: &BTreeSet<StripeId>,
     ) -> BTreeSet<String> {
-        let mut affected = touched;
-        let mut subscriptions = Vec::new();
+        let invoices = |about: &String| about.starts_with("invoice/").then(|| about.clone());
+        let of_moved: Vec<String> =
+            moved.iter().flat_map(|id| self.index.about(id)).filter_map(invoices).collect();
+        let mut affected = touched.clone();
+        affected.extend(of_moved);
+        let mut subscriptions: BTreeSet<&StripeId> = moved.iter().collect();
         for name in &affected {
-            match &self.parts[name] {
-                Part::Invoice(facts) => {
-                    let Some((_, invoice)) = facts.current() else { continue };
-                    subscriptions.extend(invoice.subscription.clone());
-                    if let (Some(id), Some(ties)) = (&invoice.id, self.known_ties()) {
-                        payments.extend(ties.payments_of(id).cloned());
-                    }
-                }
-                Part::Schedule(facts) => {
-                    let Some((_, schedule)) = facts.current() else { continue };
-                    subscriptions.extend(schedule.subscription.clone());
-                    subscriptions.extend(schedule.released_subscription.clone());
-                }
-                Part::PaymentIntent(_) | Part::Charge(_) | Part::Refund(_) | Part::Dispute(_) => {
-                    payments.extend(self.payment_of_part(name));
-                }
-                Part::Links(_)
-                | Part::Ties(_)
-                | Part::Customer(_)
-                | Part::Subscription(_)
-                | Part::InvoicePayment(_) => {}
+            subscriptions.extend(self.index.mentions(name).iter().flat_map(|m| &m.subscriptions));
+            payments.extend(self.index.payment_of(name).cloned());
+            if let Part::Invoice(facts) = &self.parts[name]
+                && let Some(id) = facts.current().and_then(|(_, invoice)| invoice.id.as_ref())
+            {
+                payments.extend(self.index.ties.payments_of(id).cloned());
             }
         }
         affected.extend(subscriptions.iter().map(|id| part_name("subscription", id)));
-        let of_payments = self.parts.keys().filter(|name| {
-            self.payment_of_part(name).is_some_and(|payment| payments.contains(&payment))
-        });
-        affected.extend(of_payments.cloned());
+        let members = payments.iter().flat_map(|payment| self.index.members(payment));
+        affected.extend(members.cloned());
         affected.retain(|name| self.parts.contains_key(name));
         affected
     }
@@ -119,7 +83,7 @@ impl CustomerUnit {
         Some(SubscriptionView {
             id: s.id.clone(),
             customer: s.customer.clone(),
-            trainer: self.owner_of(facts),
+            trainer: self.owner(facts),
             status: s.status.clone(),
             items: s.items.data.clone(),
             items_complete: !s.items.has_more,
@@ -133,7 +97,7 @@ impl CustomerUnit {
             past_due_since: self.past_due_since(facts, s).map(Timestamp::from_unix),
             collection_paused: s.pause_collection.is_some(),
             scheduled: self.scheduled_change(s),
-            once_active: facts.in_order().any(|fact| fact.brief.status == "active"),
+            once_active: facts.in_order().any(|(_, fact)| fact.brief.status == "active"),
             last_event: fact.key.clone(),
             position: facts.position(),
         })
@@ -145,20 +109,21 @@ impl CustomerUnit {
         if s.status != "past_due" {
             return None;
         }
-        let failed = self.parts.values().filter_map(|part| match part {
+        let failed = self.index.open_of(&s.id).filter_map(|name| match &self.parts[name] {
             Part::Invoice(invoice) => first_failure(invoice, &s.id),
             _ => None,
         });
         let since_invoice = failed.min().map(|(_, at)| at);
         let is_past_due = |fact: &&Fact<SubscriptionBrief>| fact.brief.status == "past_due";
-        let run = facts.in_order().rev().take_while(is_past_due).last();
+        let latest_first = facts.in_order().rev().map(|(_, fact)| fact);
+        let run = latest_first.take_while(is_past_due).last();
         since_invoice.or(run.map(|fact| fact.at))
     }
 
     /// What a live schedule will make of a subscription next, judged by the phase that Stripe says
     /// is running, not by a clock.
     fn scheduled_change(&self, s: &Subscription) -> Option<ScheduledChange> {
-        let schedules = self.parts.values().filter_map(|part| match part {
+        let schedules = self.index.about(&s.id).filter_map(|name| match &self.parts[name] {
             Part::Schedule(facts) => facts.current().map(|(_, schedule)| schedule),
             _ => None,
         });
@@ -186,20 +151,14 @@ impl CustomerUnit {
 
     /// The row of a payment intent and its charges, or of a charge without an intent.
     pub(super) fn payment_view(&self, name: &str) -> Option<PaymentView> {
-        let id = match self.parts.get(name)? {
-            Part::PaymentIntent(facts) => facts.current()?.1.id.clone(),
-            Part::Charge(facts) => {
-                let (_, charge) = facts.current()?;
-                self.payment_of(charge.payment_intent.as_ref(), Some(&charge.id))?
-            }
-            _ => return None,
-        };
+        let id = self.index.payment_of(name)?.clone();
         let intent = match self.parts.get(&part_name("payment_intent", &id)) {
             Some(Part::PaymentIntent(facts)) => Some(facts),
             _ => None,
         };
         let charges: Vec<&Facts<Charge>> = self.charges_of(&id).collect();
-        let refunded = charges.iter().filter_map(|c| Some(c.current()?.1.amount_refunded)).sum();
+        let refunded = charges.iter().filter_map(|c| Some(c.current()?.1.amount_refunded));
+        let refunded = refunded.fold(0, i64::saturating_add);
         let mut view = match intent {
             Some(facts) => self.intent_row(facts)?,
             None => self.charge_row(telling(&charges)?, &id)?,
@@ -253,14 +212,13 @@ impl CustomerUnit {
         })
     }
 
-    pub(super) fn refund_view(&self, facts: &Facts<Refund>) -> Option<PaymentView> {
+    pub(super) fn refund_view(&self, name: &str, facts: &Facts<Refund>) -> Option<PaymentView> {
         let (fact, refund) = facts.current()?;
-        let payment = self.payment_of(refund.payment_intent.as_ref(), refund.charge.as_ref());
         Some(PaymentView {
             status: refund.status.clone().unwrap_or_else(|| Code::new("succeeded")),
             reason: refund.failure_reason.clone().or_else(|| refund.reason.clone()),
             ..self.belonging(
-                payment,
+                name,
                 self.payment_row(
                     (PaymentKind::Refund, &refund.id),
                     (refund.amount, refund.currency),
@@ -271,14 +229,13 @@ impl CustomerUnit {
         })
     }
 
-    pub(super) fn dispute_view(&self, facts: &Facts<Dispute>) -> Option<PaymentView> {
+    pub(super) fn dispute_view(&self, name: &str, facts: &Facts<Dispute>) -> Option<PaymentView> {
         let (fact, dispute) = facts.current()?;
-        let payment = self.payment_of(dispute.payment_intent.as_ref(), dispute.charge.as_ref());
         Some(PaymentView {
             status: dispute.status.clone(),
             reason: dispute.reason.clone(),
             ..self.belonging(
-                payment,
+                name,
                 self.payment_row(
                     (PaymentKind::Dispute, &dispute.id),
                     (dispute.amount, dispute.currency),

@@ -4,12 +4,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::facts::Snapshot;
-use crate::event::Code;
+use super::links::Tie;
 use crate::event::stripe::{
-    Charge, CheckoutSession, Customer, Dispute, Invoice, InvoicePayment, Item, PaymentIntent,
-    Price, Product, Refund, Schedule, Subscription,
+    Charge, CheckoutSession, Customer, Dispute, Invoice, InvoicePayment, Item, KeptMetadata,
+    PaymentIntent, Price, Product, Refund, Schedule, Subscription,
 };
-use crate::id::StripeId;
+use crate::event::{Code, is_false};
+use crate::id::{StripeId, TrainerId};
 
 /// What history remembers of a fact about a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +22,10 @@ pub(super) struct SubscriptionBrief {
     /// The period that runs.
     pub(super) period: Option<(i64, i64)>,
     /// When it is to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cancel_at: Option<i64>,
     /// Whether its collection is paused.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub(super) collection_paused: bool,
 }
 
@@ -30,6 +33,7 @@ pub(super) struct SubscriptionBrief {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct InvoiceBrief {
     /// Whether the fact tells of a failed payment.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub(super) failed: bool,
 }
 
@@ -45,6 +49,11 @@ pub(super) fn cancel_at(subscription: &Subscription) -> Option<i64> {
     let period_end = || current_period(&subscription.items.data).map(|(_, end)| end);
     let with_period = subscription.cancel_at_period_end.then(period_end).flatten();
     subscription.cancel_at.or(with_period)
+}
+
+/// The trainer that an object's metadata names.
+pub(super) fn trainer_in(metadata: &KeptMetadata) -> Option<TrainerId> {
+    metadata.get("trainer_id").and_then(|id| TrainerId::try_new(id).ok())
 }
 
 /// Created first, deleted last.
@@ -137,6 +146,10 @@ impl Snapshot for Invoice {
     fn brief(&self, cause: &Code) -> InvoiceBrief {
         InvoiceBrief { failed: *cause == "payment_failed" }
     }
+
+    fn ties(&self) -> Vec<Tie> {
+        Tie::of_invoice(self)
+    }
 }
 
 impl Snapshot for InvoicePayment {
@@ -151,6 +164,10 @@ impl Snapshot for InvoicePayment {
     }
 
     fn brief(&self, _cause: &Code) {}
+
+    fn ties(&self) -> Vec<Tie> {
+        Tie::of_invoice_payment(self)
+    }
 }
 
 impl Snapshot for PaymentIntent {
@@ -171,6 +188,10 @@ impl Snapshot for PaymentIntent {
     }
 
     fn brief(&self, _cause: &Code) {}
+
+    fn ties(&self) -> Vec<Tie> {
+        Tie::of_payment_intent(self)
+    }
 }
 
 impl Snapshot for Charge {
@@ -186,6 +207,10 @@ impl Snapshot for Charge {
     }
 
     fn brief(&self, _cause: &Code) {}
+
+    fn ties(&self) -> Vec<Tie> {
+        Tie::of_charge(self)
+    }
 }
 
 impl Snapshot for Refund {

@@ -1,14 +1,16 @@
 //! The state of a tenant: what its Stripe account sells. Catalogues and enforcement need no fold,
 //! each event says everything; prices and products are facts of Stripe's like any other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
+use super::chunks::group;
 use super::facts::Facts;
 use crate::event::stripe::{Price, Product};
 use crate::event::{Entry, Event, of_customer, of_nobody, of_trainer, of_usage};
-use crate::id::StripeId;
+
+/// What the names of parts begin with.
+const PRICE: &str = "price/";
+const PRODUCT: &str = "product/";
 
 /// One price or product as all facts about it make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,35 +22,52 @@ pub enum Sold {
 }
 
 /// The facts about one price or product.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone)]
 enum SoldFacts {
     Price(Facts<Price>),
     Product(Facts<Product>),
 }
 
-/// The state of what a tenant sells.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+/// The state of what a tenant sells: a part for each price and product, so that a fact touches (and
+/// a store rewrites) its own alone.
+#[derive(Debug, Clone, Default)]
 pub struct TenantUnit {
-    sold: BTreeMap<StripeId, SoldFacts>,
+    sold: BTreeMap<String, SoldFacts>,
+    touched: BTreeSet<String>,
 }
 
 impl TenantUnit {
-    /// The state from its stored bytes.
+    /// The state from its stored parts.
     ///
     /// # Errors
-    /// If it wasn't stored by this version of the program.
-    pub fn restore(bytes: &[u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(bytes)
+    /// If a part wasn't stored by this version of the program.
+    pub fn restore(parts: impl IntoIterator<Item = (String, Vec<u8>)>) -> serde_json::Result<Self> {
+        let mut unit = Self::default();
+        for (name, (head, earlier)) in group(parts) {
+            let facts = if name.starts_with(PRICE) {
+                SoldFacts::Price(Facts::from_parts(&head, &earlier)?)
+            } else {
+                SoldFacts::Product(Facts::from_parts(&head, &earlier)?)
+            };
+            unit.sold.insert(name, facts);
+        }
+        Ok(unit)
     }
 
-    /// The state to be stored.
+    /// The parts to be stored since the last call: their names and bytes.
     ///
     /// # Panics
-    /// Never: the state has text keys.
+    /// Never: what is touched is there.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("the state has text keys")
+    pub fn take_parts(&mut self) -> Vec<(String, Vec<u8>)> {
+        let mut parts = Vec::new();
+        for name in std::mem::take(&mut self.touched) {
+            parts.extend(match self.sold.get_mut(&name).expect("what is touched is there") {
+                SoldFacts::Price(facts) => facts.take_parts(&name),
+                SoldFacts::Product(facts) => facts.take_parts(&name),
+            });
+        }
+        parts
     }
 
     /// Adds a fact and tells the price or product that it concerns, with the position of the
@@ -57,20 +76,26 @@ impl TenantUnit {
         let at = entry.occurred_at.unix();
         match &entry.event {
             Event::PriceReported(e) => {
+                let name = format!("{PRICE}{}", e.snapshot.id);
                 let new = || SoldFacts::Price(Facts::default());
-                let facts = self.sold.entry(e.snapshot.id.clone()).or_insert_with(new);
+                let facts = self.sold.entry(name.clone()).or_insert_with(new);
                 let SoldFacts::Price(facts) = facts else { return None };
-                facts.insert(at, &entry.key, entry.position, e);
+                if facts.insert(at, &entry.key, entry.position, e) {
+                    self.touched.insert(name);
+                }
                 let (fact, price) = facts.current()?;
-                Some((Sold::Price(price.clone(), fact.is_final()), facts.position()))
+                Some((Sold::Price(price.clone(), fact.is_final), facts.position()))
             }
             Event::ProductReported(e) => {
+                let name = format!("{PRODUCT}{}", e.snapshot.id);
                 let new = || SoldFacts::Product(Facts::default());
-                let facts = self.sold.entry(e.snapshot.id.clone()).or_insert_with(new);
+                let facts = self.sold.entry(name.clone()).or_insert_with(new);
                 let SoldFacts::Product(facts) = facts else { return None };
-                facts.insert(at, &entry.key, entry.position, e);
+                if facts.insert(at, &entry.key, entry.position, e) {
+                    self.touched.insert(name);
+                }
                 let (fact, product) = facts.current()?;
-                Some((Sold::Product(product.clone(), fact.is_final()), facts.position()))
+                Some((Sold::Product(product.clone(), fact.is_final), facts.position()))
             }
             Event::LogOpened(_) | Event::CatalogPublished(_) | Event::EnforcementChanged(_) => None,
             of_customer!() | of_trainer!() | of_usage!() | of_nobody!() => None,

@@ -11,9 +11,9 @@ use serde_json::json;
 use crate::given::{DAY_0, items, stripe_id, sub};
 
 /// A life of one subscription: each step changes something, at most a second after the last.
-fn life() -> impl Strategy<Value = Vec<Entry>> {
+fn life(steps: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Entry>> {
     let step = (0..5usize, 0..2i64, any::<bool>(), 0..1000u32);
-    prop::collection::vec(step, 1..12).prop_map(|steps| {
+    prop::collection::vec(step, steps).prop_map(|steps| {
         let mut at = DAY_0;
         let mut state = json!({"status": "incomplete"});
         let mut entries =
@@ -44,19 +44,30 @@ fn life() -> impl Strategy<Value = Vec<Entry>> {
 
 /// Everything that a unit ever showed, the latest of each.
 fn shown(unit: &mut CustomerUnit, into: &mut BTreeMap<String, String>) {
-    let CustomerChanges { subscriptions, payments, histories, link, anomalies, .. } =
+    let CustomerChanges { parts, subscriptions, payments, histories, link, anomalies, .. } =
         unit.take_changes();
+    for (name, state) in parts {
+        into.insert(format!("part {name}"), String::from_utf8_lossy(&state).into_owned());
+    }
     for view in subscriptions {
         into.insert(format!("subscription {}", view.id), format!("{view:?}"));
     }
     for view in payments {
         into.insert(format!("payment {}", view.object), format!("{view:?}"));
     }
-    for (id, history) in histories {
-        into.insert(format!("history {id}"), format!("{history:?}"));
+    for history in histories {
+        let subject = format!("step {} ", history.subscription);
+        let ordinal = |ordinal: usize| format!("{subject}{ordinal:06}");
+        into.retain(|name, _| !name.starts_with(&subject) || *name < ordinal(history.len));
+        for step in history.steps {
+            into.insert(format!("{subject}{:06}", step.ordinal), format!("{step:?}"));
+        }
     }
     for (name, anomalies) in anomalies {
-        into.insert(format!("anomalies {name}"), format!("{anomalies:?}"));
+        into.remove(&format!("anomalies {name}"));
+        if !anomalies.is_empty() {
+            into.insert(format!("anomalies {name}"), format!("{anomalies:?}"));
+        }
     }
     if let Some(link) = link {
         into.insert("link".into(), format!("{link:?}"));
@@ -73,14 +84,14 @@ fn at_once(entries: &[Entry]) -> BTreeMap<String, String> {
     all
 }
 
-/// The same, stored and restored after every fact, looking after each.
-fn step_by_step(entries: &[Entry]) -> BTreeMap<String, String> {
+/// The same, stored and restored after every so many facts, looking after each time.
+fn step_by_step(entries: &[Entry], facts: usize) -> BTreeMap<String, String> {
     let mut stored: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut all = BTreeMap::new();
-    for entry in entries {
+    for entries in entries.chunks(facts) {
         let parts = stored.clone();
         let mut unit = CustomerUnit::restore(stripe_id("cus_1"), parts).expect("a stored state");
-        unit.evolve(entry);
+        entries.iter().for_each(|entry| unit.evolve(entry));
         let mut parts = unit.clone();
         stored.extend(parts.take_changes().parts);
         shown(&mut unit, &mut all);
@@ -93,14 +104,50 @@ proptest! {
 
     #[test]
     fn order_and_repetition_do_not_matter(
-        (life, shuffled) in life().prop_flat_map(|life| {
+        (life, shuffled) in life(1..12).prop_flat_map(|life| {
             let twice = [life.clone(), life.clone()].concat();
             (Just(life), Just(twice).prop_shuffle())
         }),
     ) {
         let straight = at_once(&life);
         prop_assert_eq!(&straight, &at_once(&shuffled));
-        prop_assert_eq!(&straight, &step_by_step(&shuffled));
+        prop_assert_eq!(&straight, &step_by_step(&shuffled, 1));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases() / 50, ..ProptestConfig::default() })]
+
+    /// Lives that are stored in many chunks, cut at other places by each order of arrival.
+    #[test]
+    fn nor_do_they_in_long_lives(
+        (life, shuffled) in life(150..300).prop_flat_map(|life| {
+            (Just(life.clone()), Just(life).prop_shuffle())
+        }),
+        facts in 1..40usize,
+    ) {
+        let straight = at_once(&life);
+        prop_assert_eq!(&straight, &step_by_step(&life, facts));
+        prop_assert_eq!(&straight, &step_by_step(&shuffled, facts));
+    }
+}
+
+#[test]
+fn one_more_fact_stores_what_lies_around_it() {
+    let cancel = |at: i64| json!({ "cancel_at": at });
+    let mut unit = CustomerUnit::new(stripe_id("cus_1"));
+    for i in 0..5_000 {
+        let (was, is) = (cancel(DAY_0 + i), cancel(DAY_0 + i + 1));
+        unit.evolve(&sub(&format!("evt_{i}"), DAY_0 + 10 * i, "updated", is, was));
+    }
+    let all = unit.take_changes();
+    let bytes = |parts: &[(String, Vec<u8>)]| parts.iter().map(|(_, b)| b.len()).sum::<usize>();
+    let (whole, parts) = (bytes(&all.parts), all.parts.len());
+    for at in [DAY_0 + 60_000, DAY_0 + 25_003] {
+        unit.evolve(&sub("evt_late", at, "updated", cancel(at), json!("absent")));
+        let changes = unit.take_changes();
+        let stored = bytes(&changes.parts);
+        assert!(changes.parts.len() <= 3 && stored * 20 < whole, "{stored} of {whole}, {parts}");
     }
 }
 

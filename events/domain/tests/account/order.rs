@@ -12,7 +12,7 @@ fn check(entries: &[Entry], status: &str, steps: &[Change]) {
     for order in orders(entries) {
         let changes = folded(&order).take_changes();
         assert_eq!(changes.subscriptions[0].status, *status, "{order:#?}");
-        let history: Vec<Change> = changes.histories[0].1.iter().map(|c| c.change).collect();
+        let history: Vec<Change> = changes.histories[0].steps.iter().map(|c| c.change).collect();
         assert_eq!(history, steps, "{order:#?}");
     }
 }
@@ -94,8 +94,8 @@ fn a_missing_fact_is_suspected_until_it_arrives() {
     );
     let active = sub("evt_3", DAY_0 + 9, "updated", json!({}), json!({"status": "past_due"}));
     let anomalies = |entries: &[Entry]| {
-        let mut changes = folded(entries).take_changes();
-        changes.anomalies.remove(0).1
+        let changes = folded(entries).take_changes();
+        changes.anomalies.into_iter().flat_map(|(_, anomalies)| anomalies).collect::<Vec<_>>()
     };
     let gap = OrderAnomaly::GapSuspected(key("evt_3"), Some(key("evt_1")));
     assert_eq!(anomalies(&[created.clone(), active.clone()]), [gap]);

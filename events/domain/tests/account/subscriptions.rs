@@ -99,7 +99,7 @@ fn it_belongs_to_the_trainer_it_names_else_to_the_customers() {
         let mut unit = folded(&order);
         let changes = unit.take_changes();
         assert_eq!(changes.subscriptions[0].trainer, trainer("t7"));
-        assert_eq!(changes.histories[0].1[0].trainer, trainer("t7"));
+        assert_eq!(changes.histories[0].steps[0].trainer, trainer("t7"));
         assert!(!changes.link.expect("a link").conflicting);
     }
     let named = sub("evt_3", DAY_0 + 2, "updated", json!({}), json!({"metadata": {}}));
