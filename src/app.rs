@@ -182,7 +182,7 @@ impl Base {
             ),
             audit: AuditReader::new(self.pools.auditor.clone()),
             readiness: Readiness {
-                log: self.log(),
+                log: Arc::clone(&self.log),
                 positions,
                 tenants: Arc::clone(&self.tenants),
                 first_heads: Mutex::default(),
