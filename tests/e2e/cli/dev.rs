@@ -71,6 +71,23 @@ async fn a_killed_dev_leaves_no_postgresql_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_ends_with_its_postgresql_and_says_where_to_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut service = start(&data, &[]).await;
+    let killed = Command::new("kill").arg("-KILL").arg(postmaster(&data).to_string()).status();
+    assert!(killed.expect("kill runs").success());
+    assert_eq!(service.ended().await.code(), Some(3));
+    let said = service.output().text();
+    let line = said.lines().find(|line| line.contains("PostgreSQL has ended"));
+    let line = line.unwrap_or_else(|| panic!("nothing about PostgreSQL in:\n{said}"));
+    let log = line.rsplit(' ').next().expect("a path");
+    assert!(Path::new(log).is_file(), "{line}");
+    // And the folder can be used again.
+    start(&data, &[]).await.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_interrupt_ends_it_as_well() {
     let folder = tempfile::tempdir().unwrap();
     let mut service = start(&folder.path().join("data"), &[]).await;
