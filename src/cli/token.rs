@@ -16,8 +16,8 @@ const TTL_MAX_S: i64 = 365 * 24 * 3_600;
 
 /// Print a token for the API
 ///
-/// The token is signed with LEDGER_JWT_SECRET, the first key in it, as your applications sign theirs. Send it as
-/// `Authorization: Bearer TOKEN`.
+/// The token is signed with LEDGER_JWT_SECRET (the first key in it), as your applications sign
+/// theirs. Send it as `Authorization: Bearer TOKEN`.
 #[derive(Debug, Args)]
 pub(super) struct Token {
     /// What the bearer may do; several are separated by commas

@@ -98,8 +98,8 @@ names! {
     PlanSlug("a plan", 64, b"_", "1 to 64 of A-Z a-z 0-9 _");
     /// The short name of a feature in the catalogue.
     FeatureSlug("a feature", 64, b"_", "1 to 64 of A-Z a-z 0-9 _");
-    /// Who issued an event's id: `stripe` for every `evt_` id, `api` for commands, and so on. It has
-    /// no hyphen, since the first one in the name of an event's own stream ends the namespace.
+    /// Who issued an event's id: `stripe` for every `evt_` id, `api` for commands, and so on. It
+    /// has no hyphen: the first one in the name of an event's own stream ends the namespace.
     Namespace("a namespace", 32, b"_", "1 to 32 of A-Z a-z 0-9 _");
     /// An event's id within its namespace. Stripe's ids have up to 255 characters.
     EventId("an event id", 255, b"_.:-", "1 to 255 of A-Z a-z 0-9 _ . : -");
