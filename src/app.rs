@@ -9,25 +9,27 @@ use ledger_log::{EventLog, system_clock};
 use ledger_projections::{Positions, Runner};
 use ledger_stripe::redact::MetadataKeys;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, DatabaseConfig};
-use crate::http::{self, Authenticator};
+use crate::http::{self, Authenticator, Limits};
 use crate::ids;
 use crate::ingest::Ingest;
 use crate::meters::{Meters, UPKEEP_INTERVAL};
 use crate::readiness::Readiness;
 use crate::reads::Reads;
+use crate::rotation::Rotation;
 use crate::service::Service;
 use crate::tenants::{self, Keeper, Tenants};
 use crate::ticks::Ticks;
 
 /// How long requests may take to finish once the service is asked to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
-/// How often the folders of tenants are read again.
-const TENANTS_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the folders of tenants, and secrets that are files, are read again.
+const REREAD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +92,7 @@ pub struct Running {
     stop_tasks: DropGuard,
     log: Arc<PostgresLog>,
     pools: Pools,
+    reread: Arc<Notify>,
 }
 
 impl Running {
@@ -103,6 +106,16 @@ impl Running {
     /// for what has just come.
     pub async fn is_current(&self) -> bool {
         self.service.readiness.is_current().await
+    }
+
+    /// Whether `/readyz` says so.
+    pub async fn is_ready(&self) -> bool {
+        self.service.readiness.check().await.is_ok()
+    }
+
+    /// Reads secrets that are files, and the folders of tenants, again now and not in a while.
+    pub fn reread(&self) {
+        self.reread.notify_one();
     }
 
     /// Takes no more requests, finishes those under way, and ends everything.
@@ -144,13 +157,26 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     runner.spawn(&tasks, stop_tasks.clone());
     let service = Arc::new(base.service(&config, runner.positions()));
     let router = http::router(Arc::clone(&service));
-    let accepting = http::serve(listener, router, connections.clone(), stop_connections.clone());
-    connections.spawn(accepting);
-    base.keep_house(config.tenants.folder.is_some().then_some(keeper), &tasks, &stop_tasks);
+    let (tracker, stop) = (connections.clone(), stop_connections.clone());
+    connections.spawn(http::serve(listener, router, tracker, stop, Limits::default()));
+    let rotation = Rotation::new(config.auth, Arc::clone(&service.auth));
+    let reread = Arc::new(Notify::new());
+    let ticks = Ticks::or_at(Arc::clone(&reread), REREAD_INTERVAL, stop_tasks.clone());
+    base.keep_house(keeper, rotation, ticks, &tasks, &stop_tasks);
     tracing::info!(%address, "listening");
     let (stop_connections, stop_tasks) = (stop_connections.drop_guard(), stop_tasks.drop_guard());
     let Base { log, pools, .. } = base;
-    Ok(Running { address, service, connections, tasks, stop_connections, stop_tasks, log, pools })
+    Ok(Running {
+        address,
+        service,
+        connections,
+        tasks,
+        stop_connections,
+        stop_tasks,
+        log,
+        pools,
+        reread,
+    })
 }
 
 /// What everything else is made from.
@@ -171,7 +197,7 @@ impl Base {
     fn service(&self, config: &Config, positions: &Positions) -> Service {
         let (clock, positions) = (self.clock.clone(), positions.clone());
         Service {
-            auth: Authenticator::new(&config.auth, clock.clone()),
+            auth: Arc::new(Authenticator::new(&config.auth, clock.clone())),
             tenants: Arc::clone(&self.tenants),
             reads: Reads::new(
                 self.pools.clone(),
@@ -182,7 +208,7 @@ impl Base {
             ),
             audit: AuditReader::new(self.pools.auditor.clone()),
             readiness: Readiness {
-                log: self.log(),
+                log: Arc::clone(&self.log),
                 positions,
                 tenants: Arc::clone(&self.tenants),
                 first_heads: Mutex::default(),
@@ -198,7 +224,16 @@ impl Base {
     }
 
     /// Starts what is done at intervals.
-    fn keep_house(&self, keeper: Option<Keeper>, tasks: &TaskTracker, stop: &CancellationToken) {
+    fn keep_house(
+        &self,
+        keeper: Keeper,
+        rotation: Rotation,
+        ticks: Ticks,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) {
+        let (tenants, clock) = (Arc::clone(&self.tenants), self.clock.clone());
+        tasks.spawn(tenants::follow(keeper, rotation, tenants, self.log(), clock, ticks));
         let (meters, mut ticks) =
             (Arc::clone(&self.meters), Ticks::new(UPKEEP_INTERVAL, stop.clone()));
         tasks.spawn(async move {
@@ -206,11 +241,6 @@ impl Base {
                 meters.upkeep();
             }
         });
-        if let Some(keeper) = keeper {
-            let (tenants, clock) = (Arc::clone(&self.tenants), self.clock.clone());
-            let ticks = Ticks::new(TENANTS_INTERVAL, stop.clone());
-            tasks.spawn(tenants::follow(keeper, tenants, self.log(), clock, ticks));
-        }
     }
 }
 

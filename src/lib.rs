@@ -17,6 +17,7 @@ mod meters;
 mod readiness;
 mod reads;
 mod roles;
+mod rotation;
 mod service;
 mod signals;
 mod tenants;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ledger_domain::id::Tenant;
-use ledger_log::EventLog;
+use ledger_log::EventLog as _;
+use ledger_log::postgres::PostgresLog;
 use ledger_projections::Positions;
 use tokio::time::timeout;
 
@@ -19,7 +20,7 @@ const LAG_EVENTS_MAX: i64 = 10_000;
 
 /// Knows whether the service can be asked.
 pub(crate) struct Readiness {
-    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) log: Arc<PostgresLog>,
     pub(crate) positions: Positions,
     pub(crate) tenants: Arc<Tenants>,
     /// Where each tenant's log ended when it was first asked for. Until the read models hold that
@@ -30,6 +31,9 @@ pub(crate) struct Readiness {
 impl Readiness {
     /// Nothing if it can, else the reason.
     pub(crate) async fn check(&self) -> Result<(), &'static str> {
+        if let Some(why) = self.log.blocked() {
+            return Err(why);
+        }
         timeout(ASK_TIMEOUT, self.ask_all()).await.map_err(|_| "the database does not answer")?
     }
 

@@ -14,7 +14,7 @@ use crate::tenants::Tenants;
 /// The service, as a request sees it.
 pub(crate) struct Service {
     pub(crate) clock: Clock,
-    pub(crate) auth: Authenticator,
+    pub(crate) auth: Arc<Authenticator>,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) ingest: Ingest,
     pub(crate) reads: Reads,

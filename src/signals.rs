@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Ends when SIGINT or SIGTERM comes; from this call on, they no longer end the process.
 ///
@@ -17,4 +17,13 @@ pub(crate) fn stop() -> impl Future<Output = ()> {
             _ = terminate.recv() => {}
         }
     }
+}
+
+/// The signal that asks the process to read its files again (SIGHUP); from this call on, it no
+/// longer ends the process.
+///
+/// # Panics
+/// When the system refuses to let the process handle signals.
+pub(crate) fn hangup() -> Signal {
+    signal(SignalKind::hangup()).expect("SIGHUP can be handled")
 }

@@ -18,6 +18,7 @@ use crate::commands::catalog::{CatalogFile, Publication, PublishError, publish};
 use crate::commands::tenant;
 use crate::config::{TenantConfig, TenantFolders, TenantsConfig};
 use crate::errors::chain;
+use crate::rotation::Rotation;
 use crate::ticks::Ticks;
 
 /// What a webhook needs to know of its tenant.
@@ -73,15 +74,17 @@ pub(crate) async fn open_all(
     Ok((tenants, keeper))
 }
 
-/// Serves tenants as their folders come, change and go.
+/// Serves tenants as their folders come, change and go, and follows secrets that are files.
 pub(crate) async fn follow(
     mut keeper: Keeper,
+    mut rotation: Rotation,
     tenants: Arc<Tenants>,
     log: Arc<dyn EventLog>,
     clock: Clock,
     mut ticks: Ticks,
 ) {
     while ticks.next().await {
+        rotation.look();
         match keeper.look(&*log, &clock).await {
             Ok(served) => tenants.replace(&served),
             Err(error) => tracing::error!(error = chain(&error), "the tenants stay as they are"),
@@ -119,7 +122,7 @@ impl Keeper {
             let text = chain(&error);
             if self.told.get(&folder) != Some(&text) {
                 let kept = if is_kept { "it is served as before" } else { "it is left out" };
-                tracing::warn!(folder, error = text, "the folder of tenants can't be used: {kept}");
+                tracing::warn!(folder, error = text, "a tenant's settings can't be used: {kept}");
             }
             wrong.insert(folder, text);
         }
@@ -138,7 +141,7 @@ impl Keeper {
             }
         }
         for folder in self.told.keys().filter(|folder| !wrong.contains_key(*folder)) {
-            tracing::info!(folder, "nothing is wrong with the folder any more");
+            tracing::info!(folder, "nothing is wrong with the tenant's settings any more");
         }
         self.told = wrong;
         Ok(served)

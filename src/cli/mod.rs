@@ -99,6 +99,14 @@ async fn execute(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
+/// Results, for people and programs. A reader that has gone away is no reason to end.
+pub(crate) fn tell(text: &str) {
+    use std::io::Write;
+
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 /// Text for people at a terminal, JSON for everything else; always on standard error.
 fn start_logging(is_service: bool) {
     use std::io::IsTerminal;

@@ -1,5 +1,6 @@
 //! `ledger token`.
 
+use anyhow::Context;
 use clap::Args;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use ledger_domain::id::{Tenant, TrainerId};
@@ -15,8 +16,8 @@ const TTL_MAX_S: i64 = 365 * 24 * 3_600;
 
 /// Print a token for the API
 ///
-/// The token is signed with LEDGER_JWT_SECRET, as your applications sign theirs. Send it as
-/// `Authorization: Bearer TOKEN`.
+/// The token is signed with LEDGER_JWT_SECRET (the first key in it), as your applications sign
+/// theirs. Send it as `Authorization: Bearer TOKEN`.
 #[derive(Debug, Args)]
 pub(super) struct Token {
     /// What the bearer may do; several are separated by commas
@@ -74,7 +75,8 @@ pub(crate) fn make(
         exp: until,
         aud: config.audience.as_deref(),
     };
-    let key = EncodingKey::from_secret(config.jwt_secret.reveal().as_bytes());
+    let key = config.keys().first().context("there is no key")?;
+    let key = EncodingKey::from_secret(key.reveal().as_bytes());
     Ok(encode(&Header::default(), &claims, &key)?)
 }
 

@@ -46,7 +46,12 @@ impl Environment {
             ));
         }
         let text = std::fs::read_to_string(&path).map_err(unreadable)?;
-        self.0.extend(parse_env_file(&text)?);
+        for (name, value) in parse_env_file(&text)? {
+            // Also over the other way to say the same.
+            self.0.remove(&format!("{name}_FILE"));
+            self.0.remove(name.strip_suffix("_FILE").unwrap_or_default());
+            self.0.insert(name, value);
+        }
         Ok(self)
     }
 

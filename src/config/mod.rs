@@ -1,14 +1,19 @@
 //! Settings: one struct per concern, read from an [`Environment`], checked once at the start.
 //!
 //! To add a setting: a field in the struct of its concern, a line where that struct is read, and a
-//! row in the README's table. A setting that does nothing yet has no place here.
+//! row in the README's table. A setting that does nothing yet has no place here. One that is secret
+//! is read with `Environment::secret`, so that it may be a file.
 
+mod auth;
 mod environment;
 mod secret;
+mod secret_file;
 mod tenants;
 
+pub use auth::AuthConfig;
 pub use environment::{DEV_FILE, Environment};
 pub use secret::{DEVELOPMENT_PREFIXES, Secret};
+pub use secret_file::SecretFile;
 pub(crate) use tenants::TenantFolders;
 pub use tenants::{CATALOG_DEFAULT, DEFAULT_TENANT, TenantConfig, TenantSecrets, TenantsConfig};
 
@@ -20,9 +25,6 @@ use ledger_domain::effective::Billing;
 
 /// Where the service listens unless told otherwise.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
-
-/// A shorter key than HMAC-SHA256's output is only good for one's own machine (RFC 7518, 3.2).
-const JWT_SECRET_BYTES_MIN: usize = 32;
 
 /// Everything that `ledger serve` needs to know.
 #[derive(Debug, Clone)]
@@ -52,15 +54,6 @@ pub struct DatabaseConfig {
 pub struct HttpConfig {
     /// Where to listen (`LEDGER_LISTEN`); port 0 takes any free one.
     pub listen: SocketAddr,
-}
-
-/// How bearer tokens are checked.
-#[derive(Debug, Clone)]
-pub struct AuthConfig {
-    /// The key of HS256 (`LEDGER_JWT_SECRET`).
-    pub jwt_secret: Secret,
-    /// The audience that every token must name (`LEDGER_JWT_AUDIENCE`).
-    pub audience: Option<String>,
 }
 
 /// One thing that is wrong with the settings, and what to do about it.
@@ -163,12 +156,10 @@ impl Config {
             );
             errors.push(ConfigError::bad(setting, hint));
         };
-        if self.auth.jwt_secret.is_development() {
-            refuse("LEDGER_JWT_SECRET", "it was made by `ledger dev`");
-        } else if self.auth.jwt_secret.reveal().len() < JWT_SECRET_BYTES_MIN {
-            refuse("LEDGER_JWT_SECRET", "it has fewer than 32 bytes");
+        if let Some(why) = self.auth.weakness() {
+            refuse("LEDGER_JWT_SECRET", why);
         }
-        if self.tenants.default.secrets.webhook.as_ref().is_some_and(Secret::is_development) {
+        if self.tenants.default.secrets.is_development() {
             refuse("STRIPE_WEBHOOK_SECRET", "it was made by `ledger dev`");
         }
         if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
@@ -224,29 +215,13 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, ConfigError> {
     })
 }
 
-impl AuthConfig {
-    /// Reads how tokens are checked and made.
-    ///
-    /// # Errors
-    /// When there is no key.
-    pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let secret = environment.get("LEDGER_JWT_SECRET").ok_or(ConfigError::Missing {
-            setting: "LEDGER_JWT_SECRET",
-            hint: "give the key that your applications sign tokens with, as from `openssl rand \
-                   -hex 32`, or `--data-dir .ledger` to use what `ledger dev` chose",
-        })?;
-        let audience = environment.get("LEDGER_JWT_AUDIENCE").map(str::to_owned);
-        Ok(Self { jwt_secret: Secret::new(secret), audience })
-    }
-}
-
 /// As said, else by Stripe if there is a key for it.
 fn billing(environment: &Environment) -> Result<Billing, ConfigError> {
     match environment.get("LEDGER_BILLING") {
         Some("stripe") => Ok(Billing::Stripe),
         Some("manual") => Ok(Billing::Manual),
         Some(_) => Err(ConfigError::bad("LEDGER_BILLING", "it must be stripe or manual")),
-        None if environment.get("STRIPE_SECRET_KEY").is_some() => Ok(Billing::Stripe),
+        None if environment.secret("STRIPE_SECRET_KEY")?.is_some() => Ok(Billing::Stripe),
         None => Ok(Billing::Manual),
     }
 }
@@ -255,7 +230,8 @@ fn postgres_url(
     environment: &Environment,
     setting: &'static str,
 ) -> Result<Option<Secret>, ConfigError> {
-    let Some(text) = environment.get(setting) else { return Ok(None) };
+    let Some(told) = environment.secret(setting)? else { return Ok(None) };
+    let text = &told.text;
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
         return Ok(Some(Secret::new(text)));
     }

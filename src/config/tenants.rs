@@ -12,6 +12,7 @@ use std::sync::Arc;
 use ledger_domain::id::{StripeId, Tenant};
 use ledger_stripe::signature::{SECRETS_MAX, SigningSecret};
 
+use super::secret_file::{SecretFile, read_setting};
 use super::{ConfigError, Environment, Secret};
 
 /// The tenant of a fresh installation.
@@ -20,8 +21,6 @@ pub const DEFAULT_TENANT: &str = "default";
 /// program brings a copy.
 pub const CATALOG_DEFAULT: &str = "catalogs/trainers.toml";
 
-/// Largest secret file that is read.
-const FILE_BYTES_MAX: u64 = 16 * 1024;
 /// Most tenants that folders make.
 const TENANTS_MAX: usize = 1_000;
 /// The settings that a tenant's folder may hold.
@@ -68,6 +67,44 @@ pub struct TenantSecrets {
     pub webhook: Option<Secret>,
     /// The same, ready to verify with.
     pub signing: Arc<[SigningSecret]>,
+    /// The file that they come from.
+    file: Option<SecretFile>,
+}
+
+impl TenantSecrets {
+    fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        match environment.secret("STRIPE_WEBHOOK_SECRET")? {
+            Some(told) => Ok(Self { file: told.file, ..Self::parse(&told.text)? }),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// Secrets that are separated by commas or lines.
+    fn parse(text: &str) -> Result<Self, ConfigError> {
+        let list = text.split(['\n', '\r']).collect::<Vec<_>>().join(",");
+        let signing = SigningSecret::parse_list(&list).map_err(|error| {
+            let hint = format!("{error} (at most {SECRETS_MAX}, separated by commas or lines)");
+            ConfigError::bad("STRIPE_WEBHOOK_SECRET", hint)
+        })?;
+        Ok(Self { webhook: Some(Secret::new(&list)), signing: signing.into(), file: None })
+    }
+
+    /// What the file holds now; none if it is the same, or if there is no file.
+    fn reread(&self) -> Result<Option<Self>, ConfigError> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let fresh = Self { file: Some(file.clone()), ..Self::parse(&file.read()?)? };
+        if fresh.is_development() && !self.is_development() {
+            let hint = "it was made by `ledger dev`; such a one is taken at a start only";
+            return Err(ConfigError::bad("STRIPE_WEBHOOK_SECRET_FILE", hint));
+        }
+        Ok((fresh.webhook != self.webhook).then_some(fresh))
+    }
+
+    /// Whether one of them was made by `ledger dev`, and is fit for one's own machine only.
+    #[must_use]
+    pub fn is_development(&self) -> bool {
+        self.webhook.as_ref().is_some_and(Secret::is_development)
+    }
 }
 
 impl std::fmt::Debug for TenantSecrets {
@@ -130,7 +167,7 @@ impl TenantsConfig {
     }
 }
 
-/// The folders of tenants, read again and again.
+/// The folders of tenants, and the secrets of `default`, read again and again.
 #[derive(Debug)]
 pub(crate) struct TenantFolders {
     config: TenantsConfig,
@@ -145,9 +182,17 @@ impl TenantFolders {
     }
 
     /// Every tenant, `default` first; and what is wrong, by the name of the folder. A tenant whose
-    /// folder can't be read stays as it was, if it was ever read.
+    /// folder can't be read stays as it was, if it was ever read; `default` always was.
     pub(crate) fn read(&mut self) -> (Vec<TenantConfig>, BTreeMap<String, ConfigError>) {
         let mut problems = BTreeMap::new();
+        match self.config.default.secrets.reread() {
+            Ok(None) => {}
+            Ok(Some(fresh)) => {
+                tracing::info!(secrets = fresh.signing.len(), "the secrets of webhooks changed");
+                self.config.default.secrets = fresh;
+            }
+            Err(error) => drop(problems.insert(DEFAULT_TENANT.to_owned(), error)),
+        }
         if let Some(folder) = &self.config.folder {
             match subfolders(folder) {
                 Ok(folders) => self.last = self.read_all(&folders, &mut problems),
@@ -192,19 +237,12 @@ impl TenantConfig {
     /// # Errors
     /// When one of them can't be used.
     pub fn read(tenant: Tenant, environment: &Environment) -> Result<Self, ConfigError> {
-        let webhook = environment.get("STRIPE_WEBHOOK_SECRET").map(Secret::new);
-        let signing = match &webhook {
-            Some(list) => SigningSecret::parse_list(list.reveal()).map_err(|error| {
-                let hint = format!("{error} (at most {SECRETS_MAX}, separated by commas)");
-                ConfigError::bad("STRIPE_WEBHOOK_SECRET", hint)
-            })?,
-            None => Vec::new(),
-        };
+        let secrets = TenantSecrets::read(environment)?;
         let livemode = livemode(environment)?;
         let account = environment.get("STRIPE_ACCOUNT").map(StripeId::try_new).transpose();
         Ok(Self {
             tenant,
-            secrets: TenantSecrets { webhook, signing: signing.into() },
+            secrets,
             livemode: livemode.unwrap_or(false),
             is_mode_told: livemode.is_some(),
             account: account.map_err(|e| ConfigError::bad("STRIPE_ACCOUNT", e.to_string()))?,
@@ -223,7 +261,10 @@ fn livemode(environment: &Environment) -> Result<Option<bool>, ConfigError> {
         Some("true" | "1") => Ok(Some(true)),
         Some("false" | "0") => Ok(Some(false)),
         Some(_) => Err(ConfigError::bad("STRIPE_LIVEMODE", "it must be true or false")),
-        None => Ok(environment.get("STRIPE_SECRET_KEY").and_then(mode_of_key)),
+        None => {
+            let key = environment.secret("STRIPE_SECRET_KEY")?;
+            Ok(key.and_then(|key| mode_of_key(&key.text)))
+        }
     }
 }
 
@@ -261,17 +302,4 @@ fn entries(folder: &Path) -> Result<Vec<DirEntry>, ConfigError> {
         hint: "it must be a folder that the service's user can read",
         source,
     })
-}
-
-fn read_setting(setting: &str, path: &Path) -> Result<String, ConfigError> {
-    let unreadable = |source| ConfigError::File {
-        setting: setting.into(),
-        path: path.into(),
-        hint: "the service's user must be able to read it",
-        source,
-    };
-    if std::fs::metadata(path).map_err(unreadable)?.len() > FILE_BYTES_MAX {
-        return Err(ConfigError::bad(setting, "its file is larger than 16 KiB"));
-    }
-    std::fs::read_to_string(path).map_err(unreadable)
 }

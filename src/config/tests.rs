@@ -69,6 +69,40 @@ fn the_key_tells_the_mode_unless_it_is_said() {
 }
 
 #[test]
+fn a_secret_may_be_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("secret");
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+    let file = path.to_str().unwrap();
+    let (first, second) = ("a".repeat(32), "b".repeat(32));
+
+    write(&format!("{first}\r\n\n {second} \n"));
+    let named = Environment::default().with("LEDGER_JWT_SECRET_FILE", file);
+    let auth = AuthConfig::read(&named).unwrap();
+    let keys: Vec<&str> = auth.keys().iter().map(Secret::reveal).collect();
+    assert_eq!(keys, [&first, &second]);
+    assert!(auth.reread().unwrap().is_none(), "nothing has changed");
+    write(&second);
+    assert_eq!(auth.reread().unwrap().unwrap().keys().len(), 1);
+    for unfit in ["", "short", "dev_0123456789abcdef0123456789abcdef", &"x\n".repeat(9)] {
+        write(unfit);
+        assert!(auth.reread().is_err(), "{unfit:?}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert!(auth.reread().is_err() && AuthConfig::read(&named).is_err());
+
+    write("postgres://u:hunter2@h/d\n");
+    let named = settings().with("DATABASE_URL", "").with("DATABASE_URL_FILE", file);
+    let config = Config::read(&named).unwrap();
+    assert_eq!(config.database.url.reveal(), "postgres://u:hunter2@h/d");
+    let both = problems(&settings().with("DATABASE_URL_FILE", file));
+    assert!(both.contains("DATABASE_URL_FILE") && !both.contains("hunter2"), "{both}");
+    write("sk_live_1");
+    let live = settings().with("STRIPE_SECRET_KEY_FILE", file);
+    assert!(Config::read(&live).unwrap().tenants.default.livemode);
+}
+
+#[test]
 fn a_folder_makes_a_tenant() {
     let dir = tempfile::tempdir().unwrap();
     let acme = dir.path().join("acme");

@@ -6,14 +6,13 @@ mod sample;
 mod settings;
 mod tour;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use ledger_stripe::signature::SigningSecret;
 
 use crate::app::{self, Running};
+use crate::cli::tell;
 use crate::clock::Clock;
 use crate::commands::catalog::CatalogFile;
 use crate::config::{Config, ConfigErrors, Environment};
@@ -68,6 +67,7 @@ pub(crate) async fn run(
             // One wait for the signal: it may come while the sample is played.
             let presented = tokio::select! {
                 Err(error) = present(&request, &up) => Err(error),
+                error = postgres.died() => Err(error.into()),
                 () = stopped => Ok(()),
             };
             up.running.shutdown().await;
@@ -128,11 +128,11 @@ async fn play(up: &Up, url: &str) -> anyhow::Result<sample::History> {
     let until = up.chosen.get("LEDGER_SAMPLE_UNTIL").parse().context("read LEDGER_SAMPLE_UNTIL")?;
     let mut history = sample::history(&file.parsed.catalog, until)
         .context("the catalogue sells no tier, so there is no sample to play")?;
-    let secrets = up.chosen.get("STRIPE_WEBHOOK_SECRET");
-    let secret = secrets.split(',').next().unwrap_or_default().trim();
+    let secrets = &up.config.tenants.default.secrets.signing;
+    let secret = secrets.first().context("there is no secret to sign webhooks with")?;
     let target = sample::Target {
         url: format!("{url}/api/v1/webhooks/stripe"),
-        secret: SigningSecret::new(secret),
+        secret: secret.clone(),
         clock: Clock::system(),
     };
     let webhooks = std::mem::take(&mut history.webhooks);
@@ -165,10 +165,4 @@ async fn wait_until_ready(up: &Up, url: &str) -> anyhow::Result<()> {
 /// Progress, for people.
 fn say(text: &str) {
     eprintln!("{text}");
-}
-
-/// Results, for people and programs. A reader that has gone away is no reason to end.
-fn tell(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -1,14 +1,18 @@
 //! The private PostgreSQL of `ledger dev`.
 
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, Error, anyhow};
 use ledger_cluster::Cluster;
 
 /// The database.
 const DATABASE: &str = "ledger";
 /// The service's login; what it may do comes from the roles that it may become.
 pub(super) const LOGIN: &str = "ledger_service";
+
+/// How often to look whether the server still runs.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A server that ends with this program.
 pub(super) struct Postgres(Cluster);
@@ -39,6 +43,22 @@ impl Postgres {
 
     pub(super) fn service_url(&self) -> String {
         self.0.url(DATABASE, LOGIN)
+    }
+
+    /// Waits for the server to end by itself, as it never should.
+    pub(super) async fn died(&self) -> anyhow::Error {
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
+        loop {
+            looks.tick().await;
+            match self.0.is_running() {
+                Ok(true) => {}
+                Ok(false) => {
+                    let log = self.0.log().display();
+                    return anyhow!("the private PostgreSQL has ended; its log is {log}");
+                }
+                Err(error) => return Error::new(error).context("watch the private PostgreSQL"),
+            }
+        }
     }
 
     pub(super) fn stop(self) -> anyhow::Result<()> {

@@ -14,14 +14,17 @@ use crate::config::{DEV_FILE, Environment, LISTEN_DEFAULT, TenantsConfig};
 /// The settings that stay what they were at the last start, unless the environment says otherwise.
 const KEPT: [&str; 3] = ["LEDGER_JWT_SECRET", "STRIPE_WEBHOOK_SECRET", "LEDGER_SAMPLE_UNTIL"];
 /// The settings that the environment may give.
-const TAKEN: [&str; 9] = [
+const TAKEN: [&str; 12] = [
     "STRIPE_WEBHOOK_SECRET",
+    "STRIPE_WEBHOOK_SECRET_FILE",
     "STRIPE_SECRET_KEY",
+    "STRIPE_SECRET_KEY_FILE",
     "STRIPE_LIVEMODE",
     "STRIPE_ACCOUNT",
     "LEDGER_BILLING",
     "LEDGER_CATALOG",
     "LEDGER_JWT_SECRET",
+    "LEDGER_JWT_SECRET_FILE",
     "LEDGER_JWT_AUDIENCE",
     "LEDGER_TENANT_SECRETS_DIR",
 ];
@@ -44,6 +47,12 @@ impl Chosen {
         for name in TAKEN {
             if let Some(value) = environment.get(name) {
                 chosen.set(name, value);
+                // What was chosen at the last start must not contradict a file, or the file it.
+                let file = format!("{name}_FILE");
+                let other = name.strip_suffix("_FILE").unwrap_or(&file);
+                if environment.get(other).is_none() {
+                    chosen.0.remove(other);
+                }
             }
         }
         for (name, value) in environment.starting_with("STRIPE_PRICE_") {
@@ -57,7 +66,7 @@ impl Chosen {
         chosen.set("DATABASE_URL", "postgres:///");
         chosen.set_default("LEDGER_JWT_SECRET", || format!("dev_{}", secret()));
         chosen.set_default("STRIPE_WEBHOOK_SECRET", || format!("whsec_dev_{}", secret()));
-        if chosen.get("STRIPE_SECRET_KEY").is_empty() {
+        if !chosen.has("STRIPE_SECRET_KEY") {
             chosen.set_default("STRIPE_LIVEMODE", || "false".into());
         }
         if request.sample {
@@ -93,7 +102,14 @@ impl Chosen {
     }
 
     fn set_default(&mut self, name: &str, value: impl FnOnce() -> String) {
-        self.0.entry(name.to_owned()).or_insert_with(value);
+        if !self.has(name) {
+            self.set(name, &value());
+        }
+    }
+
+    /// Whether a setting is there, or the file that holds it.
+    fn has(&self, name: &str) -> bool {
+        !self.get(name).is_empty() || !self.get(&format!("{name}_FILE")).is_empty()
     }
 
     pub(super) fn write(&self, data_dir: &Path) -> anyhow::Result<()> {
@@ -126,6 +142,20 @@ mod tests {
         assert!(first.get("STRIPE_WEBHOOK_SECRET").starts_with("whsec_dev_"));
         assert_eq!(first.get("STRIPE_PRICE_TIER_STARTER"), "price_starter_month");
         assert_eq!(first.get("STRIPE_PRICE_ADDON_AI_STARTER_YEAR"), "price_ai_starter_year");
+    }
+
+    #[test]
+    fn a_file_takes_the_place_of_what_was_chosen() {
+        let dir = tempfile::tempdir().unwrap();
+        choose(dir.path(), Environment::default()).write(dir.path()).unwrap();
+        let file = dir.path().join("key");
+        std::fs::write(&file, "a key\n").unwrap();
+        let environment =
+            Environment::default().with("LEDGER_JWT_SECRET_FILE", file.to_str().unwrap());
+        let chosen = choose(dir.path(), environment);
+        assert_eq!(chosen.get("LEDGER_JWT_SECRET"), "");
+        assert_eq!(chosen.get("LEDGER_JWT_SECRET_FILE"), file.to_str().unwrap());
+        assert!(chosen.get("STRIPE_WEBHOOK_SECRET").starts_with("whsec_dev_"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `GET /api/v1/audit/events` and `/{event_id}`: the log itself, for auditors.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use ledger_domain::event::Metadata;
 use ledger_domain::id::{EventId, EventKey, Namespace, Tenant, TrainerId};
 use ledger_domain::time::Timestamp;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::auth::Principal;
-use super::params::{Params, limit};
+use super::params::{Params, Position, Segment, limit};
 use super::problem::Problem;
 use super::{AppState, cursor};
 use crate::errors::chain;
@@ -38,9 +38,9 @@ pub(crate) struct Wanted {
     /// Accepted before this instant.
     to: Option<Timestamp>,
     /// This position or a later one.
-    from_position: Option<i64>,
+    from_position: Option<Position>,
     /// A position before this one.
-    to_position: Option<i64>,
+    to_position: Option<Position>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -95,7 +95,7 @@ pub(crate) async fn list(
     let limit = limit(wanted.limit)?;
     let after = match &wanted.cursor {
         Some(cursor) => cursor::decode(cursor)?,
-        None => wanted.from_position.map_or(0, |from| from.saturating_sub(1)),
+        None => wanted.from_position.map_or(0, |from| from.0.saturating_sub(1)),
     };
     let search = Search { state: &state, tenant: &principal.tenant, wanted: &wanted, limit };
     let trainer = wanted.trainer.as_deref().map(TrainerId::try_new).transpose();
@@ -112,7 +112,7 @@ pub(crate) async fn list(
 pub(crate) async fn one(
     State(state): State<AppState>,
     principal: Principal,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     Params(NoQuery {}): Params<NoQuery>,
 ) -> Result<Json<Whole>, Problem> {
     principal.require(&[Role::Auditor])?;
@@ -207,7 +207,7 @@ impl Search<'_> {
     }
 
     fn is_past(&self, position: i64) -> bool {
-        self.wanted.to_position.is_some_and(|to| position >= to)
+        self.wanted.to_position.is_some_and(|to| position >= to.0)
     }
 
     fn fits(&self, event: &Recorded) -> Result<bool, Problem> {

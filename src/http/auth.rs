@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
@@ -38,10 +39,23 @@ pub(crate) struct Principal {
 
 /// Checks tokens.
 pub(crate) struct Authenticator {
-    key: DecodingKey,
+    keys: ArcSwap<Keys>,
     validation: Validation,
-    remembered: Cache<Box<str>, Arc<Principal>>,
     clock: Clock,
+}
+
+/// The keys in force, and the tokens that were found to be signed with one of them.
+struct Keys {
+    keys: Vec<DecodingKey>,
+    remembered: Cache<Box<str>, Arc<Principal>>,
+}
+
+impl Keys {
+    fn new(config: &AuthConfig) -> Self {
+        let keys = config.keys().iter().map(|key| key.reveal().as_bytes());
+        let keys = keys.map(DecodingKey::from_secret).collect();
+        Self { keys, remembered: Cache::new(REMEMBERED_MAX) }
+    }
 }
 
 /// What a token says. Claims that the ledger has no use for may be there too.
@@ -59,7 +73,6 @@ struct Claims {
 impl Authenticator {
     /// Checks tokens by these settings.
     pub(crate) fn new(config: &AuthConfig, clock: Clock) -> Self {
-        let key = DecodingKey::from_secret(config.jwt_secret.reveal().as_bytes());
         let mut validation = Validation::new(Algorithm::HS256);
         // The library asks the machine's clock; ours is injected, so the times are checked below.
         validation.validate_exp = false;
@@ -72,16 +85,22 @@ impl Authenticator {
             }
             None => validation.validate_aud = false,
         }
-        Self { key, validation, remembered: Cache::new(REMEMBERED_MAX), clock }
+        Self { keys: ArcSwap::from_pointee(Keys::new(config)), validation, clock }
+    }
+
+    /// From now on these keys count, and no others, also not for tokens that were seen before.
+    pub(crate) fn replace_keys(&self, config: &AuthConfig) {
+        self.keys.store(Arc::new(Keys::new(config)));
     }
 
     /// Who the bearer of a token is.
     pub(crate) fn authenticate(&self, token: &str) -> Result<Arc<Principal>, Problem> {
-        let principal = match self.remembered.get(token) {
+        let keys = self.keys.load();
+        let principal = match keys.remembered.get(token) {
             Some(principal) => principal,
             None => {
-                let principal = Arc::new(self.verify(token)?);
-                self.remembered.insert(token.into(), Arc::clone(&principal));
+                let principal = Arc::new(self.verify(token, &keys.keys)?);
+                keys.remembered.insert(token.into(), Arc::clone(&principal));
                 principal
             }
         };
@@ -95,13 +114,12 @@ impl Authenticator {
         Ok(principal)
     }
 
-    fn verify(&self, token: &str) -> Result<Principal, Problem> {
+    fn verify(&self, token: &str, keys: &[DecodingKey]) -> Result<Principal, Problem> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Problem::Unauthenticated("The token is too long."));
         }
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
-            .map_err(|error| Problem::Unauthenticated(reason(error.kind())))?
-            .claims;
+        let claims =
+            self.claims(token, keys).map_err(|kind| Problem::Unauthenticated(reason(&kind)))?;
         let tenant = claims.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
         let tenant = Tenant::try_new(tenant)
             .map_err(|_| Problem::Unauthenticated("The token's tenant is not a tenant's name."))?;
@@ -118,6 +136,18 @@ impl Authenticator {
             expires_at: whole_seconds(claims.exp),
             valid_from: claims.nbf.map_or(i64::MIN, whole_seconds),
         })
+    }
+
+    /// What a token says that is signed with one of the keys.
+    fn claims(&self, token: &str, keys: &[DecodingKey]) -> Result<Claims, ErrorKind> {
+        for key in keys {
+            match jsonwebtoken::decode::<Claims>(token, key, &self.validation) {
+                Ok(decoded) => return Ok(decoded.claims),
+                Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
+                Err(error) => return Err(error.into_kind()),
+            }
+        }
+        Err(ErrorKind::InvalidSignature)
     }
 }
 

@@ -4,15 +4,21 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use ledger_domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::config::Secret;
+use crate::config::Environment;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const NOW: i64 = 1_780_000_000;
 
+fn config(keys: &str, audience: Option<&str>) -> AuthConfig {
+    let environment = Environment::default()
+        .with("LEDGER_JWT_SECRET", keys)
+        .with("LEDGER_JWT_AUDIENCE", audience.unwrap_or_default());
+    AuthConfig::read(&environment).unwrap()
+}
+
 fn authenticator(audience: Option<&str>) -> (Authenticator, Clock) {
     let clock = Clock::at(Timestamp::from_unix(NOW));
-    let config =
-        AuthConfig { jwt_secret: Secret::new(SECRET), audience: audience.map(str::to_owned) };
+    let config = config(SECRET, audience);
     (Authenticator::new(&config, clock.clone()), clock)
 }
 
@@ -49,6 +55,26 @@ fn a_remembered_token_still_expires() {
     assert!(auth.authenticate(&token).is_ok());
     clock.set(Timestamp::from_unix(NOW + 60 + LEEWAY_S));
     assert_eq!(refused(&auth, &token), "The token has expired.");
+}
+
+#[test]
+fn keys_are_replaced_also_for_tokens_that_are_remembered() {
+    const NEXT: &str = "fedcba9876543210fedcba9876543210";
+    let (auth, _) = authenticator(None);
+    let claims = json!({ "sub": "t1", "exp": NOW + 60, "roles": ["trainer"] });
+    let (old, new) = (signed(&claims, SECRET), signed(&claims, NEXT));
+    for (keys, is_old_good, is_new_good) in [
+        (SECRET.to_owned(), true, false),
+        (format!("{NEXT}\n{SECRET}\n"), true, true),
+        (NEXT.to_owned(), false, true),
+    ] {
+        auth.replace_keys(&config(&keys, None));
+        for _ in 0..2 {
+            let good = (auth.authenticate(&old).is_ok(), auth.authenticate(&new).is_ok());
+            assert_eq!(good, (is_old_good, is_new_good));
+        }
+    }
+    assert!(refused(&auth, &old).contains("signature"));
 }
 
 #[test]

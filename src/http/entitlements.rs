@@ -1,13 +1,13 @@
 //! `GET /api/v1/entitlements` and `/entitlements/{feature}`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use ledger_domain::effective::{Denial as Why, check, required_add_on, required_tier};
 use ledger_domain::id::FeatureSlug;
 
 use super::AppState;
 use super::auth::Principal;
-use super::params::{AboutTrainer, Params};
+use super::params::{AboutTrainer, Params, Segment};
 use super::problem::{Denial, Problem};
 use super::shapes::{Entitlements, Feature, used_of};
 use crate::reads::Standing;
@@ -21,7 +21,7 @@ pub(crate) async fn all(
     Params(query): Params<AboutTrainer>,
 ) -> Result<Json<Entitlements>, Problem> {
     let trainer = principal.trainer_in_question(query.trainer.as_deref())?;
-    state.reads.wait_for(&principal.tenant, query.min_position).await?;
+    state.reads.wait_for(&principal.tenant, query.min_position.map(|at| at.0)).await?;
     let Standing { answer, used, now, position, .. } =
         state.reads.standing(&principal.tenant, &trainer).await?;
     Ok(Json(Entitlements::new(trainer, &answer, &used, now, position)))
@@ -30,11 +30,11 @@ pub(crate) async fn all(
 pub(crate) async fn one(
     State(state): State<AppState>,
     principal: Principal,
-    Path(feature): Path<String>,
+    Segment(feature): Segment,
     Params(query): Params<AboutTrainer>,
 ) -> Result<Json<Decided>, Problem> {
     let trainer = principal.trainer_in_question(query.trainer.as_deref())?;
-    state.reads.wait_for(&principal.tenant, query.min_position).await?;
+    state.reads.wait_for(&principal.tenant, query.min_position.map(|at| at.0)).await?;
     let standing = state.reads.standing(&principal.tenant, &trainer).await?;
     let unknown = Problem::NotFound("The catalogue has no such feature.");
     let Ok(feature) = FeatureSlug::try_new(&feature) else { return Err(unknown) };

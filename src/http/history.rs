@@ -9,7 +9,7 @@ use ledger_projections::queries::Place;
 use serde::{Deserialize, Serialize};
 
 use super::cursor;
-use super::params::limit;
+use super::params::{Position, limit};
 use super::problem::Problem;
 use crate::reads::{From, Past};
 
@@ -18,7 +18,7 @@ use crate::reads::{From, Past};
 #[serde(deny_unknown_fields)]
 pub(crate) struct HistoryQuery {
     pub(crate) trainer: Option<String>,
-    pub(crate) min_position: Option<i64>,
+    pub(crate) min_position: Option<Position>,
     pub(crate) cursor: Option<String>,
     limit: Option<usize>,
 }

@@ -15,6 +15,7 @@ mod problem;
 mod router;
 mod server;
 mod shapes;
+mod stream;
 mod tiers;
 mod track;
 mod webhooks;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 pub(crate) use auth::Authenticator;
 pub(crate) use router::router;
-pub(crate) use server::serve;
+pub(crate) use server::{Limits, serve};
 pub(crate) use shapes::Used;
 
 use crate::service::Service;

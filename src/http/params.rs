@@ -1,9 +1,9 @@
-//! Query parameters: known ones only.
+//! What paths and queries say: query parameters that are known, and nothing that is no text.
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 
 use super::problem::Problem;
 
@@ -21,6 +21,33 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// The only part of a path that isn't always the same.
+pub(crate) struct Segment(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(segment)) => Ok(Self(segment)),
+            Err(_) => Err(Problem::InvalidRequest("The path is not UTF-8.".into())),
+        }
+    }
+}
+
+/// A place in a log, as a parameter: they begin with 1, and 0 is before all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position(pub(crate) i64);
+
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match i64::deserialize(deserializer)? {
+            position if position >= 0 => Ok(Self(position)),
+            _ => Err(D::Error::custom("a position is 0 or more")),
+        }
+    }
+}
+
 /// What a question about one trainer takes.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +55,7 @@ pub(crate) struct AboutTrainer {
     /// Who, if a service asks.
     pub(crate) trainer: Option<String>,
     /// The position that the answer must not be older than.
-    pub(crate) min_position: Option<i64>,
+    pub(crate) min_position: Option<Position>,
 }
 
 /// What a question about a tenant takes.
@@ -36,7 +63,7 @@ pub(crate) struct AboutTrainer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct AboutTenant {
     /// The position that the answer must not be older than.
-    pub(crate) min_position: Option<i64>,
+    pub(crate) min_position: Option<Position>,
 }
 
 /// How many entries a list has, unless the request says.
@@ -66,8 +93,14 @@ mod tests {
     #[tokio::test]
     async fn a_misspelt_parameter_is_refused() {
         let query: AboutTrainer = parse("trainer=t1&min_position=7").await.unwrap();
-        assert_eq!((query.trainer.as_deref(), query.min_position), (Some("t1"), Some(7)));
-        for wrong in ["trianer=t1", "min_position=x", "trainer=a&trainer=b"] {
+        assert_eq!((query.trainer.as_deref(), query.min_position), (Some("t1"), Some(Position(7))));
+        for wrong in [
+            "trianer=t1",
+            "min_position=x",
+            "min_position=-1",
+            "min_position=9e9",
+            "trainer=a&trainer=b",
+        ] {
             let refused = parse::<AboutTrainer>(wrong).await;
             assert!(matches!(refused, Err(Problem::InvalidRequest(_))), "{wrong}: {refused:?}");
         }

@@ -2,13 +2,13 @@
 //!
 //! To add a code: a variant, its line in [`Problem::parts`], and one in [`EXPLANATIONS`].
 
-use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ledger_log::ReadError;
 use ledger_projections::{QueryError, WaitError};
 use serde::Serialize;
 
+use super::params::Segment;
 use crate::errors::chain;
 use crate::reads::ReadsError;
 
@@ -16,13 +16,15 @@ use crate::reads::ReadsError;
 const TYPE_BASE: &str = "/problems/";
 
 /// What each code means and what to do, in a sentence or two.
-const EXPLANATIONS: [(&str, &str); 14] = [
+const EXPLANATIONS: [(&str, &str); 16] = [
     ("invalid_request", "The request can't be understood. The detail says what to change."),
     ("unauthenticated", "The token is missing, expired or not signed as it should be."),
     ("forbidden", "The token is good, and its roles don't allow this."),
     ("not_found", "There is nothing under this name."),
     ("method_not_allowed", "The path exists and doesn't take this method."),
     ("too_large", "The body is larger than this path takes."),
+    ("uri_too_long", "The path with its query is longer than any of ours."),
+    ("headers_too_large", "The request's headers are too many, or too large."),
     ("unavailable", "The ledger can't answer now. Try again after the seconds in Retry-After."),
     ("internal", "The ledger made a mistake. Its log has more under the id in x-request-id."),
     ("feature_not_available", "Nothing that the trainer holds grants the feature."),
@@ -50,6 +52,10 @@ pub(crate) enum Problem {
     MethodNotAllowed,
     /// The body is larger than allowed.
     TooLarge,
+    /// The path with its query is longer than allowed.
+    UriTooLong,
+    /// The headers are too many or too large.
+    HeadersTooLarge,
     /// A feature is not granted: what a caller needs to explain it to its user.
     Denied(Box<Denial>),
     /// The ledger can't answer now; trying again later makes sense.
@@ -111,6 +117,18 @@ impl Problem {
                 "too_large",
                 "Too large",
                 "The body is larger than this path takes.",
+            ),
+            Self::UriTooLong => (
+                StatusCode::URI_TOO_LONG,
+                "uri_too_long",
+                "URI too long",
+                "The path with its query is too long.",
+            ),
+            Self::HeadersTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "headers_too_large",
+                "Headers too large",
+                "The headers are too many, or too large.",
             ),
             Self::Denied(denial) => {
                 (StatusCode::FORBIDDEN, denial.code, title_of(denial.code), denial.detail.as_str())
@@ -194,7 +212,7 @@ fn title_of(code: &str) -> &'static str {
 }
 
 /// `GET /problems/{code}`: what a problem's `type` leads to.
-pub(crate) async fn explain(Path(code): Path<String>) -> Result<String, Problem> {
+pub(crate) async fn explain(Segment(code): Segment) -> Result<String, Problem> {
     let known = EXPLANATIONS.iter().find(|(known, _)| *known == code);
     let (code, text) = known.ok_or(Problem::NotFound("There is no problem of this name."))?;
     Ok(format!("{code}: {text}\n"))
@@ -255,6 +273,8 @@ mod tests {
             Problem::NotFound(""),
             Problem::MethodNotAllowed,
             Problem::TooLarge,
+            Problem::UriTooLong,
+            Problem::HeadersTooLarge,
             Problem::Unavailable,
             Problem::Internal,
         ];

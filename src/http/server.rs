@@ -1,30 +1,56 @@
 //! Connections: accepted up to a limit, timed out when idle or slow, drained at the end.
+//!
+//! Heads beyond the limits below are refused with a problem. A head beyond [`BUFFER_BYTES_MAX`]
+//! can't even be read: the server refuses it by its status alone.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::{Request, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::problem::Problem;
+use super::stream::{HeadLimited, Phase};
+
 /// Most connections at the same time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 4_096;
-/// How long a connection may take to send the head of a request, idle time included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest path with its query.
+const URI_BYTES_MAX: usize = 8 * 1024;
+/// Largest headers, names and values together.
+const HEADERS_BYTES_MAX: usize = 32 * 1024;
+/// Most headers.
+const HEADERS_MAX: usize = 100;
 /// Largest head of a request, and what is read ahead of a body.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// How long to wait when the system has no file handle left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a connection may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// To send the head of a request, from its first byte on.
+    pub(crate) head: Duration,
+    /// To begin with the next request; longer than the proxies in front of us keep a connection,
+    /// since one that ends just when it is used costs a request.
+    pub(crate) idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(10), idle: Duration::from_secs(75) }
+    }
+}
 
 /// Who is at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
@@ -36,13 +62,18 @@ pub(crate) async fn serve(
     router: Router,
     tasks: TaskTracker,
     stop: CancellationToken,
+    limits: Limits,
 ) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let accept = async {
         loop {
             let permit = Arc::clone(&room).acquire_owned().await.expect("it is never closed");
             let (stream, peer) = accept(&listener).await;
-            tasks.spawn(connection(stream, Peer(peer), router.clone(), permit, stop.clone()));
+            let served = connection(stream, Peer(peer), router.clone(), limits, stop.clone());
+            tasks.spawn(async move {
+                served.await;
+                drop(permit);
+            });
         }
     };
     stop.run_until_cancelled(accept).await;
@@ -69,20 +100,31 @@ async fn connection(
     stream: TcpStream,
     peer: Peer,
     router: Router,
-    _permit: OwnedSemaphorePermit,
+    limits: Limits,
     stop: CancellationToken,
 ) {
     // Answers are small: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
+    let phase = Phase::default();
+    let stream = HeadLimited::new(stream, phase.clone(), limits.head);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        phase.advance();
         request.extensions_mut().insert(peer);
-        let answered = router.clone().oneshot(request.map(Body::new));
-        async move { Ok::<_, Infallible>(answered.await.unwrap_or_else(|never| match never {})) }
+        let (router, phase) = (router.clone(), phase.clone());
+        async move {
+            let answer = match check_head(&request) {
+                Ok(()) => router.oneshot(request.map(Body::new)).await,
+                Err(problem) => Ok(problem.into_response()),
+            };
+            phase.advance();
+            answer
+        }
     });
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(limits.idle)
+        .max_headers(4 * HEADERS_MAX)
         .max_buf_size(BUFFER_BYTES_MAX);
     let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
@@ -97,3 +139,20 @@ async fn connection(
         tracing::debug!(%error, "a connection ended early");
     }
 }
+
+/// Refuses a head that is larger than any of ours.
+fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
+    let (uri, headers) = (request.uri(), request.headers());
+    if uri.path_and_query().map_or(0, |path| path.as_str().len()) > URI_BYTES_MAX {
+        return Err(Problem::UriTooLong);
+    }
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() > HEADERS_MAX || bytes > HEADERS_BYTES_MAX {
+        return Err(Problem::HeadersTooLarge);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

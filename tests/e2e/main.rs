@@ -20,6 +20,8 @@ mod harness;
 mod lists;
 mod poison;
 mod positions;
+mod problems;
+mod rotation;
 mod scenarios;
 mod tenants;
 mod webhooks;

@@ -110,8 +110,9 @@ names! {
     PlanSlug("a plan", 64, b"_", "1 to 64 of A-Z a-z 0-9 _");
     /// The short name of a feature in the catalogue.
     FeatureSlug("a feature", 64, b"_", "1 to 64 of A-Z a-z 0-9 _");
-    /// Who issued an event's id: `stripe` for every `evt_` id, `api` for commands, and so on.
-    Namespace("a namespace", 32, b"_-", "1 to 32 of A-Z a-z 0-9 _ -");
+    /// Who issued an event's id: `stripe` for every `evt_` id, `api` for commands, and so on. It
+    /// has no hyphen: the first one in the name of an event's own stream ends the namespace.
+    Namespace("a namespace", 32, b"_", "1 to 32 of A-Z a-z 0-9 _");
     /// An event's id within its namespace. Stripe's ids have up to 255 characters.
     EventId("an event id", 255, b"_.:-", "1 to 255 of A-Z a-z 0-9 _ . : -");
     /// A stream of the log.
@@ -194,6 +195,16 @@ mod tests {
         assert!(TrainerId::try_new(&"x".repeat(129)).is_err());
         assert!(TrainerId::try_new(&"x".repeat(128)).is_ok());
         assert!(TrainerId::try_new("org:42.a-b_c").is_ok());
+    }
+
+    #[test]
+    fn no_two_keys_have_the_same_own_stream() {
+        assert!(Namespace::try_new("a-b").is_err());
+        let key = |namespace, id| {
+            EventKey::new(Namespace::try_new(namespace).unwrap(), EventId::try_new(id).unwrap())
+        };
+        assert_eq!(key("a_b", "c").own_stream().as_str(), "a_b-c");
+        assert_eq!(key("a", "b-c").own_stream().as_str(), "a-b-c");
     }
 
     #[test]

@@ -142,16 +142,22 @@ impl Runner {
         let (runner, tasks) = (self.clone(), tracker.clone());
         tracker.spawn(async move {
             let mut running = std::collections::HashSet::<Tenant>::new();
+            let mut is_listed = true;
             loop {
                 match runner.log.tenants().await {
                     Ok(tenants) => {
+                        is_listed = true;
                         for tenant in tenants {
                             if running.insert(tenant.clone()) {
                                 runner.spawn_tenant(tenant, &tasks, shutdown.clone());
                             }
                         }
                     }
-                    Err(error) => tracing::warn!(%error, "the tenants can't be listed"),
+                    Err(error) if is_listed => {
+                        is_listed = false;
+                        tracing::warn!(%error, "the tenants can't be listed");
+                    }
+                    Err(error) => tracing::debug!(%error, "the tenants still can't be listed"),
                 }
                 if !wait(runner.config.poll, &shutdown).await {
                     return;
@@ -185,12 +191,13 @@ impl Runner {
                     }
                     return Err(halt);
                 }
-                Err(Trouble::Fenced) => {
-                    tracing::warn!(%tenant, "somebody else writes the read models now");
-                }
                 Err(trouble) => {
-                    let error = chain(&trouble);
-                    tracing::warn!(%tenant, error, "the read models don't advance");
+                    if matches!(trouble, Trouble::Fenced) {
+                        tracing::warn!(%tenant, "somebody else writes the read models now");
+                    } else {
+                        let error = chain(&trouble);
+                        tracing::warn!(%tenant, error, "the read models don't advance");
+                    }
                     if begun.elapsed() > BACKOFF.1 {
                         pause = BACKOFF.0;
                     }

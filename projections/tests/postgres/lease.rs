@@ -232,3 +232,32 @@ async fn a_standby_takes_over_at_once_when_the_leader_stops() {
     standby.stop().await.unwrap();
     assert_eq!(world.rows(&tenant), expected(&world).await);
 }
+
+/// Something keeps its pages from being written, and not only once.
+#[tokio::test]
+async fn one_that_is_fenced_again_and_again_pauses_ever_longer() {
+    let world = World::new();
+    let tenant = world.open("default").await;
+    world.log.append(&tenant, facts()).await.unwrap();
+    world.sql(
+        "CREATE SEQUENCE public.tries;
+         CREATE FUNCTION public.stay() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+         BEGIN
+             IF new.read_model = 'rm_usage' THEN PERFORM nextval('public.tries'); END IF;
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER stay BEFORE UPDATE ON projection.checkpoint FOR EACH ROW
+             WHEN (new.position <> old.position) EXECUTE FUNCTION public.stay()",
+    );
+    let runner = world.runner(unaware("fenced"));
+    let begun = Instant::now();
+    let running = start(&runner, &tenant);
+    let tries = || world.sql("SELECT last_value FROM public.tries").trim().parse::<u32>().unwrap();
+    until("it has tried five times", || tries() >= 5).await;
+    let pauses = [100, 200, 400, 800].iter().sum();
+    assert!(begun.elapsed() >= Duration::from_millis(pauses), "{:?}", begun.elapsed());
+    world.sql("DROP TRIGGER stay ON projection.checkpoint");
+    until("it goes on", || runner.positions().known(&tenant) == 18).await;
+    running.stop().await.unwrap();
+    assert_eq!(world.rows(&tenant), expected(&world).await);
+}

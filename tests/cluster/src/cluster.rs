@@ -52,6 +52,14 @@ impl Cluster {
         self.lock().as_ref().map(Server::pid)
     }
 
+    /// Whether the server was started and has neither been stopped nor ended by itself.
+    ///
+    /// # Errors
+    /// When the system doesn't tell.
+    pub fn is_running(&self) -> Result<bool> {
+        self.lock().as_mut().map_or(Ok(false), Server::is_running)
+    }
+
     /// The server's major version, such as 15.
     pub fn major_version(&self) -> u32 {
         self.installation().major()

@@ -71,6 +71,23 @@ async fn a_killed_dev_leaves_no_postgresql_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_ends_with_its_postgresql_and_says_where_to_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut service = start(&data, &[]).await;
+    let killed = Command::new("kill").arg("-KILL").arg(postmaster(&data).to_string()).status();
+    assert!(killed.expect("kill runs").success());
+    assert_eq!(service.ended().await.code(), Some(3));
+    let said = service.output().text();
+    let line = said.lines().find(|line| line.contains("PostgreSQL has ended"));
+    let line = line.unwrap_or_else(|| panic!("nothing about PostgreSQL in:\n{said}"));
+    let log = line.rsplit(' ').next().expect("a path");
+    assert!(Path::new(log).is_file(), "{line}");
+    // And the folder can be used again.
+    start(&data, &[]).await.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_interrupt_ends_it_as_well() {
     let folder = tempfile::tempdir().unwrap();
     let mut service = start(&folder.path().join("data"), &[]).await;
@@ -96,24 +113,94 @@ async fn it_can_be_stopped_while_it_plays_the_sample() {
 /// Installed anywhere, started by anyone: nothing but the program itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ordinary_user_needs_no_more_than_the_program() {
-    let folder = tempfile::tempdir().unwrap();
-    let (home, program) = (folder.path().join("home"), folder.path().join("ledger"));
-    fs::create_dir(&home).unwrap();
-    fs::copy(LEDGER, &program).unwrap();
-    let mut command = command(program.to_str().unwrap(), &Settings::none(), &ARGS_OF_DEV);
-    command.current_dir(&home).env("HOME", &home);
-    if is_root() {
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        chown(&home, Some(NOBODY), Some(NOBODY)).unwrap();
-        command.uid(NOBODY).gid(NOBODY);
-    }
+    let home = Home::of(Somebody::Ordinary);
+    let args = [&ARGS_OF_DEV[..], &["--sample"]].concat();
+    let mut command = command(home.program.to_str().unwrap(), &Settings::none(), &args);
+    home.enter(&mut command);
     let service =
         Service::spawn(command, address_said).await.unwrap_or_else(|error| panic!("{error}"));
     let anyone = Caller::new(http(), service.url(), None);
-    let pricing = anyone.get("/readyz").await;
-    assert_eq!(pricing.status, 200, "{pricing:?}");
-    assert!(home.join(".ledger/dev.env").exists(), "the data is where it was started");
+    let ready = anyone.get("/readyz").await;
+    assert_eq!(ready.status, 200, "{ready:?}");
+    assert!(home.folder.join(".ledger/dev.env").exists(), "the data is where it was started");
     assert!(service.stop().await.success());
+}
+
+/// What the README says first. In the place of cargo stands a script that runs the program which
+/// was built for this test: another build would take minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn make_run_works_for_root_and_for_an_ordinary_user() {
+    for somebody in [Somebody::Caller, Somebody::Ordinary] {
+        let home = Home::of(somebody);
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+        fs::create_dir_all(home.folder.join(".cargo/bin")).unwrap();
+        fs::create_dir(home.folder.join("tools")).unwrap();
+        for file in ["Makefile", "tools/setup.sh"] {
+            fs::copy(repository.join(file), home.folder.join(file)).unwrap();
+        }
+        // With make it ends, too, however make ends.
+        let cargo = format!(
+            "#!/bin/sh\nset -e\n[ \"$1\" = run ] || exit 0\n\
+             [ \"$1 $2 $3\" = 'run --locked --' ]\nshift 3\n\
+             exec setpriv --pdeathsig TERM {} \"$@\"\n",
+            home.program.display()
+        );
+        let script = home.folder.join(".cargo/bin/cargo");
+        fs::write(&script, cargo).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let args = ["run", "ARGS=--sample --listen 127.0.0.1:0"];
+        let mut command = command("make", &Settings::none(), &args);
+        home.enter(&mut command);
+        let mut service =
+            Service::spawn(command, address_said).await.unwrap_or_else(|error| panic!("{error}"));
+        let anyone = Caller::new(http(), service.url(), None);
+        assert_eq!(anyone.get("/readyz").await.status, 200, "{somebody:?}");
+        let data = home.folder.join(".ledger");
+        let auditor = with_role(&anyone, &data, "auditor").await;
+        assert!(last_position(&auditor).await > 500, "{somebody:?} has the sample");
+        let postmaster = postmaster(&data);
+        service.signal("TERM");
+        service.ended().await;
+        eventually("all ends with make", || async { has_ended(postmaster).then_some(()) }).await;
+    }
+}
+
+/// Who starts something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Somebody {
+    /// Whoever runs the tests; root, often.
+    Caller,
+    /// One who owns nothing else.
+    Ordinary,
+}
+
+/// A home with the program beside it.
+struct Home {
+    folder: PathBuf,
+    program: PathBuf,
+    somebody: Somebody,
+    _place: tempfile::TempDir,
+}
+
+impl Home {
+    fn of(somebody: Somebody) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, program) = (place.path().join("home"), place.path().join("ledger"));
+        fs::create_dir(&folder).unwrap();
+        fs::copy(LEDGER, &program).unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        if is_root() && somebody == Somebody::Ordinary {
+            chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        Self { folder, program, somebody, _place: place }
+    }
+
+    fn enter(&self, command: &mut Command) {
+        command.current_dir(&self.folder).env("HOME", &self.folder);
+        if is_root() && self.somebody == Somebody::Ordinary {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+    }
 }
 
 const ARGS_OF_DEV: [&str; 3] = ["dev", "--listen", "127.0.0.1:0"];

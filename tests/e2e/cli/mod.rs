@@ -5,4 +5,5 @@ mod dev;
 mod migrate;
 mod refusals;
 mod replay;
+mod serve;
 mod token;

@@ -87,6 +87,11 @@ impl TestApp {
         assert!(status.success(), "SIGTERM ends the service in order: {status}");
     }
 
+    /// Sends the service process a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        self.running().signal(name);
+    }
+
     /// What the service process wrote so far.
     pub(crate) fn output(&self) -> &Output {
         self.running().output()

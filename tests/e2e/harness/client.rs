@@ -56,6 +56,13 @@ impl Caller {
         answer.unwrap_or_else(|error| panic!("POST {path}: {error:?}"))
     }
 
+    /// A request without a body.
+    pub(crate) async fn request(&self, method: reqwest::Method, path: &str) -> Answer {
+        let request = self.http.request(method.clone(), format!("{}{path}", self.url));
+        let answer = self.send(request).await;
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"))
+    }
+
     /// GET of what holds at `position` or later. The service waits for its read models only
     /// shortly; on a busy machine they may need longer.
     pub(crate) async fn read_at(&self, path: &str, position: i64) -> Value {

@@ -13,7 +13,7 @@ use crate::bodies::{Version, customer, event};
 use crate::harness::{TestApp, now};
 
 /// A webhook of a type that every version has.
-fn some_webhook(id: &str) -> Value {
+pub(crate) fn some_webhook(id: &str) -> Value {
     let at = now() - 60;
     let object = customer("cus_1", at, &json!({}));
     event(Version::Clover, id, "customer.created", at, &object, None)

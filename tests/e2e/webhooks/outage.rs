@@ -20,6 +20,11 @@ async fn without_its_log_the_service_asks_to_come_again() {
         let seconds = answer.header("retry-after").and_then(|value| value.parse::<u32>().ok());
         assert!(seconds.is_some(), "Retry-After of {answer:?}");
     }
+    // From now on nobody waits, and the log doesn't tell it of each.
+    let again = join_all((0..200).map(|_| stripe.post(&webhooks[0]))).await;
+    assert!(again.iter().all(|answer| answer.status == 503), "{again:?}");
+    let told = app.output().text().matches("can't be written at the moment").count();
+    assert!((1..10).contains(&told), "told {told} times");
     assert_eq!(app.anyone().get("/healthz").await.status, 200, "alive");
     assert_ne!(app.anyone().get("/readyz").await.status, 200, "and not ready");
 

@@ -61,6 +61,30 @@ async fn an_endless_body_is_not_read_to_its_end() {
     app.stripe().post(&some_webhook("evt_after")).await.expect(200);
 }
 
+/// Too large is what is too large, and nothing else: Stripe's logs would lead astray.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_cut_off_is_not_called_too_large() {
+    let app = TestApp::start().await;
+    let before = everything_stored(&app).await;
+    let address = app.url().strip_prefix("http://").expect("a plain address").to_owned();
+    for framing in ["Content-Length: 100", "Transfer-Encoding: chunked"] {
+        let mut connection = TcpStream::connect(&address).await.unwrap();
+        let request = format!(
+            "POST /api/v1/webhooks/stripe HTTP/1.1\r\nHost: {address}\r\n\
+             Stripe-Signature: t=1,v1=00\r\n{framing}\r\n\r\n5\r\n{{\"id\""
+        );
+        connection.write_all(request.as_bytes()).await.unwrap();
+        connection.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        let read = timeout(WAIT_MAX, connection.read_to_end(&mut answer)).await;
+        read.expect("it ends").expect("it isn't broken off");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{framing}: {answer}");
+    }
+    assert_eq!(everything_stored(&app).await, before);
+    app.stripe().post(&some_webhook("evt_after")).await.expect(200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_event_is_refused_and_not_stored() {
     let app = TestApp::start().await;

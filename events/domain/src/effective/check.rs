@@ -12,7 +12,8 @@ pub struct Meter {
     pub limit: Option<u64>,
     /// What is left; none where there is no limit, 0 where the feature can't be used.
     pub remaining: Option<u64>,
-    /// The share of the limit that was used, rounded down; more than 100 over the limit.
+    /// The share of the limit that was used, rounded down; more than 100 over the limit. Of a limit
+    /// of 0 that is 0 while nothing was used, else 100.
     pub percent: Option<u64>,
     /// How near the limit is.
     pub warning: Option<Warning>,
@@ -92,7 +93,8 @@ impl Entitlement {
                 return Meter { used, limit, remaining, percent, warning, over: false };
             }
         };
-        let warning = if !self.granted() {
+        // Who has used nothing needs no warning, whatever the limit is.
+        let warning = if !self.granted() || used == 0 {
             None
         } else if used >= cap {
             Some(Warning::Reached)
@@ -102,8 +104,8 @@ impl Entitlement {
             None
         };
         let remaining = if self.granted() { cap.saturating_sub(used) } else { 0 };
-        // Of nothing, everything is used.
-        let percent = hundredfold(used).checked_div(u128::from(cap)).unwrap_or(100);
+        let of_nothing = if used == 0 { 0 } else { 100 };
+        let percent = hundredfold(used).checked_div(u128::from(cap)).unwrap_or(of_nothing);
         Meter {
             used,
             limit: Some(cap),

@@ -30,6 +30,14 @@ pub(super) struct Caller {
     pub(super) _room: OwnedSemaphorePermit,
 }
 
+impl Caller {
+    /// Tells it to come again later.
+    pub(super) fn send_away(self, why: &'static str) {
+        // Whoever has gone doesn't hear it.
+        let _ = self.reply.send(Err(AppendError::Unavailable(why)));
+    }
+}
+
 /// Commands that are carried out together; the nth caller waits for the nth.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -105,6 +113,16 @@ impl Queue {
             }
         }
         Some(batch)
+    }
+
+    /// Sends everybody away who comes, until the queue is closed and empty.
+    pub(super) async fn refuse(&mut self, why: &'static str) {
+        if let Some(request) = self.carried.take() {
+            request.caller.send_away(why);
+        }
+        while let Some(request) = self.requests.recv().await {
+            request.caller.send_away(why);
+        }
     }
 
     async fn first(&mut self, shutdown: &CancellationToken) -> Option<Request> {

@@ -9,20 +9,28 @@
 //! - An attempt whose fate is unknown is looked up under the lock, where it can't happen any more:
 //!   the lock waits for whoever is still writing, and whoever comes later finds the head moved.
 //! - Callers are answered after the commit, or when nothing was and can be written.
+//!
+//! What it does while nothing can be written is in `recover`.
 
-use std::time::{Duration, Instant};
+mod recover;
 
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt as _;
 use ledger_domain::time::Timestamp;
 use metrics::{counter, histogram};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::time::Instant;
 
 use super::collect::{Batch, Queue};
 use super::failpoint::Point;
+use super::outage::{BROKEN_OFF, ENDED, Outage, UNREACHABLE};
 use super::statement::{Keys, Written, write};
 use super::{Shared, load};
 use crate::batch::{Effects, Plan, plan};
-use crate::command::{Answer, Answers};
+use crate::command::Answers;
 use crate::port::AppendError;
 use crate::state::{LogState, Logs};
 
@@ -35,6 +43,10 @@ const ROUNDS_MAX: usize = 8;
 const LOOKS: u32 = 256;
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_millis(400);
+/// How often a batch is rejected before it is given up, where it may have been written.
+const REJECTIONS_MAX: u32 = 8;
+/// How often a batch may find that its reading of the clock came late.
+const DELAYS_MAX: u32 = 3;
 /// How far ahead of the longest log a partition is made.
 const PARTITION_MARGIN: i64 = 2_000_000;
 
@@ -50,6 +62,9 @@ pub(super) struct Leader {
     partitioned: i64,
     /// How many batches more look their keys up before they write.
     looks: u32,
+    outage: Outage,
+    /// How long to rest the next time; longer each time, until a batch was written.
+    rest: Duration,
 }
 
 /// Why a try came to nothing.
@@ -59,7 +74,7 @@ enum Trouble {
     Moved,
     /// The clock and the database's differ.
     ClockDiffers,
-    /// The database said no to this batch.
+    /// The database said no to this batch, or holds what the batch can't be built upon.
     Rejected(sqlx::Error),
     /// The database can't be reached, or not now; what was sent may have been done.
     Lost(sqlx::Error),
@@ -67,13 +82,17 @@ enum Trouble {
 
 impl From<sqlx::Error> for Trouble {
     fn from(error: sqlx::Error) -> Self {
-        let rejected =
-            error.as_database_error().and_then(|error| error.code()).is_some_and(|code| {
+        let rejected = match &error {
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| {
                 // Not: connection, rollback, resources, intervention, system.
                 !["08", "40", "53", "55", "57", "58", "25"]
                     .iter()
                     .any(|class| code.starts_with(class))
-            });
+            }),
+            // What is stored of one log can't be read; the others can.
+            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => true,
+            _ => false,
+        };
         if rejected { Self::Rejected(error) } else { Self::Lost(error) }
     }
 }
@@ -87,76 +106,121 @@ impl Leader {
         queue: Queue,
         options: PgConnectOptions,
     ) -> Self {
-        let (logs, latest) = (Logs::default(), Timestamp::MIN);
-        Self { shared, queue, options, connection: None, logs, latest, partitioned: 0, looks: 0 }
+        let (logs, latest, outage) = (Logs::default(), Timestamp::MIN, Outage::default());
+        let (connection, partitioned, looks, rest) = (None, 0, 0, recover::REST.0);
+        Self { shared, queue, options, connection, logs, latest, partitioned, looks, outage, rest }
     }
 
-    /// Appends until the queue is closed and empty.
+    /// Appends until the queue is closed and empty. A panic ends the batch that it happened in,
+    /// whose callers are told to come again, and nothing else.
     pub(super) async fn run(mut self) {
-        while let Some(batch) = self.queue.next(&self.shared.shutdown).await {
-            if !batch.commands.is_empty() {
-                let started = Instant::now();
-                self.settle(batch).await;
-                histogram!("ledger_log_append_seconds").record(started.elapsed().as_secs_f64());
-            }
+        while AssertUnwindSafe(self.append_all()).catch_unwind().await.is_err() {
+            // What the panic said is on standard error, by the hook that prints it.
+            tracing::error!("the task that appends broke off a batch and begins anew");
+            counter!("ledger_log_panics_total").increment(1);
+            self.connection = None;
+            (self.logs, self.partitioned, self.looks) = (Logs::default(), 0, 0);
+            self.shared.gate.set(Some(BROKEN_OFF));
         }
+        self.shared.gate.set(Some(ENDED));
         if let Some(connection) = self.connection.take() {
             // The server notices either way.
             let _ = tokio::time::timeout(EXCHANGE_TIMEOUT, connection.close()).await;
         }
     }
 
-    /// Tries until the batch is answered or nobody waits any more.
+    async fn append_all(&mut self) {
+        loop {
+            if let Some(closed) = self.shared.gate.closed() {
+                self.recover(closed).await;
+            }
+            let Some(batch) = self.queue.next(&self.shared.shutdown).await else { return };
+            if !batch.commands.is_empty() {
+                let started = Instant::now();
+                self.settle(batch).await;
+                histogram!("ledger_log_append_seconds").record(started.elapsed().as_secs_f64());
+            }
+        }
+    }
+
     async fn settle(&mut self, batch: Batch) {
         let mut work = vec![batch];
         while let Some(batch) = work.pop() {
-            let mut attempt: Attempt = None;
-            let mut backoff = BACKOFF_MIN;
-            let mut rejections = 0;
-            let mut result = self.try_remembered(&batch, &mut attempt).await;
-            loop {
-                let trouble = match result {
-                    Ok(answers) => {
-                        answer(batch, answers);
-                        break;
-                    }
-                    Err(trouble) => trouble,
-                };
-                self.forget(&trouble);
-                match trouble {
-                    Trouble::Moved => counter!("ledger_log_guard_failures_total").increment(1),
-                    Trouble::ClockDiffers => {
-                        fail(batch, "the clock and the database's differ by more than a second");
-                        break;
-                    }
-                    Trouble::Rejected(error) => {
-                        rejections += 1;
-                        if rejections > 1 && attempt.is_none() {
-                            tracing::error!(%error, "the database rejects an append");
-                            if batch.commands.len() == 1 {
-                                fail(batch, "the database rejects the append");
-                            } else {
-                                // One command must not take the others down with it.
-                                work.extend(batch.split().rev());
-                            }
-                            break;
-                        }
-                    }
-                    Trouble::Lost(error) => {
-                        tracing::warn!(%error, "the event log can't be written at the moment");
-                        // Only an observer may stand here.
-                        let _ = self.shared.reach(Point::Lost).await;
+            work.extend(self.carry_out(batch).await.into_iter().rev());
+            self.logs.values_mut().for_each(LogState::settle);
+        }
+    }
+
+    /// Tries until the batch is answered, or nothing more can be done for it at present. What it
+    /// gives back is to be tried in its place.
+    async fn carry_out(&mut self, batch: Batch) -> Vec<Batch> {
+        let mut attempt: Attempt = None;
+        let mut backoff = BACKOFF_MIN;
+        let (mut moves, mut rejections, mut delays) = (0, 0, 0);
+        let mut result = self.try_remembered(&batch, &mut attempt).await;
+        loop {
+            let trouble = match result {
+                Ok(answers) => {
+                    self.outage.is_over(Instant::now());
+                    self.rest = recover::REST.0;
+                    answer(batch, answers);
+                    return Vec::new();
+                }
+                Err(trouble) => trouble,
+            };
+            self.forget(&trouble);
+            match trouble {
+                Trouble::Moved => {
+                    counter!("ledger_log_guard_failures_total").increment(1);
+                    moves += 1;
+                    // Under the lock nothing moves, but for a log that is being opened.
+                    if moves > 1 {
                         if !batch.is_awaited() {
-                            fail(batch, "the database can't be reached");
-                            break;
+                            fail(batch, "others append all the time");
+                            return Vec::new();
                         }
                         pause(backoff).await;
                         backoff = (backoff * 2).min(BACKOFF_MAX);
                     }
                 }
-                result = self.try_locked(&batch, &mut attempt).await;
+                Trouble::ClockDiffers => {
+                    delays += 1;
+                    match self.clocks_differ().await {
+                        Ok(false) if delays <= DELAYS_MAX => {}
+                        Ok(_) => {
+                            fail(batch, "the clock and the database's differ by over a second");
+                            return Vec::new();
+                        }
+                        Err(trouble) => {
+                            result = Err(trouble);
+                            continue;
+                        }
+                    }
+                }
+                Trouble::Rejected(error) => {
+                    rejections += 1;
+                    if rejections > 1 && (attempt.is_none() || rejections > REJECTIONS_MAX) {
+                        return reject(batch, &error);
+                    }
+                }
+                Trouble::Lost(error) => {
+                    let now = Instant::now();
+                    self.outage.lost(&error, now);
+                    // Only an observer may stand here.
+                    let _ = self.shared.reach(Point::Lost).await;
+                    let is_closing = self.outage.lasts(now) >= self.shared.outage_patience;
+                    if is_closing {
+                        self.shared.gate.set(Some(UNREACHABLE));
+                    }
+                    if is_closing || !batch.is_awaited() {
+                        fail(batch, UNREACHABLE);
+                        return Vec::new();
+                    }
+                    pause(backoff).await;
+                    backoff = (backoff * 2).min(BACKOFF_MAX);
+                }
             }
-            self.logs.values_mut().for_each(LogState::settle);
+            result = self.try_locked(&batch, &mut attempt).await;
         }
     }
 
@@ -166,8 +230,8 @@ impl Leader {
         batch: &Batch,
         attempt: &mut Attempt,
     ) -> Result<Answers, Trouble> {
-        let (now, clock) = self.now();
         let mut connection = self.connection().await?;
+        let now = self.now();
         for _ in 0..ROUNDS_MAX {
             let plan = match plan(&batch.commands, &mut self.logs, now) {
                 Ok(plan) => plan,
@@ -184,6 +248,8 @@ impl Leader {
                 within(verify(&mut connection, &plan)).await?
             } else {
                 self.looks = self.looks.saturating_sub(1);
+                // As late as can be: what comes between would count as a difference of clocks.
+                let clock = (self.shared.clock)();
                 match within(write(&mut connection, &plan, clock, keys)).await {
                     Err(error) if is_duplicate(&error) => {
                         self.looks = LOOKS;
@@ -240,7 +306,7 @@ impl Leader {
             }
         }
         within(load::keys(&mut transaction, &mut self.logs, &batch.commands)).await?;
-        let (now, clock) = self.now();
+        let now = self.now();
         for _ in 0..ROUNDS_MAX {
             let plan = match plan(&batch.commands, &mut self.logs, now) {
                 Ok(plan) => plan,
@@ -251,6 +317,7 @@ impl Leader {
                 }
             };
             if !plan.rows.is_empty() {
+                let clock = (self.shared.clock)();
                 match within(write(&mut transaction, &plan, clock, Keys::Trust)).await? {
                     Written::Yes => {}
                     Written::ClockDiffers => return Err(Trouble::ClockDiffers),
@@ -305,23 +372,10 @@ impl Leader {
         }
     }
 
-    /// The time for the plan, which never runs backwards, and the clock's own reading, which is
-    /// compared with the database's.
-    fn now(&mut self) -> (Timestamp, Timestamp) {
-        let clock = (self.shared.clock)();
-        self.latest = self.latest.max(clock);
-        (self.latest, clock)
-    }
-
-    /// The connection, taken out: whoever fails drops it, and with it what was on its way.
-    async fn connection(&mut self) -> Result<PgConnection, Trouble> {
-        if let Some(connection) = self.connection.take() {
-            return Ok(connection);
-        }
-        let mut connection = within(load::connect(&self.options)).await?;
-        let reach = within(load::longest(&mut connection)).await? + PARTITION_MARGIN;
-        self.partitioned = within(load::ensure_partition(&mut connection, reach)).await?;
-        Ok(connection)
+    /// The time for the plan, which never runs backwards.
+    fn now(&mut self) -> Timestamp {
+        self.latest = self.latest.max((self.shared.clock)());
+        self.latest
     }
 
     /// Makes the next partition ahead of need.
@@ -377,6 +431,16 @@ async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
+/// A batch that the database said no to. One command must not take the others down with it.
+fn reject(batch: Batch, error: &sqlx::Error) -> Vec<Batch> {
+    tracing::error!(%error, "the database rejects an append");
+    if batch.commands.len() == 1 {
+        fail(batch, "the database rejects the append");
+        return Vec::new();
+    }
+    batch.split().collect()
+}
+
 fn answer(batch: Batch, answers: Answers) {
     for (caller, answer) in batch.callers.into_iter().zip(answers) {
         // Whoever has gone doesn't hear it.
@@ -386,6 +450,6 @@ fn answer(batch: Batch, answers: Answers) {
 
 fn fail(batch: Batch, why: &'static str) {
     for caller in batch.callers {
-        let _: Result<_, Result<Answer, _>> = caller.reply.send(Err(AppendError::Unavailable(why)));
+        caller.send_away(why);
     }
 }

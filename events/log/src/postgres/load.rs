@@ -264,6 +264,12 @@ pub(super) async fn longest(connection: &mut PgConnection) -> Result<i64, sqlx::
     sqlx::query_scalar(sql).fetch_one(connection).await
 }
 
+/// The database's time, as it received the question.
+pub(super) async fn clock(connection: &mut PgConnection) -> Result<Timestamp, sqlx::Error> {
+    let query = sqlx::query_scalar::<_, DateTime<Utc>>("SELECT statement_timestamp()");
+    query.fetch_one(connection).await.map(Into::into)
+}
+
 /// A connection of its own for the appending task, with the plans that its statements need.
 pub(super) async fn connect(
     options: &sqlx::postgres::PgConnectOptions,

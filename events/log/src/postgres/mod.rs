@@ -10,6 +10,7 @@ mod failpoint;
 mod leader;
 mod load;
 mod migrate;
+mod outage;
 mod pools;
 mod read;
 mod statement;
@@ -36,6 +37,7 @@ pub use pools::{Pools, Role, Scope, begin_scoped};
 
 use self::collect::{Caller, Queue, Request};
 use self::leader::Leader;
+use self::outage::{BROKEN_OFF, ENDED, Gate};
 use self::wake::Wakes;
 use crate::clock::Clock;
 use crate::command::{Act, Answer, Command};
@@ -54,6 +56,9 @@ const QUEUE_KIB_MAX: usize = 256 << 10;
 pub struct Settings {
     /// How long a caller waits for its append.
     pub append_timeout: Duration,
+    /// How long a batch is tried after the connection to the database is lost. Then callers are
+    /// sent away at once, until the database can be reached again.
+    pub outage_patience: Duration,
     /// The least time between two notifications of other processes.
     pub notify_interval: Duration,
     /// The time between two looks for what other processes have appended.
@@ -67,6 +72,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             append_timeout: Duration::from_secs(10),
+            outage_patience: Duration::from_millis(500),
             notify_interval: Duration::from_millis(50),
             poll_interval: Duration::from_secs(1),
             #[cfg(feature = "failpoints")]
@@ -92,6 +98,8 @@ struct Shared {
     clock: Clock,
     wakes: Arc<Wakes>,
     shutdown: CancellationToken,
+    gate: Gate,
+    outage_patience: Duration,
     #[cfg(feature = "failpoints")]
     hook: Option<Hook>,
 }
@@ -131,6 +139,8 @@ impl PostgresLog {
             clock,
             wakes: Arc::clone(&wakes),
             shutdown: shutdown.clone(),
+            gate: Gate::open(),
+            outage_patience: settings.outage_patience,
             #[cfg(feature = "failpoints")]
             hook: settings.hook.clone(),
         });
@@ -150,6 +160,12 @@ impl PostgresLog {
         Ok(Self { pool, shared, requests, room, tasks, append_timeout, _shutdown: guard })
     }
 
+    /// Why nothing can be appended at present; nothing if it can, as far as is known.
+    #[must_use]
+    pub fn blocked(&self) -> Option<&'static str> {
+        self.shared.gate.closed()
+    }
+
     /// Takes no more appends, answers those that wait, and ends.
     pub async fn shutdown(&self) {
         self.shared.shutdown.cancel();
@@ -158,7 +174,10 @@ impl PostgresLog {
 
     /// Hands a command to the appending task and waits for its answer, up to the deadline.
     async fn submit(&self, tenant: &Tenant, act: Act) -> Result<Answer, AppendError> {
-        const CLOSED: AppendError = AppendError::Unavailable("the log is shutting down");
+        const CLOSED: AppendError = AppendError::Unavailable(ENDED);
+        if let Some(why) = self.shared.gate.closed() {
+            return Err(AppendError::Unavailable(why));
+        }
         let deadline = Instant::now() + self.append_timeout;
         let command = Command { tenant: tenant.clone(), act };
         let kib = u32::try_from(command.bytes() >> 10).unwrap_or(u32::MAX).saturating_add(1);
@@ -167,7 +186,8 @@ impl PostgresLog {
             let (reply, answer) = oneshot::channel();
             let caller = Caller { reply, deadline, _room: room };
             self.requests.send(Request { command, caller }).await.map_err(|_| CLOSED)?;
-            answer.await.map_err(|_| CLOSED)?
+            // Nobody is left without an answer but by a panic.
+            answer.await.map_err(|_| AppendError::Unavailable(BROKEN_OFF))?
         };
         match timeout_at(deadline, answered).await {
             Ok(answer) => answer,

@@ -32,7 +32,8 @@ async fn what_was_acknowledged_survives_a_killed_server() {
     let lost = Arc::new(AtomicUsize::new(0));
     let connect = |append_timeout| {
         let hook = Some(count(&lost));
-        let settings = Settings { append_timeout, hook, ..Settings::default() };
+        let outage_patience = append_timeout;
+        let settings = Settings { append_timeout, outage_patience, hook, ..Settings::default() };
         connect(cluster.url(&database, LOGIN), settings)
     };
     // The callers of one wait the time out, those of the other are sent away and come back.

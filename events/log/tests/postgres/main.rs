@@ -8,6 +8,7 @@ mod cut;
 mod gate;
 mod kill;
 mod load;
+mod outage;
 mod processes;
 mod proxy;
 mod support;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use ledger_log::postgres::{Point, PostgresLog, Settings};
+use ledger_log::postgres::{Hook, Point, PostgresLog, Settings};
 use ledger_log::seal::Frontier;
 use ledger_log::testing::{key, opening, own, shared, tenant};
 use ledger_log::{AppendError, Clock, EventLog, Expected, Outcome, ReadError, system_clock};
@@ -167,6 +167,41 @@ async fn who_has_another_time_than_the_database_does_not_lead() {
         log.append(&one, vec![own(&format!("evt_{n}"))]).await.unwrap();
     }
     assert_sound(&database, 3).await;
+}
+
+/// What comes between a look at the clock and the answer to it is no difference of clocks.
+#[tokio::test]
+async fn a_slow_way_to_the_database_is_no_difference_of_clocks() {
+    const LATE: i64 = -5_000_000;
+    let (database, one) = (database().await, tenant("one"));
+    let (shift, reading) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(i64::MAX)));
+    // One reading is five seconds old by the time it is used.
+    let clock: Clock = {
+        let (shifted, reading) = (shifted(&shift), Arc::clone(&reading));
+        Arc::new(move || {
+            let is_late = reading.fetch_sub(1, Ordering::SeqCst) == 1;
+            shifted().plus(if is_late { LATE } else { 0 })
+        })
+    };
+    let end_of_stall = Arc::clone(&shift);
+    let hook: Hook = Arc::new(move |point| {
+        if point == Point::BeforeSend {
+            end_of_stall.store(0, Ordering::SeqCst);
+        }
+        Box::pin(async { Ok(()) })
+    });
+    let settings = Settings { hook: Some(hook), ..Settings::default() };
+    let log = PostgresLog::connect(&pools(&database), clock, settings).await.unwrap();
+    log.open(&one, opening()).await.unwrap();
+    // Five seconds between the plan and the statement.
+    shift.store(LATE, Ordering::SeqCst);
+    log.append(&one, vec![own("stalled")]).await.unwrap();
+    // Five seconds on the way, whichever reading it is.
+    for late in 1..=3 {
+        reading.store(late, Ordering::SeqCst);
+        log.append(&one, vec![own(&format!("late_{late}"))]).await.unwrap();
+    }
+    assert_sound(&database, 5).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod format;
 mod metadata;
 mod node;
 mod shape;
+mod surrogates;
 mod walk;
 
 use std::cell::Cell;
@@ -82,7 +83,8 @@ pub enum EnvelopeKind {
 /// # Errors
 /// When the body isn't an event: not JSON, or its envelope isn't one of Stripe's. What the event
 /// is about may have any form; what has none of the allowed is dropped, but where a whole number is
-/// due, [`Node::Unfit`] stands for what can't be read as one.
+/// due, [`Node::Unfit`] stands for what can't be read as one. Half a surrogate pair that stands
+/// alone in a text (`"\ud800"`) is read as U+FFFD.
 pub fn redact(body: Verified<'_>, metadata: &MetadataKeys) -> Result<Redacted, RedactError> {
     read(body.bytes(), metadata)
 }
@@ -132,9 +134,10 @@ impl Redacted {
 fn read(bytes: &[u8], metadata: &MetadataKeys) -> Result<Redacted, RedactError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| RedactError::NotUtf8 { at: error.valid_up_to() })?;
+    let text = surrogates::replaced(text);
     let walk = Walk::new(metadata);
     let at = Cell::new(None);
-    let mut json = serde_json::Deserializer::from_str(text);
+    let mut json = serde_json::Deserializer::from_str(&text);
     let parts = Body { walk: &walk, at: &at }
         .deserialize(&mut json)
         .and_then(|parts| json.end().map(|()| parts))

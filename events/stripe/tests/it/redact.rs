@@ -314,3 +314,23 @@ fn an_object_that_is_none_is_kept_as_none() {
         assert_eq!(redacted.object(), None);
     }
 }
+
+/// A name cut off in the middle of an emoji must not cost the event.
+#[test]
+fn half_a_surrogate_pair_spoils_no_event() {
+    let whole = json!({
+        "id": "price_1", "object": "price", "nickname": "@mark@", "unit_amount": 2900,
+        "description": "@mark@", "@mark@": {"@mark@": ["@mark@"]},
+        "metadata": {"trainer_id": "t1", "@mark@": "@mark@"},
+    });
+    let body = event(&whole).to_string();
+    for half in ["\\ud83d", "\\uDE00", "\\ud83d\\ud83d"] {
+        let read = redacted(&body.replace("@mark@", half)).to_bytes();
+        let meant = "\u{fffd}".repeat(half.len() / 6);
+        assert_eq!(read, redacted(&body.replace("@mark@", &meant)).to_bytes(), "{half}");
+        assert!(String::from_utf8(read).unwrap().contains("2900"));
+    }
+    // In the envelope it is no better than any other text that doesn't fit.
+    let body = body.replace("evt_1", "evt_\\ud83d");
+    assert_eq!(error(body.as_bytes()), RedactError::Invalid { field: "id" });
+}

@@ -121,13 +121,18 @@ fn a_meter_warns_near_and_at_the_limit() {
         (7, 9, 2, 77, None),
         (8, 9, 1, 88, Some(Warning::Near)),
         (u64::MAX - 1, u64::MAX, 1, 99, Some(Warning::Near)),
+        // Of nothing, nothing is used until something is.
+        (0, 0, 0, 0, None),
+        (3, 0, 0, 100, Some(Warning::Reached)),
     ] {
         let meter = limit(cap).meter(used);
         let found = (meter.remaining, meter.percent, meter.warning);
         assert_eq!(found, (Some(remaining), Some(percent), warning), "{used} of {cap}");
     }
     let nothing = denied(limit(0), Denial::FeatureNotAvailable).meter(0);
-    assert_eq!((nothing.percent, nothing.warning), (Some(100), None));
+    assert_eq!((nothing.percent, nothing.warning), (Some(0), None));
+    let used = denied(limit(0), Denial::FeatureNotAvailable).meter(3);
+    assert_eq!((used.percent, used.warning), (Some(100), None));
 }
 
 #[test]

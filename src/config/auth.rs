@@ -1,0 +1,86 @@
+//! How bearer tokens are checked and made.
+
+use super::secret_file::SecretFile;
+use super::{ConfigError, Environment, Secret};
+
+/// A shorter key than HMAC-SHA256's output is only good for one's own machine (RFC 7518, 3.2).
+const KEY_BYTES_MIN: usize = 32;
+/// Most keys at the same time.
+const KEYS_MAX: usize = 8;
+
+/// How bearer tokens are checked.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// The keys of HS256 (`LEDGER_JWT_SECRET`), one a line; never empty.
+    keys: Vec<Secret>,
+    /// The file that they come from.
+    file: Option<SecretFile>,
+    /// The audience that every token must name (`LEDGER_JWT_AUDIENCE`).
+    pub audience: Option<String>,
+}
+
+impl AuthConfig {
+    /// Reads how tokens are checked and made.
+    ///
+    /// # Errors
+    /// When there is no key.
+    pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        let told = environment.secret("LEDGER_JWT_SECRET")?.ok_or(ConfigError::Missing {
+            setting: "LEDGER_JWT_SECRET",
+            hint: "give the key that your applications sign tokens with, as from `openssl rand \
+                   -hex 32`, or `--data-dir .ledger` to use what `ledger dev` chose",
+        })?;
+        let audience = environment.get("LEDGER_JWT_AUDIENCE").map(str::to_owned);
+        Ok(Self { keys: keys(&told.text)?, file: told.file, audience })
+    }
+
+    /// The same with the keys that the file holds now; none if they are the same, or if there is
+    /// no file.
+    ///
+    /// # Errors
+    /// When the file can't be used, or holds weaker keys than before: whether those will do depends
+    /// on who can reach the service, which is checked at its start.
+    pub fn reread(&self) -> Result<Option<Self>, ConfigError> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let keys = keys(&file.read()?)?;
+        if keys == self.keys {
+            return Ok(None);
+        }
+        let fresh = Self { keys, ..self.clone() };
+        match (self.weakness(), fresh.weakness()) {
+            (None, Some(why)) => {
+                let hint = format!("of a new key, {why}; such a one is taken at a start only");
+                Err(ConfigError::bad("LEDGER_JWT_SECRET_FILE", hint))
+            }
+            _ => Ok(Some(fresh)),
+        }
+    }
+
+    /// All keys that tokens may be signed with. The first one is the one to sign with.
+    #[must_use]
+    pub fn keys(&self) -> &[Secret] {
+        &self.keys
+    }
+
+    /// Why the keys are only good for one's own machine, if they are.
+    #[must_use]
+    pub fn weakness(&self) -> Option<&'static str> {
+        if self.keys.iter().any(Secret::is_development) {
+            Some("it was made by `ledger dev`")
+        } else if self.keys.iter().any(|key| key.reveal().len() < KEY_BYTES_MIN) {
+            Some("it has fewer than 32 bytes")
+        } else {
+            None
+        }
+    }
+}
+
+fn keys(text: &str) -> Result<Vec<Secret>, ConfigError> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let keys: Vec<Secret> = lines.map(Secret::new).collect();
+    if keys.len() > KEYS_MAX {
+        let hint = format!("it has more than {KEYS_MAX} lines; each is a key");
+        return Err(ConfigError::bad("LEDGER_JWT_SECRET", hint));
+    }
+    Ok(keys)
+}
