@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
+use ledger_simulator::shell::render::{NEWEST, Version};
 use ledger_simulator::shell::{Clock, Config, Simulator, Time};
 use ledger_simulator::world;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,7 +29,7 @@ struct Arguments {
     seed: u64,
 
     /// The account's API version, for requests and endpoints that name none
-    #[arg(long, default_value = ledger_simulator::shell::render::NEWEST, value_name = "VERSION")]
+    #[arg(long, default_value = NEWEST, value_name = "VERSION", value_parser = version)]
     api_version: String,
 
     /// Let only this secret key in; can be given several times
@@ -42,6 +43,13 @@ struct Arguments {
     /// With --stepped, where time stands at the start, in seconds since 1970
     #[arg(long, value_name = "SECONDS", requires = "stepped")]
     now: Option<i64>,
+}
+
+fn version(name: &str) -> Result<String, String> {
+    match Version::parse(name) {
+        Some(_) => Ok(name.to_owned()),
+        None => Err(format!("the newest is {NEWEST}")),
+    }
 }
 
 fn main() -> ExitCode {

@@ -22,7 +22,7 @@ use harness::{Api, KEY, Receiver, config};
 const PYTHON_LIBRARY: &str = "16.1.0";
 
 /// `https://www.npmjs.com/package/stripe`
-const NODE_LIBRARY: &str = "23.1.0";
+const NODE_LIBRARY: &str = "22.6.2";
 
 /// Installing takes longest, from a slow registry.
 const PATIENCE: Duration = Duration::from_secs(300);

@@ -1,6 +1,7 @@
 //! Connections. They are served by hand, since a fault may have to end one without an answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
@@ -14,6 +15,9 @@ use tower::Service;
 
 use super::state::Shared;
 use super::{api, control};
+
+/// How long a request under way may take once the simulator is to stop.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// Marks an answer that is never given: the connection ends instead.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -62,7 +66,8 @@ async fn serve(stream: TcpStream, router: Router, shared: Arc<Shared>) {
         ended = connection.as_mut() => ended,
         () = shared.stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            // A caller in the middle of a request may take its time, but not for ever.
+            tokio::time::timeout(LAST_ANSWER, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

@@ -52,7 +52,8 @@ impl Shared {
             .build()
             .map_err(StartError::Client)?;
         let mut ids = Ids { seed: config.world.seed, count: 0 };
-        let mut outbox = Outbox::new(config.world.seed, account_version.clone());
+        let mut outbox =
+            Outbox::new(config.world.seed, config.world.livemode, account_version.clone());
         for endpoint in config.endpoints {
             outbox.register(ids.next("we_", 24), endpoint, config.world.now)?;
         }

@@ -59,12 +59,14 @@ pub(crate) struct Outbox {
     /// Second objects for one change, which the world doesn't know.
     twins: HashMap<String, (usize, Event)>,
     pub(crate) account: Version,
+    pub(crate) livemode: bool,
     seed: u64,
 }
 
 impl Outbox {
-    pub(crate) fn new(seed: u64, account: Version) -> Self {
+    pub(crate) fn new(seed: u64, livemode: bool, account: Version) -> Self {
         Self {
+            livemode,
             hooks: Vec::new(),
             deliveries: Vec::new(),
             open: BTreeSet::new(),
@@ -85,6 +87,7 @@ impl Outbox {
         let Endpoint { url, secret, enabled_events, api_version, adversary } = endpoint;
         let mut hook = Hook::new(id, url, secret, enabled_events, now);
         hook.plan = adversary;
+        hook.livemode = self.livemode;
         if let Some(name) = api_version {
             hook.version = Some(Version::parse(&name).ok_or(StartError::Version(name))?);
         }

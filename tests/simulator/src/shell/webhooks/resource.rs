@@ -81,6 +81,7 @@ impl State {
         let mut hook =
             Hook::new(String::new(), String::new(), String::new(), Vec::new(), self.world.now());
         hook.version = version.map(|name| parse_version(&name)).transpose()?;
+        hook.livemode = self.outbox.livemode;
         update(&mut hook, params)?;
         params.remove("connect");
         no_more(params)?;
