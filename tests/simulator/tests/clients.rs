@@ -74,7 +74,9 @@ async fn checks_out(check: &mut Command) {
         "body": received.body, "signature": received.signature, "secret": secret,
     });
     fs::write(file.path(), webhook.to_string()).unwrap();
-    run(check.arg(&api.running.url).arg(KEY).arg(file.path())).await;
+    let output = run(check.arg(&api.running.url).arg(KEY).arg(file.path())).await;
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.ends_with(": fine\n"), "it didn't come to its end: {said}");
     api.running.stop().await;
 }
 
