@@ -16,6 +16,9 @@ use super::state::Shared;
 use super::webhooks::{Passed, pass};
 use crate::adversary::Plan;
 
+/// Ten years, in seconds: all that falls due until then has to be played.
+const ADVANCE_SECONDS_MAX: i64 = 10 * 366 * 24 * 60 * 60;
+
 type At = State<Arc<Shared>>;
 
 /// An error, in plain words.
@@ -56,6 +59,9 @@ async fn advance(
         };
         if to < present {
             return Err(refuse("time doesn't go back"));
+        }
+        if to > present.saturating_add(ADVANCE_SECONDS_MAX) {
+            return Err(refuse("time moves at most ten years at once"));
         }
         state.advance_to(to);
         state.world.now()

@@ -97,8 +97,11 @@ async fn time_steps_when_told_to() {
     assert_eq!(moved.json["now"].as_i64(), now.map(|now| now + 3_600));
     let made = api.post("/v1/customers", "").await;
     assert_eq!(made.json["created"], moved.json["now"]);
-    let back = api.client.post(format!("{}/simulator/advance", api.running.url));
-    assert_eq!(send(back.json(&json!({"now": 1}))).await.status, 400);
+    assert_eq!(made.header("date"), "Mon, 21 Sep 2026 15:13:20 GMT");
+    for refused in [json!({"now": 1}), json!({"seconds": i64::MAX}), json!({})] {
+        let request = api.client.post(format!("{}/simulator/advance", api.running.url));
+        assert_eq!(send(request.json(&refused)).await.status, 400, "{refused}");
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,11 @@ const KEY_LENGTH_MAX: usize = 255;
 
 /// The keys in use.
 #[derive(Debug, Default)]
-pub(crate) struct Keys(HashMap<String, Used>);
+pub(crate) struct Keys {
+    used: HashMap<String, Used>,
+    /// Since when none has become too old.
+    pruned: i64,
+}
 
 #[derive(Debug)]
 struct Used {
@@ -57,15 +61,24 @@ pub(crate) fn key(method: &HttpMethod, headers: &HeaderMap) -> Result<Option<Str
     }
 }
 
+impl Keys {
+    /// Forgets what is too old. What is under way never is: whoever waits for it must find it.
+    fn prune(&mut self, now: i64) {
+        if self.pruned < now {
+            self.used.retain(|_, used| used.reply.is_none() || now < used.since + KEPT_SECONDS);
+            self.pruned = now;
+        }
+    }
+}
+
 impl Ticket {
     pub(crate) fn begin(shared: &Arc<Shared>, call: &Request) -> Result<Begun, Failure> {
         let ticket = |key| Begun::Fresh(Self { shared: Arc::clone(shared), key });
         let Some(key) = &call.idempotency_key else { return Ok(ticket(None)) };
         let mut state = shared.lock_now();
         let now = state.world.now();
-        let used = &mut state.keys.0;
-        // What is under way is never too old: whoever waits for it must find it.
-        used.retain(|_, used| used.reply.is_none() || now < used.since + KEPT_SECONDS);
+        state.keys.prune(now);
+        let used = &mut state.keys.used;
         let fingerprint = fingerprint(call);
         match used.get(key) {
             Some(used) if used.fingerprint != fingerprint => Err(Failure::key_reused(key)),
@@ -88,7 +101,7 @@ impl Ticket {
             return;
         }
         if let Some(key) = self.key.take()
-            && let Some(used) = self.shared.lock().keys.0.get_mut(&key)
+            && let Some(used) = self.shared.lock().keys.used.get_mut(&key)
         {
             used.reply = Some(reply.clone());
         }
@@ -98,7 +111,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(key) = &self.key {
-            self.shared.lock().keys.0.remove(key);
+            self.shared.lock().keys.used.remove(key);
         }
     }
 }

@@ -11,6 +11,7 @@ mod limits;
 mod page;
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -93,7 +94,15 @@ pub(crate) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     };
     let mut response = handled.unwrap_or_else(|failure| respond(&failure));
     insert(&mut response, "request-id", &id);
+    insert(&mut response, "date", &date(shared.lock_now().world.now()));
     response
+}
+
+/// A time as HTTP writes it. The header tells the world's time, as Stripe's tells that of its events.
+fn date(now: i64) -> String {
+    const YEAR_9999: u64 = 253_370_764_800;
+    let since = Duration::from_secs(u64::try_from(now).unwrap_or_default().min(YEAR_9999));
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since)
 }
 
 /// Where a request goes.

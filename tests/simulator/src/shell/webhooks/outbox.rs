@@ -114,8 +114,9 @@ impl Outbox {
             let waiting = std::mem::take(&mut hook.waiting);
             let Some(first) = waiting.first() else { continue };
             let batch: Vec<Event> = waiting.iter().map(|&index| events[index].clone()).collect();
-            // Each batch has luck of its own.
-            let seed = self.seed ^ u64::try_from(*first).unwrap_or_default();
+            // Each batch has luck of its own, at each endpoint.
+            let luck = u64::try_from(*first).unwrap_or_default().rotate_left(32);
+            let seed = self.seed ^ luck ^ u64::try_from(at).unwrap_or_default();
             let plan = hook.plan.as_ref().unwrap_or(&harmless);
             let (id, disturbed) = (hook.id.clone(), disturb(&batch, plan, seed));
             for delivery in disturbed {
