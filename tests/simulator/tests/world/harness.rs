@@ -35,6 +35,7 @@ impl Sim {
         sim
     }
 
+    #[expect(clippy::result_large_err, reason = "it is what the world answers")]
     pub(crate) fn call(
         &mut self,
         method: Method,
