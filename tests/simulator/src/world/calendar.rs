@@ -72,7 +72,7 @@ fn days_in(year: i64, month: i64) -> i64 {
     days(next_year, next_month, 1) - days(year, month, 1)
 }
 
-/// Days since 1970 of a date. The year is taken to begin in March, so that the leap day is its last.
+/// Days since 1970 of a date. The year is taken to begin in March, so that a leap day is its last.
 pub(super) fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);

@@ -128,7 +128,7 @@ impl World {
         // The clock stays known, for what still happens to the customer's payments.
         let gone = json!({ "id": id, "object": "customer", "deleted": true,
             "test_clock": customer["test_clock"] });
-        self.plain.insert(id.to_owned(), gone.clone());
+        self.plain.insert(id.to_owned(), gone);
         Ok(Answer::Object(json!({ "id": id, "object": "customer", "deleted": true })))
     }
 
@@ -145,8 +145,8 @@ impl World {
         Ok(Answer::List { url: "/v1/customers".to_owned(), data: found.collect() })
     }
 
-    /// That a payment method can be attached: a test method that isn't refused at once, or one there
-    /// is.
+    /// That a payment method can be attached: a test method that isn't refused at once, or one that
+    /// exists.
     fn attachable(&self, method: &str) -> Result<(), ApiError> {
         match Card::token(method) {
             Some(Card::Declined(code)) => Err(ApiError::declined(code)),

@@ -40,8 +40,8 @@ impl World {
         }
     }
 
-    /// The first thing due for those who live by a clock. Among equals the one made first, which its
-    /// place in the list of all that was made tells.
+    /// The first thing due for those who live by a clock. Among equals it's the one made first,
+    /// which its place in the list of all that was made tells.
     fn next_due(&self, clock: Option<&str>, until: i64) -> Option<(i64, Act, String)> {
         let mut first: Option<(i64, Act, String)> = None;
         let mut offer = |due: Option<i64>, act: Act, id: &str| {

@@ -91,8 +91,10 @@ impl Invoice {
     }
 
     pub(super) fn render(&self, world: &World) -> Value {
-        let lines = self.lines.iter().map(|line| self.render_line(line, world)).collect();
-        let payments = self.payments.iter().filter_map(|id| world.plain.get(id).cloned()).collect();
+        let lines = self.lines.iter().map(|line| self.render_line(line, world));
+        let lines: Vec<_> = lines.collect();
+        let payments = self.payments.iter().filter_map(|id| world.plain.get(id).cloned());
+        let payments: Vec<_> = payments.collect();
         let url = format!("/v1/invoices/{}/lines", self.id);
         let payments_url = format!("/v1/invoice_payments?invoice={}", self.id);
         let (due, total) = (self.due(), self.total());
@@ -116,7 +118,7 @@ impl Invoice {
                 "effective_at": self.finalized_at,
                 "ending_balance": self.finalized_at.map(|_| 0),
                 "hosted_invoice_url": hosted,
-                "lines": list(&url, lines),
+                "lines": list(&url, &lines),
                 "livemode": world.config.livemode,
                 "next_payment_attempt": self.next_attempt.or(self.finalizes_at),
                 "number": self.number,
@@ -126,7 +128,7 @@ impl Invoice {
                         { "metadata": self.metadata, "subscription": self.subscription },
                     "type": "subscription_details",
                 },
-                "payments": list(&payments_url, payments),
+                "payments": list(&payments_url, &payments),
                 "period_end": self.period.1,
                 "period_start": self.period.0,
                 "status": self.status.name(),

@@ -1,9 +1,10 @@
 //! The state of a small Stripe, and what happens in it by calls and by time.
 //!
-//! Everything here is synchronous and follows from its arguments: no clock, no chance, no I/O. Events
-//! come from changes of state: whoever changes an object calls [`World::emit`], which renders it,
-//! compares that with the last rendering and records the event. To add a resource, write a file that
-//! handles its paths, list them in `route.rs`, and put its example into `fixtures/objects.json`.
+//! Everything here is synchronous and follows from its arguments: no clock, no chance, no I/O.
+//! Events come from changes of state: whoever changes an object calls `World::emit`, which renders
+//! it, compares that with the last rendering and records the event. To add a resource, write a
+//! file that handles its paths, list them in `route.rs`, and put its example into
+//! `fixtures/objects.json`.
 //!
 //! Beyond Stripe's own API there are paths for what a person does on a page or a bank does by
 //! itself: `POST /v1/test_helpers/checkout/sessions/{id}/pay | decline | authenticate | expire`,
@@ -14,6 +15,11 @@
 //! Deliberately simpler than Stripe: there are no taxes, discounts and customer balances (what a
 //! credit leaves over is forfeited), a subscription's items share one interval, and an item shows
 //! its price as it was when it was chosen.
+
+#![expect(
+    clippy::result_large_err,
+    reason = "a refusal carries all that the answer shows, and is no frequent path"
+)]
 
 mod billing;
 mod calendar;

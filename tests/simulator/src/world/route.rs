@@ -106,7 +106,7 @@ impl World {
         })
     }
 
-    /// Test clocks, which are Stripe's, and what people and banks do, which isn't an API of Stripe's.
+    /// Test clocks, which are Stripe's, and what people and banks do, for which Stripe has no API.
     fn help(&mut self, parts: &[&str], form: &Form) -> Option<Result<Answer, ApiError>> {
         Some(match *parts {
             ["test_clocks"] => self.create_clock(form),

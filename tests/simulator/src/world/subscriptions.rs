@@ -149,7 +149,7 @@ impl Subscription {
 
     pub(super) fn render(&self) -> Value {
         let url = format!("/v1/subscription_items?subscription={}", self.id);
-        let items = self.items.iter().map(|item| self.render_item(item)).collect();
+        let items: Vec<_> = self.items.iter().map(|item| self.render_item(item)).collect();
         let pause = self.pause.map(
             |(behavior, resumes_at)| json!({ "behavior": behavior, "resumes_at": resumes_at }),
         );
@@ -171,7 +171,7 @@ impl Subscription {
                 "default_payment_method": self.default_method,
                 "description": self.description,
                 "ended_at": self.ended_at,
-                "items": list(&url, items),
+                "items": list(&url, &items),
                 "latest_invoice": self.latest_invoice,
                 "livemode": self.items.first().map(|item| item.price["livemode"].clone()),
                 "metadata": self.metadata,

@@ -151,7 +151,7 @@ pub(super) fn fill(object: &mut Value, fields: Value) {
 }
 
 /// A list inside an object.
-pub(super) fn list(url: &str, data: Vec<Value>) -> Value {
+pub(super) fn list(url: &str, data: &[Value]) -> Value {
     json!({ "object": "list", "data": data, "has_more": false, "url": url })
 }
 

@@ -61,8 +61,8 @@ impl World {
         Ok(Item { id: self.ids.next("si"), created: now, price, quantity, metadata })
     }
 
-    /// What the items become when a form's list is applied: those named are changed or deleted, those
-    /// not named stay, new ones are added.
+    /// What the items become when a form's list is applied: those named are changed or deleted,
+    /// those not named stay, new ones are added.
     pub(super) fn changed_items(
         &mut self,
         form: &Form,

@@ -35,8 +35,8 @@ impl World {
         lines
     }
 
-    /// What the rest of the current period costs less, and more, with other items. Where a new period
-    /// begins all is given back, since that period is charged as a whole.
+    /// What the rest of the current period costs less, and more, with other items. Where a new
+    /// period begins all is given back, since that period is charged as a whole.
     pub(super) fn prorations(
         &mut self,
         of: &Subscription,
