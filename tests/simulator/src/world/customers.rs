@@ -33,7 +33,7 @@ impl World {
         let default = Self::default_method(form)?.flatten();
         // Refuses what can't be attached before anything is there.
         for method in method.iter().chain(&default) {
-            self.attachable(method)?;
+            self.attachable(method, None)?;
         }
         let id = self.new_customer(clock.as_deref(), fields);
         let method = method.map(|method| self.attach(&method, &id)).transpose()?;
@@ -98,7 +98,7 @@ impl World {
         let fields = Self::customer_fields(form, metadata)?;
         let default = Self::default_method(form)?;
         if let Some(Some(method)) = &default {
-            self.attachable(method)?;
+            self.attachable(method, Some(id))?;
         }
         if let Some(method) = params::text(form, "payment_method")? {
             self.attach(&method, id)?;
@@ -146,31 +146,35 @@ impl World {
     }
 
     /// That a payment method can be attached: a test method that isn't refused at once, or one that
-    /// exists.
-    fn attachable(&self, method: &str) -> Result<(), ApiError> {
+    /// exists and isn't another's.
+    fn attachable(&self, method: &str, customer: Option<&str>) -> Result<(), ApiError> {
         match Card::token(method) {
-            Some(Card::Declined(code)) => Err(ApiError::declined(code)),
-            Some(_) => Ok(()),
-            None => self.named("payment_method", method, "payment_method").map(|_| ()),
+            Some(Card::Declined(code)) => return Err(ApiError::declined(code)),
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        let found = self.named("payment_method", method, "payment_method")?;
+        match found["customer"].as_str() {
+            Some(owner) if Some(owner) != customer => {
+                let message = "The payment method you provided has already been attached to a \
+                               customer.";
+                Err(ApiError::state("payment_method_unexpected_state", message))
+            }
+            _ => Ok(()),
         }
     }
 
     /// Attaches a payment method to a customer. A test method's name makes a new one.
     pub(super) fn attach(&mut self, method: &str, customer: &str) -> Result<String, ApiError> {
-        self.attachable(method)?;
+        self.attachable(method, Some(customer))?;
         let id = match Card::token(method) {
             Some(card) => self.new_method(card, self.present(customer)),
             None => method.to_owned(),
         };
-        match self.plain[&id]["customer"].as_str() {
-            Some(owner) if owner == customer => return Ok(id),
-            Some(_) => {
-                let message = "The payment method you provided has already been attached to a \
-                               customer.";
-                return Err(ApiError::state("payment_method_unexpected_state", message));
-            }
-            None => self.set(&id, json!({ "customer": customer })),
+        if self.plain[&id]["customer"] == customer {
+            return Ok(id);
         }
+        self.set(&id, json!({ "customer": customer }));
         self.emit("payment_method.attached", &id);
         Ok(id)
     }

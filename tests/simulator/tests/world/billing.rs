@@ -195,3 +195,32 @@ fn paused_collection_voids_invoices_and_keeps_the_status() {
     sim.post(&path, json!({ "pause_collection": "" }));
     assert_eq!(sim.kinds(), ["customer.subscription.updated"]);
 }
+
+#[test]
+fn a_renewal_may_need_its_owner() {
+    let mut sim = Sim::new();
+    let (customer, subscription) = sim.subscriber("price_starter");
+    sim.card(&customer, "pm_card_authenticationRequired");
+    sim.world.advance_to(end_of_period(&sim, &subscription) + HOUR);
+    let told = sim.told();
+    let invoice = &of_kind(&told, "invoice.payment_action_required").object;
+    assert_eq!(of_kind(&told, "invoice.payment_failed").object["id"], invoice["id"]);
+    assert_eq!(sim.get(&subscription)["status"], "past_due");
+    let intent = invoice["payments"]["data"][0]["payment"]["payment_intent"].as_str().unwrap();
+    sim.post(&format!("test_helpers/payment_intents/{intent}/authenticate"), json!({}));
+    let told = sim.told();
+    assert_eq!(previous(told.last().unwrap()), json!({ "status": "past_due" }));
+}
+
+#[test]
+fn an_unpaid_subscription_is_active_again_when_its_latest_invoice_is_paid() {
+    let retries = RetryPolicy { days: vec![1], exhausted: Exhausted::Unpaid };
+    let mut sim = Sim::with(Config { retries, ..Config::default() });
+    let (customer, subscription) = sim.subscriber("price_starter");
+    sim.card(&customer, "pm_card_chargeCustomerFail");
+    sim.world.advance_to(end_of_period(&sim, &subscription) + 2 * DAY);
+    let invoice = sim.get(&subscription)["latest_invoice"].as_str().unwrap().to_owned();
+    sim.post(&format!("invoices/{invoice}/pay"), json!({ "payment_method": "pm_card_visa" }));
+    let told = sim.told();
+    assert_eq!(previous(told.last().unwrap()), json!({ "status": "unpaid" }));
+}

@@ -102,7 +102,7 @@ impl World {
         form: &Form,
     ) -> Result<Answer, ApiError> {
         params::known(form, "", &["billing_cycle_anchor", "proration_behavior"])?;
-        params::word(form, "billing_cycle_anchor", &["now", "unchanged"])?;
+        params::word(form, "billing_cycle_anchor", &["now"])?;
         let of = self.living(id)?.clone();
         if of.status != Status::Paused || of.resuming.is_some() {
             let message = "Only a paused subscription can be resumed, and once.";

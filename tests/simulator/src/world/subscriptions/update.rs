@@ -9,7 +9,7 @@ use super::bill::{self, Change};
 use super::form::{self, TrialEnd};
 use super::{Status, Subscription, interval_of};
 
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 16] = [
     "items",
     "metadata",
     "description",
@@ -25,7 +25,6 @@ const KNOWN: [&str; 17] = [
     "default_payment_method",
     "billing_cycle_anchor",
     "off_session",
-    "proration_date",
     "currency",
 ];
 
