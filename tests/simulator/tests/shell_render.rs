@@ -1,5 +1,5 @@
-//! Rendering whole lives: what an event says of the time before is what the event before it said, in
-//! every API version.
+//! Rendering whole lives: what an event says of the time before is what the event before it said,
+//! in every API version.
 
 #![cfg(test)]
 

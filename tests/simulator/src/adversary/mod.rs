@@ -1,8 +1,8 @@
 //! Deliveries as Stripe doesn't promise not to make them: late, out of order, twice, not at all.
 //!
-//! [`disturb`] turns events into such deliveries. It's pure: the same events, plan and seed give the
-//! same deliveries. To add a disturbance, give [`Plan`] a field whose default does nothing, and a
-//! step in `disturb`.
+//! [`disturb`] turns events into such deliveries. It's pure: the same events, plan and seed give
+//! the same deliveries. To add a disturbance, give [`Plan`] a field whose default does nothing, and
+//! a step in `disturb`.
 
 mod chance;
 mod steps;

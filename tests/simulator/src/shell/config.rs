@@ -69,7 +69,7 @@ pub struct Endpoint {
 /// How webhooks are delivered.
 #[derive(Debug, Clone)]
 pub struct Sending {
-    /// Whether events go out as soon as they happen; otherwise `POST /simulator/deliver` sends them.
+    /// Whether events go out as soon as they happen; else `POST /simulator/deliver` sends them.
     pub automatic: bool,
     /// How many are under way at the same time; one keeps the order.
     pub concurrency: usize,

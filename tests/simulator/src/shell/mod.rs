@@ -2,9 +2,9 @@
 //!
 //! `serve` accepts connections, `api` is a request's way through keys, limits, versions, forms and
 //! idempotency to the world and back, `webhooks` delivers what happened, `control` is the
-//! simulator's own interface below `/simulator`. All of them share one [`state::State`]; the world's
-//! calls are short, so one mutex guards it. To add a resource that isn't the world's, add a module
-//! to `api` and a line to its `execute`.
+//! simulator's own interface below `/simulator`. All of them share one `state`; the world's calls
+//! are short, so one mutex guards it. To add a resource that isn't the world's, add a module to
+//! `api` and a line to its `execute`.
 
 mod api;
 mod config;

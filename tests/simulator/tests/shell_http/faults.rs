@@ -1,16 +1,12 @@
 use serde_json::{Value, json};
 
-use crate::harness::Api;
+use crate::harness::{Api, PATIENCE};
 
 impl Api {
     /// Waits until so many requests are held by faults.
     pub(crate) async fn wait_until_held(&self, count: u64) {
-        loop {
-            let faults = self.get("/simulator/faults").await;
-            if faults.json["held"] == count {
-                return;
-            }
-        }
+        let held = async { while self.get("/simulator/faults").await.json["held"] != count {} };
+        tokio::time::timeout(PATIENCE, held).await.expect("as many held requests");
     }
 
     async fn fault(&self, fault: &Value) {

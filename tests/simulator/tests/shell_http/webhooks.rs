@@ -5,7 +5,7 @@ use ledger_simulator::shell::{Config, Endpoint, Sending, Time};
 use serde_json::json;
 use sha2::Sha256;
 
-use crate::harness::{Api, Received, Receiver, SIGNED_AT, config};
+use crate::harness::{Api, PATIENCE, Received, Receiver, SIGNED_AT, config};
 
 /// Which of the secrets signed a delivery, in the order of its signatures.
 fn signers<'a>(received: &Received, secrets: &[&'a str]) -> Vec<&'a str> {
@@ -196,12 +196,15 @@ async fn events_go_out_by_themselves_when_they_are_to() {
     .await;
     // The world has caught up with the clock.
     assert_eq!(api.post("/v1/customers", "").await.json["created"], SIGNED_AT);
-    let received = loop {
-        if let Some(received) = receiver.take().pop() {
-            break received;
+    let arrival = async {
+        loop {
+            if let Some(received) = receiver.take().pop() {
+                return received;
+            }
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
     };
+    let received = tokio::time::timeout(PATIENCE, arrival).await.expect("a delivery");
     assert_eq!(signers(&received, &["whsec_known_beforehand"]), ["whsec_known_beforehand"]);
     assert_eq!(received.event()["api_version"], "2024-06-20");
 }

@@ -69,8 +69,8 @@ pub(super) fn one(
     Ok(state.render_event(at, event, version))
 }
 
-/// Whether an event is young enough to be asked for. What a test clock made keeps that clock's time,
-/// which tells nothing of its age.
+/// Whether an event is young enough to be asked for. What a test clock made keeps that clock's
+/// time, which tells nothing of its age.
 fn is_kept(state: &State, event: &Event) -> bool {
     event.test_clock.is_some() || event.created > state.world.now() - RETENTION_SECONDS
 }

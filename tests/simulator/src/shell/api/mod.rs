@@ -98,7 +98,8 @@ pub(crate) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     response
 }
 
-/// A time as HTTP writes it. The header tells the world's time, as Stripe's tells that of its events.
+/// A time as HTTP writes it. The header tells the world's time, as Stripe's tells that of its
+/// events.
 fn date(now: i64) -> String {
     const YEAR_9999: u64 = 253_370_764_800;
     let since = Duration::from_secs(u64::try_from(now).unwrap_or_default().min(YEAR_9999));

@@ -1,9 +1,9 @@
 //! Objects and events in the shapes of Stripe's API versions.
 //!
 //! The world keeps every object in the newest shape. An older one is made by walking back:
-//! [`changes::CHANGES`] lists, newest first, what each version changed, and how to undo it. Only
-//! breaking changes are undone, as Stripe does; what was merely added stays visible in old versions.
-//! To add a version, put its name in [`CATALOGUE`] and its changes at the head of that list.
+//! `changes` lists, newest first, what each version changed, and how to undo it. What was merely
+//! added mostly stays visible in old versions, as at Stripe. To add a version, put its name in
+//! [`CATALOGUE`] and its changes at the head of that list.
 
 mod changes;
 mod fields;
