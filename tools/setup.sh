@@ -36,6 +36,11 @@ has_c_compiler() {
         "$compiler" -x c -o /dev/null - 2>/dev/null
 }
 
+# The simulator is tested with Stripe's own libraries for Python and Node. Debian's python3 has venv
+# without ensurepip, until python3-venv is installed.
+has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+has_npm() { command -v node >/dev/null && command -v npm >/dev/null; }
+
 # Runs a command as root, or says which one to run.
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -55,7 +60,7 @@ no_default_cluster=/etc/postgresql-common/createcluster.d/billing-ledger-setup.c
 
 install_packages() {
     command -v apt-get >/dev/null ||
-        die "don't know how to install packages here; install PostgreSQL $oldest_postgres or newer (server and client) and a C compiler, then run this again"
+        die "don't know how to install packages here; install PostgreSQL $oldest_postgres or newer (server and client), a C compiler, Python 3 with venv, Node and npm, then run this again"
     as_root apt-get update
     if [ "$wants_postgres" = yes ]; then
         trap 'as_root rm -f "$no_default_cluster"' EXIT
@@ -76,11 +81,15 @@ if ! has_postgres; then
     wants_postgres=yes
 fi
 has_c_compiler || missing+=(gcc libc6-dev)
+has_venv || missing+=(python3 python3-venv)
+has_npm || missing+=(nodejs npm)
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "setup: installing ${missing[*]}"
     install_packages
     has_postgres || die "the PostgreSQL of this distribution is version $(postgres_major), $oldest_postgres or newer is needed; see https://wiki.postgresql.org/wiki/Apt"
     has_c_compiler || die "the C compiler still can't build a program; run: cc -x c - <<<'int main(void){return 0;}'"
+    has_venv || die "python3 still can't make a venv; run: python3 -c 'import ensurepip, venv'"
+    has_npm || die "node or npm still isn't found"
 fi
 
 PATH="$PATH:${HOME:-/root}/.cargo/bin"

@@ -1,0 +1,173 @@
+//! What all parts of the simulator share.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::StartError;
+use super::api::{Keys, Rate};
+use super::config::{Clock, Config, Sending, Time};
+use super::faults::Faults;
+use super::render::{Links, Renderer, Version};
+use super::webhooks::Outbox;
+use crate::world::{Event, World};
+
+/// The state behind its mutex, and what needs none.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) faults: Faults,
+    pub(crate) stop: CancellationToken,
+    /// Wakes the one who delivers.
+    pub(crate) wake: Notify,
+    /// Held while deliveries are made, so that one pass waits for the other.
+    pub(crate) passing: tokio::sync::Mutex<()>,
+    pub(crate) client: reqwest::Client,
+    pub(crate) account_version: Version,
+    pub(crate) secret_keys: Vec<String>,
+    pub(crate) clock: Clock,
+    pub(crate) time: Time,
+    pub(crate) sending: Sending,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("sending", &self.sending).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config) -> Result<Self, StartError> {
+        let account_version = Version::parse(&config.api_version)
+            .ok_or_else(|| StartError::Version(config.api_version.clone()))?;
+        // A webhook is posted to where it was sent: a redirect counts as a failure.
+        let client = reqwest::Client::builder()
+            .timeout(config.sending.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(StartError::Client)?;
+        let mut ids = Ids { seed: config.world.seed, count: 0 };
+        let mut outbox =
+            Outbox::new(config.world.seed, config.world.livemode, account_version.clone());
+        for endpoint in config.endpoints {
+            outbox.register(ids.next("we_", 24), endpoint, config.world.now)?;
+        }
+        let state = State {
+            world: World::new(config.world),
+            links: Links::default(),
+            index_of: HashMap::new(),
+            outbox,
+            keys: Keys::default(),
+            rate: Rate::new(config.requests_per_second),
+            ids,
+        };
+        Ok(Self {
+            state: Mutex::new(state),
+            faults: Faults::new(),
+            stop: CancellationToken::new(),
+            wake: Notify::new(),
+            passing: tokio::sync::Mutex::default(),
+            client,
+            account_version,
+            secret_keys: config.keys,
+            clock: config.clock,
+            time: config.time,
+            sending: config.sending,
+        })
+    }
+
+    /// The state; nobody may wait for anything while holding it.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state at the present time: what fell due has happened.
+    pub(crate) fn lock_now(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        if let Time::Following(_) = self.time {
+            state.advance_to(self.clock.now());
+        }
+        state
+    }
+}
+
+/// All that changes.
+pub(crate) struct State {
+    pub(crate) world: World,
+    pub(crate) links: Links,
+    /// Where an event is in the world's list.
+    pub(crate) index_of: HashMap<String, usize>,
+    pub(crate) outbox: Outbox,
+    pub(crate) keys: Keys,
+    pub(crate) rate: Rate,
+    pub(crate) ids: Ids,
+}
+
+impl State {
+    /// Moves the world's time forward.
+    pub(crate) fn advance_to(&mut self, now: i64) {
+        if now > self.world.now() {
+            self.world.advance_to(now);
+            self.sync();
+        }
+    }
+
+    /// Takes note of what the world did.
+    pub(crate) fn sync(&mut self) {
+        let known = self.index_of.len();
+        for (index, event) in self.world.events().iter().enumerate().skip(known) {
+            self.links.learn(event);
+            self.index_of.insert(event.id.clone(), index);
+            self.outbox.enqueue(index, event);
+        }
+    }
+
+    /// An event and its place. A second object for one change has the place of the first.
+    pub(crate) fn event(&self, id: &str) -> Option<(usize, &Event)> {
+        match self.index_of.get(id) {
+            Some(&index) => Some((index, &self.world.events()[index])),
+            None => self.outbox.twin(id),
+        }
+    }
+
+    /// An event in the shape of a version, with the count of those who lack it now.
+    pub(crate) fn render_event(&self, at: usize, event: &Event, version: &Version) -> Value {
+        let pending = self.outbox.pending(&event.id);
+        Renderer { links: &self.links }.event(at, event, version, pending)
+    }
+
+    pub(crate) fn render(&self, object: &Value, version: &Version) -> Value {
+        Renderer { links: &self.links }.object(object, version)
+    }
+
+    /// Any object by its id, in the newest shape.
+    pub(crate) fn find(&self, id: &str) -> Option<Value> {
+        self.outbox.find(id).or_else(|| self.world.find(id))
+    }
+}
+
+/// Ids of what is the shell's own: the same calls with the same seed get the same ones.
+#[derive(Debug, Clone)]
+pub(crate) struct Ids {
+    seed: u64,
+    count: u64,
+}
+
+impl Ids {
+    pub(crate) fn next(&mut self, prefix: &str, length: usize) -> String {
+        const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        self.count += 1;
+        let hash = Sha256::new()
+            .chain_update(prefix)
+            .chain_update(self.seed.to_be_bytes())
+            .chain_update(self.count.to_be_bytes())
+            .finalize();
+        let digits = hash.iter().map(|byte| char::from(DIGITS[usize::from(*byte) % DIGITS.len()]));
+        prefix.chars().chain(digits.take(length)).collect()
+    }
+}

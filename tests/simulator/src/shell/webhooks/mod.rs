@@ -1,0 +1,10 @@
+//! Webhooks: endpoints, what is to be delivered to them, and delivering it.
+
+mod endpoint;
+mod outbox;
+mod resource;
+mod sender;
+mod signature;
+
+pub(crate) use self::outbox::Outbox;
+pub(crate) use self::sender::{Passed, pass, work};

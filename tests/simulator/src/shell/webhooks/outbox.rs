@@ -1,0 +1,309 @@
+//! What is to be delivered, and what became of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::{Value, json};
+
+use super::endpoint::Hook;
+use crate::adversary::{Plan, disturb};
+use crate::shell::StartError;
+use crate::shell::config::Endpoint;
+use crate::shell::render::Version;
+use crate::world::Event;
+
+/// One event on its way to one endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    pub(crate) hook: String,
+    /// The event's place in the world's list.
+    pub(crate) index: usize,
+    pub(crate) event_id: String,
+    pub(crate) event_type: String,
+    /// The event as the adversary altered it.
+    pub(crate) altered: Option<Event>,
+    pub(crate) version: Option<Version>,
+    /// When it's to be tried next, in the world's time.
+    pub(crate) due: i64,
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) state: Stage,
+}
+
+/// How far a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Pending,
+    Sending,
+    Delivered,
+    /// No further attempt is made.
+    GivenUp,
+    /// Its endpoint is gone or off.
+    Canceled,
+}
+
+/// One attempt.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    pub(crate) at: i64,
+    /// The answer's status, or what went wrong.
+    pub(crate) result: Result<u16, String>,
+}
+
+/// All endpoints and deliveries.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    pub(crate) hooks: Vec<Hook>,
+    deliveries: Vec<Delivery>,
+    open: BTreeSet<usize>,
+    /// By event and endpoint, whether it has arrived.
+    arrived: HashMap<String, BTreeMap<String, bool>>,
+    /// Second objects for one change, which the world doesn't know.
+    twins: HashMap<String, (usize, Event)>,
+    pub(crate) account: Version,
+    pub(crate) livemode: bool,
+    seed: u64,
+}
+
+impl Outbox {
+    pub(crate) fn new(seed: u64, livemode: bool, account: Version) -> Self {
+        Self {
+            livemode,
+            hooks: Vec::new(),
+            deliveries: Vec::new(),
+            open: BTreeSet::new(),
+            arrived: HashMap::new(),
+            twins: HashMap::new(),
+            account,
+            seed,
+        }
+    }
+
+    /// Takes an endpoint that is there from the start.
+    pub(crate) fn register(
+        &mut self,
+        id: String,
+        endpoint: Endpoint,
+        now: i64,
+    ) -> Result<(), StartError> {
+        let Endpoint { url, secret, enabled_events, api_version, adversary } = endpoint;
+        let mut hook = Hook::new(id, url, secret, enabled_events, now);
+        hook.plan = adversary;
+        hook.livemode = self.livemode;
+        if let Some(name) = api_version {
+            hook.version = Some(Version::parse(&name).ok_or(StartError::Version(name))?);
+        }
+        self.hooks.push(hook);
+        Ok(())
+    }
+
+    /// Notes an event for all who want it.
+    pub(crate) fn enqueue(&mut self, index: usize, event: &Event) {
+        for hook in &mut self.hooks {
+            if hook.wants(&event.kind, &self.account) {
+                hook.waiting.push(index);
+                let arrived = self.arrived.entry(event.id.clone()).or_default();
+                arrived.insert(hook.id.clone(), false);
+            }
+        }
+    }
+
+    /// Turns the events that wait into deliveries, for better or worse.
+    pub(crate) fn schedule(&mut self, events: &[Event], now: i64) {
+        let harmless = Plan::default();
+        for at in 0..self.hooks.len() {
+            let hook = &mut self.hooks[at];
+            let waiting = std::mem::take(&mut hook.waiting);
+            let Some(first) = waiting.first() else { continue };
+            let batch: Vec<Event> = waiting.iter().map(|&index| events[index].clone()).collect();
+            // Each batch has luck of its own, at each endpoint.
+            let luck = u64::try_from(*first).unwrap_or_default().rotate_left(32);
+            let seed = self.seed ^ luck ^ u64::try_from(at).unwrap_or_default();
+            let plan = hook.plan.as_ref().unwrap_or(&harmless);
+            let (id, disturbed) = (hook.id.clone(), disturb(&batch, plan, seed));
+            for delivery in disturbed {
+                let index = waiting[delivery.index];
+                let altered = (delivery.event != events[index]).then_some(delivery.event);
+                if let Some(twin) = altered.as_ref().filter(|twin| twin.id != events[index].id) {
+                    self.twins.insert(twin.id.clone(), (index, twin.clone()));
+                    let arrived = self.arrived.entry(twin.id.clone()).or_default();
+                    arrived.entry(id.clone()).or_insert(false);
+                }
+                let version = delivery.api_version.as_deref().and_then(Version::parse);
+                let due = now + i64::from(delivery.after_seconds);
+                self.push(&id, index, &events[index], altered, version, due);
+            }
+        }
+    }
+
+    fn push(
+        &mut self,
+        hook: &str,
+        index: usize,
+        event: &Event,
+        altered: Option<Event>,
+        version: Option<Version>,
+        due: i64,
+    ) {
+        self.open.insert(self.deliveries.len());
+        self.deliveries.push(Delivery {
+            hook: hook.to_owned(),
+            index,
+            event_id: altered.as_ref().unwrap_or(event).id.clone(),
+            event_type: event.kind.clone(),
+            altered,
+            version,
+            due,
+            attempts: Vec::new(),
+            state: Stage::Pending,
+        });
+    }
+
+    /// Has an event delivered once more, to each endpoint that is on. Returns to how many.
+    pub(crate) fn resend(&mut self, index: usize, event: &Event, twin: bool, now: i64) -> usize {
+        let on = self.hooks.iter().filter(|hook| hook.is_enabled);
+        let hooks: Vec<String> = on.map(|hook| hook.id.clone()).collect();
+        for hook in &hooks {
+            self.push(hook, index, event, twin.then(|| event.clone()), None, now);
+            let arrived = self.arrived.entry(event.id.clone()).or_default();
+            arrived.entry(hook.clone()).or_insert(false);
+        }
+        hooks.len()
+    }
+
+    /// How many endpoints lack an event.
+    pub(crate) fn pending(&self, event: &str) -> u64 {
+        let missing = |arrived: &BTreeMap<String, bool>| {
+            arrived.values().filter(|arrived| !**arrived).count()
+        };
+        u64::try_from(self.arrived.get(event).map_or(0, missing)).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn twin(&self, id: &str) -> Option<(usize, &Event)> {
+        self.twins.get(id).map(|(index, event)| (*index, event))
+    }
+
+    /// The deliveries that are open, in the order in which they're due.
+    pub(crate) fn open(&self, until: Option<i64>) -> Vec<usize> {
+        let mut open: Vec<usize> = self.open.iter().copied().collect();
+        open.retain(|&at| {
+            let delivery = &self.deliveries[at];
+            let is_due = until.is_none_or(|until| delivery.due <= until);
+            delivery.state == Stage::Pending && is_due
+        });
+        open.sort_by_key(|&at| (self.deliveries[at].due, at));
+        open
+    }
+
+    /// Whether anything waits, due or not.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.open.len() + self.hooks.iter().map(|hook| hook.waiting.len()).sum::<usize>()
+    }
+
+    pub(crate) fn delivery(&self, at: usize) -> &Delivery {
+        &self.deliveries[at]
+    }
+
+    pub(crate) fn hook(&self, id: &str) -> Option<&Hook> {
+        self.hooks.iter().find(|hook| hook.id == id)
+    }
+
+    pub(crate) fn hook_mut(&mut self, id: &str) -> Option<&mut Hook> {
+        self.hooks.iter_mut().find(|hook| hook.id == id)
+    }
+
+    /// An endpoint in Stripe's shape.
+    pub(crate) fn find(&self, id: &str) -> Option<Value> {
+        self.hook(id).map(Hook::json)
+    }
+
+    pub(crate) fn begin(&mut self, at: usize) {
+        self.deliveries[at].state = Stage::Sending;
+    }
+
+    /// Takes a begun delivery back, since it wasn't sent after all.
+    pub(crate) fn put_off(&mut self, at: usize) {
+        self.deliveries[at].state = Stage::Pending;
+    }
+
+    /// Notes what became of an attempt; a failed one is retried later, if it's not the last.
+    pub(crate) fn finish(
+        &mut self,
+        at: usize,
+        result: Result<u16, String>,
+        now: i64,
+        retry_after: &[i64],
+    ) -> bool {
+        let delivery = &mut self.deliveries[at];
+        let succeeded = matches!(result, Ok(200..=299));
+        let failed_before = delivery.attempts.len();
+        delivery.attempts.push(Attempt { at: now, result });
+        let was_canceled = delivery.state == Stage::Canceled;
+        if succeeded {
+            delivery.state = Stage::Delivered;
+            let arrived = self.arrived.entry(delivery.event_id.clone()).or_default();
+            if let Some(arrived) = arrived.get_mut(&delivery.hook) {
+                *arrived = true;
+            }
+        } else if was_canceled {
+            return false;
+        } else if let Some(delay) = retry_after.get(failed_before) {
+            (delivery.state, delivery.due) = (Stage::Pending, now + delay);
+            return false;
+        } else {
+            delivery.state = Stage::GivenUp;
+        }
+        self.open.remove(&at);
+        succeeded
+    }
+
+    /// Ends what is on the way to an endpoint that is gone or off. To one that is gone nothing is
+    /// missing any more.
+    pub(crate) fn cancel(&mut self, hook: &str, is_gone: bool) {
+        let Self { deliveries, open, arrived, hooks, .. } = self;
+        open.retain(|&at| {
+            let delivery = &mut deliveries[at];
+            let is_meant = delivery.hook == hook;
+            if is_meant {
+                delivery.state = Stage::Canceled;
+            }
+            !is_meant
+        });
+        if let Some(hook) = hooks.iter_mut().find(|each| each.id == hook) {
+            hook.waiting.clear();
+        }
+        if is_gone {
+            arrived.values_mut().for_each(|arrived| {
+                arrived.remove(hook);
+            });
+            hooks.retain(|each| each.id != hook);
+        }
+    }
+
+    /// All deliveries, for who wants to see them.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        self.deliveries.iter().map(Delivery::json).collect()
+    }
+}
+
+impl Delivery {
+    fn json(&self) -> Value {
+        let attempt = |attempt: &Attempt| {
+            let error = attempt.result.as_ref().err();
+            json!({ "at": attempt.at, "status": attempt.result.as_ref().ok(), "error": error })
+        };
+        let stage = match self.state {
+            Stage::Pending => "pending",
+            Stage::Sending => "sending",
+            Stage::Delivered => "delivered",
+            Stage::GivenUp => "given_up",
+            Stage::Canceled => "canceled",
+        };
+        json!({
+            "endpoint": self.hook,
+            "event": self.event_id,
+            "type": self.event_type,
+            "state": stage,
+            "next_attempt": (self.state == Stage::Pending).then_some(self.due),
+            "attempts": self.attempts.iter().map(attempt).collect::<Vec<_>>(),
+        })
+    }
+}

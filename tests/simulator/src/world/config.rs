@@ -1,0 +1,51 @@
+//! What is decided about a world before it begins.
+
+/// The settings of a world.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Decides the ids.
+    pub seed: u64,
+    /// The real time at which it begins, in seconds since 1970.
+    pub now: i64,
+    /// What objects and events say of themselves.
+    pub livemode: bool,
+    /// When a failed payment is tried again, and what follows in the end.
+    pub retries: RetryPolicy,
+    /// How long a renewal's invoice stays a draft.
+    pub invoice_grace_seconds: i64,
+    /// Whether a subscription made without a billing mode is a flexible one.
+    pub flexible_by_default: bool,
+}
+
+/// What happens to an invoice whose payment failed.
+#[derive(Debug, Clone)]
+pub struct RetryPolicy {
+    /// The days after the first failure on which payment is tried again, ascending.
+    pub days: Vec<u32>,
+    /// What becomes of the subscription when the last of them failed.
+    pub exhausted: Exhausted,
+}
+
+/// What becomes of a subscription that could not be paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exhausted {
+    /// It is canceled, because of `payment_failed`.
+    Cancel,
+    /// It goes on without collecting.
+    Unpaid,
+    /// It stays as it is.
+    PastDue,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            now: 1_790_000_000,
+            livemode: false,
+            retries: RetryPolicy { days: vec![3, 8, 15], exhausted: Exhausted::Cancel },
+            invoice_grace_seconds: 3_600,
+            flexible_by_default: true,
+        }
+    }
+}

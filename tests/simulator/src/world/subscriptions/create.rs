@@ -1,0 +1,194 @@
+//! How a subscription begins.
+
+use super::super::World;
+use super::super::billing::Draft;
+use super::super::params::{self, Form};
+use super::super::payments::Outcome;
+use super::super::request::{Answer, ApiError};
+use super::form::{self, TrialEnd};
+use super::{Payment, Starting, Status, Subscription, bill, interval_of};
+
+const KNOWN: [&str; 14] = [
+    "customer",
+    "items",
+    "metadata",
+    "description",
+    "default_payment_method",
+    "payment_behavior",
+    "proration_behavior",
+    "payment_settings",
+    "trial_end",
+    "trial_period_days",
+    "trial_settings",
+    "billing_mode",
+    "off_session",
+    "currency",
+];
+
+impl World {
+    pub(in super::super) fn create_subscription(
+        &mut self,
+        form: &Form,
+    ) -> Result<Answer, ApiError> {
+        params::known(form, "", &KNOWN)?;
+        let customer = params::required(form, "customer")?;
+        self.named("customer", &customer, "customer")?;
+        let now = self.present(&customer);
+        let how = bill::payment(form)?;
+        let flexible = self.billing_mode(form)?;
+        let trial_end = match form::trial_end(form, now)? {
+            Some(TrialEnd::At(at)) => Some(at),
+            _ => None,
+        };
+        let missing_method = form::missing_method(form)?.unwrap_or("create_invoice");
+        let metadata = params::metadata(form, Form::new())?;
+        let description = params::text(form, "description")?;
+        let items = self.new_items(form, "items", now)?;
+        let method = match params::text(form, "default_payment_method")? {
+            Some(method) => Some(self.usable(&method, Some(&customer))?),
+            None => None,
+        };
+        let paying = method.clone().or_else(|| self.customer_method(&customer));
+        let due: i64 = items.iter().map(super::proration::amount_of).sum();
+        if trial_end.is_none() && due > 0 {
+            match (how, self.predict(paying.as_deref())) {
+                (Payment::Default, _) | (_, Outcome::Succeeded) => {}
+                (_, Outcome::NoMethod) => {
+                    let message = "This customer has no attached payment source or default \
+                                   payment method. Please consider adding a default payment \
+                                   method.";
+                    return Err(ApiError::state("resource_missing", message));
+                }
+                (Payment::Error, Outcome::Declined(code)) => return Err(ApiError::declined(code)),
+                (Payment::Error, Outcome::RequiresAction) => return Err(ApiError::needs_action()),
+                _ => {}
+            }
+        }
+        let starting = Starting {
+            customer,
+            items,
+            metadata,
+            description,
+            trial_end,
+            missing_method,
+            method,
+            flexible,
+        };
+        let id = self.start(starting, how, None);
+        self.answer(&id)
+    }
+
+    /// Whether a form asks for a flexible billing mode.
+    pub(in super::super) fn billing_mode(&self, form: &Form) -> Result<bool, ApiError> {
+        let Some(mode) = params::nested(form, "billing_mode")? else {
+            return Ok(self.config.flexible_by_default);
+        };
+        params::known(mode, "billing_mode", &["type", "flexible"])?;
+        let mode = params::word(mode, "type", &["classic", "flexible"])?;
+        Ok(mode.ok_or_else(|| ApiError::missing("billing_mode[type]"))? == "flexible")
+    }
+
+    /// Begins a subscription; where its first payment was made on a page, by that payment's intent.
+    /// Otherwise the payment comes first when it will succeed, as Stripe tells it, and a
+    /// subscription that isn't paid begins incomplete.
+    pub(in super::super) fn start(
+        &mut self,
+        starting: Starting,
+        how: Payment,
+        paid: Option<String>,
+    ) -> String {
+        let customer = starting.customer.clone();
+        let now = self.present(&customer);
+        let trial = starting.trial_end.map(|end| (now, end));
+        let lines_period = trial.unwrap_or((now, interval_of(&starting.items).next(now, now)));
+        let lines = self.period_lines(&starting.items, lines_period, trial.is_some());
+        let due: i64 = lines.iter().map(|line| line.amount).sum();
+        let mut subscription = self.new_subscription(starting, lines_period, trial);
+        let id = subscription.id.clone();
+        let own = subscription.default_method.clone();
+        let method = own.or_else(|| self.customer_method(&customer));
+        let will_pay = self.predict(method.as_deref()) == Outcome::Succeeded;
+        let mut intent = paid;
+        if due > 0 && intent.is_none() {
+            if will_pay && how != Payment::Default {
+                let new = self.new_intent(Some(&customer), due, &subscription.currency());
+                self.try_payment(&new, method.as_deref());
+                intent = Some(new);
+            } else {
+                subscription.status = Status::Incomplete;
+            }
+        }
+        self.made.push(("subscription", id.clone()));
+        self.subscriptions.insert(id.clone(), subscription);
+        let draft = Draft {
+            reason: "subscription_create",
+            lines,
+            period: (now, now),
+            finalizes_at: None,
+            auto_advance: true,
+        };
+        let invoice = self.new_invoice(&id, draft);
+        self.emit("customer.subscription.created", &id);
+        self.emit("invoice.created", &invoice);
+        if let Some(of) = self.invoices.get_mut(&invoice) {
+            of.intent = intent;
+        }
+        self.finalize(&invoice);
+        if self.subscriptions[&id].status != Status::Incomplete {
+            self.mark_paid(&invoice);
+        } else if how != Payment::Default {
+            self.attempt(&invoice, method.as_deref(), true);
+        }
+        self.announce_trial_end(&id);
+        id
+    }
+
+    fn new_subscription(
+        &mut self,
+        starting: Starting,
+        period: (i64, i64),
+        trial: Option<(i64, i64)>,
+    ) -> Subscription {
+        Subscription {
+            id: self.ids.next("sub"),
+            clock: self.clock_of_customer(&starting.customer),
+            customer: starting.customer,
+            created: period.0,
+            status: if trial.is_some() { Status::Trialing } else { Status::Active },
+            items: starting.items,
+            period,
+            anchor: trial.map_or(period.0, |trial| trial.1),
+            trial,
+            announced: false,
+            missing_method: starting.missing_method,
+            cancel_at: None,
+            at_period_end: false,
+            canceled_at: None,
+            ended_at: None,
+            reason: None,
+            comment: None,
+            feedback: None,
+            metadata: starting.metadata,
+            description: starting.description,
+            default_method: starting.method,
+            latest_invoice: None,
+            pending_setup: None,
+            pause: None,
+            pending: None,
+            schedule: None,
+            flexible: starting.flexible,
+            resuming: None,
+        }
+    }
+
+    /// Tells that a trial ends within three days, once.
+    pub(in super::super) fn announce_trial_end(&mut self, id: &str) {
+        let now = self.now_of(id);
+        let Some(of) = self.subscriptions.get_mut(id) else { return };
+        let near = of.trial.is_some_and(|trial| trial.1 - 3 * 86_400 <= now);
+        if of.status == Status::Trialing && !of.announced && near {
+            of.announced = true;
+            self.emit("customer.subscription.trial_will_end", id);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The simulator over HTTP, as clients and receivers of webhooks see it.
+
+#![cfg(test)]
+
+mod adversary;
+mod faults;
+mod harness;
+mod idempotency;
+mod lists;
+mod requests;
+mod versions;
+mod webhooks;

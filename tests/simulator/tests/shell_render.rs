@@ -1,0 +1,75 @@
+//! Rendering whole lives: what an event says of the time before is what the event before it said,
+//! in every API version.
+
+#![cfg(test)]
+
+use std::collections::HashMap;
+
+use ledger_simulator::shell::render::{CATALOGUE, Links, NEWEST, Renderer, Version};
+use ledger_simulator::world::Event;
+use ledger_simulator::world::diff::put_back;
+use ledger_simulator::world::life::random_life;
+use proptest::prelude::{ProptestConfig, any, proptest};
+use proptest::test_runner::TestCaseError;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::Value;
+
+/// What happens in a random life.
+fn life(seed: u64, steps: usize) -> Vec<Event> {
+    random_life(&mut StdRng::seed_from_u64(seed), steps).0.events().to_vec()
+}
+
+/// Null and absent mean the same in old values.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(_, value)| !value.is_null());
+            kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect()
+        }
+        Value::Array(values) => values.iter().map(without_nulls).collect(),
+        other => other.clone(),
+    }
+}
+
+fn check(events: &[Event], name: &str) -> Result<usize, TestCaseError> {
+    let (links, version) = (Links::of(events), Version::parse(name).expect("a version"));
+    let renderer = Renderer { links: &links };
+    let mut last: HashMap<String, Value> = HashMap::new();
+    let mut compared = 0;
+    for (at, event) in events.iter().enumerate() {
+        let rendered = renderer.event(at, event, &version, 0);
+        let data = &rendered["data"];
+        let id = data["object"]["id"].as_str().unwrap_or_default().to_owned();
+        if let (Some(previous), Some(before)) =
+            (data["previous_attributes"].as_object(), last.get(&id))
+        {
+            let restored = without_nulls(&put_back(&data["object"], previous));
+            proptest::prop_assert_eq!(&restored, &without_nulls(before), "{} {}", name, event.kind);
+            compared += 1;
+        }
+        last.insert(id, data["object"].clone());
+    }
+    Ok(compared)
+}
+
+#[test]
+fn a_long_life_has_much_to_compare() {
+    let events = life(1, 100);
+    for name in CATALOGUE {
+        let compared = check(&events, name).expect(name);
+        assert!(compared > 30, "{name}: {compared} of {}", events.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn old_values_are_those_of_the_event_before(seed in any::<u64>()) {
+        let events = life(seed, 40);
+        for name in [NEWEST, "2024-06-20", "2020-08-27", "2019-03-14", "2017-08-15"] {
+            check(&events, name)?;
+        }
+    }
+}

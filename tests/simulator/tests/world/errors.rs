@@ -1,0 +1,75 @@
+//! What is refused, and in which words.
+
+use ledger_simulator::world::Method;
+use serde_json::json;
+
+use crate::harness::Sim;
+
+#[test]
+fn what_does_not_exist() {
+    let mut sim = Sim::new();
+    let error = sim.call(Method::Get, "subscriptions/sub_x", &json!({})).unwrap_err();
+    assert_eq!((error.status, error.code.as_deref()), (404, Some("resource_missing")));
+    assert_eq!(error.message, "No such subscription: 'sub_x'");
+    assert_eq!(error.kind, "invalid_request_error");
+    let error = sim.call(Method::Get, "nothing", &json!({})).unwrap_err();
+    assert_eq!(error.message, "Unrecognized request URL (GET: /v1/nothing).");
+}
+
+#[test]
+fn parameters() {
+    let mut sim = Sim::new();
+    let codes = [
+        (json!({ "nam": "x" }), "parameter_unknown", "nam"),
+        (json!({}), "parameter_missing", "name"),
+        (json!({ "name": "" }), "parameter_invalid_empty", "name"),
+    ];
+    for (form, code, param) in codes {
+        let error = sim.refused("products", form);
+        assert_eq!(error.status, 400);
+        assert_eq!((error.code.as_deref(), error.param.as_deref()), (Some(code), Some(param)));
+    }
+    let customer = sim.customer("pm_card_visa");
+    let form = json!({ "customer": customer, "items": [{ "price": "price_starter", "x": 1 }] });
+    assert_eq!(sim.refused("subscriptions", form).param.as_deref(), Some("items[x]"));
+    assert!(sim.world.truth().is_empty());
+}
+
+#[test]
+fn cards() {
+    let mut sim = Sim::new();
+    let customer = sim.customer("pm_card_visa");
+    let attach = "payment_methods/pm_card_chargeDeclined/attach";
+    let error = sim.refused(attach, json!({ "customer": customer }));
+    assert_eq!((error.status, error.kind), (402, "card_error"));
+    assert_eq!(error.code.as_deref(), Some("card_declined"));
+    assert_eq!(error.decline_code.as_deref(), Some("generic_decline"));
+    for (card, code) in [
+        ("pm_card_chargeCustomerFail", "card_declined"),
+        ("pm_card_authenticationRequired", "subscription_payment_intent_requires_action"),
+    ] {
+        sim.card(&customer, card);
+        let form = json!({ "customer": customer, "items": [{ "price": "price_starter" }],
+            "payment_behavior": "error_if_incomplete" });
+        let error = sim.refused("subscriptions", form);
+        assert_eq!((error.status, error.code.as_deref()), (402, Some(code)));
+        assert!(sim.kinds().is_empty());
+    }
+}
+
+#[test]
+fn states() {
+    let mut sim = Sim::new();
+    let (_, subscription) = sim.subscriber("price_starter");
+    let invoice = sim.get(&subscription)["latest_invoice"].as_str().unwrap().to_owned();
+    for act in ["pay", "void", "finalize", "mark_uncollectible"] {
+        let error = sim.refused(&format!("invoices/{invoice}/{act}"), json!({}));
+        assert_eq!(error.status, 400, "{act}");
+    }
+    sim.post("subscription_schedules", json!({ "from_subscription": subscription }));
+    let path = format!("subscriptions/{subscription}");
+    let error = sim.refused(&path, json!({ "cancel_at_period_end": true }));
+    assert!(error.message.contains("managed by"), "{}", error.message);
+    let error = sim.refused("subscription_schedules", json!({ "from_subscription": subscription }));
+    assert_eq!(error.status, 400);
+}

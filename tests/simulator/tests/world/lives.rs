@@ -1,0 +1,123 @@
+//! What holds in every life.
+
+use std::collections::BTreeMap;
+
+use ledger_simulator::world::World;
+use ledger_simulator::world::diff::put_back;
+use ledger_simulator::world::life::{life, random_life, random_step};
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::{Map, Value};
+
+/// An object without its nulls: a key that is absent and one that is null are the same here.
+fn bare(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(name, value)| (name.clone(), bare(value))).collect())
+        }
+        Value::Array(list) => list.iter().map(bare).collect(),
+        other => other.clone(),
+    }
+}
+
+fn check(world: &World) {
+    let mut told: BTreeMap<(String, String), Value> = BTreeMap::new();
+    for event in world.events() {
+        let object = &event.object;
+        let of = |name: &str| object[name].as_str().unwrap().to_owned();
+        let key = (of("object"), of("id"));
+        let before = told.get(&key);
+        if let Some(previous) = &event.previous_attributes {
+            let before = before.expect("what changes was there");
+            assert!(!previous.is_empty(), "{} tells nothing", event.kind);
+            assert_eq!(bare(&put_back(object, previous)), bare(before), "{}", event.kind);
+        }
+        if key.0 == "subscription"
+            && let Some(before) = before
+            && ["canceled", "incomplete_expired"].contains(&before["status"].as_str().unwrap())
+        {
+            panic!("{} was over before {}", key.1, event.kind);
+        }
+        if key.0 == "invoice" {
+            let amount = |name: &str| object[name].as_i64().unwrap();
+            assert_eq!(amount("amount_paid") + amount("amount_remaining"), amount("amount_due"));
+            assert!(amount("amount_paid") >= 0 && amount("amount_remaining") >= 0);
+        }
+        told.insert(key, object.clone());
+    }
+    for ((kind, id), object) in told {
+        let now = world.find(&id).expect("what was told of is there");
+        if kind != "plan" && now["deleted"] != true {
+            assert_eq!(now, object, "{kind} {id} isn't what was told last");
+        }
+    }
+    check_truth(world);
+}
+
+fn check_truth(world: &World) {
+    for truth in world.truth() {
+        let object = world.find(&truth.subscription).unwrap();
+        assert_eq!(object["status"], truth.status.as_str());
+        assert!(truth.refunded_minor <= truth.paid_minor, "{truth:?}");
+        assert!(truth.period.0 < truth.period.1, "{truth:?}");
+        assert_eq!(
+            truth.ended_at.is_some(),
+            ["canceled", "incomplete_expired"].contains(&truth.status.as_str())
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if std::env::var_os("LEDGER_SOAK").is_some() { 2_000 } else { 48 },
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn events_tell_exactly_what_is_so(
+        seeds in prop::collection::vec(any::<u64>(), 1..60),
+    ) {
+        // One seed makes one step, so that fewer seeds are a shorter life.
+        let steps: Vec<_> =
+            seeds.iter().map(|seed| random_step(&mut StdRng::seed_from_u64(*seed))).collect();
+        check(&life(&steps));
+    }
+
+    #[test]
+    fn a_random_life_can_be_lived_again(seed in any::<u64>()) {
+        let (world, steps) = random_life(&mut StdRng::seed_from_u64(seed), 40);
+        check(&world);
+        let again = life(&steps);
+        prop_assert_eq!(world.events(), again.events());
+        prop_assert_eq!(world.truth(), again.truth());
+    }
+}
+
+#[test]
+fn lives_are_eventful() {
+    let mut kinds: Map<String, Value> = Map::new();
+    for seed in 0..80 {
+        let (world, _) = random_life(&mut StdRng::seed_from_u64(seed), 60);
+        for event in world.events() {
+            kinds.insert(event.kind.clone(), Value::Bool(true));
+        }
+    }
+    let wanted = [
+        "customer.subscription.created",
+        "customer.subscription.updated",
+        "customer.subscription.deleted",
+        "customer.subscription.trial_will_end",
+        "customer.subscription.pending_update_applied",
+        "checkout.session.completed",
+        "subscription_schedule.released",
+        "invoice.payment_failed",
+        "invoice.payment_action_required",
+        "charge.refunded",
+        "charge.dispute.closed",
+        "customer.deleted",
+    ];
+    let missing: Vec<_> = wanted.iter().filter(|kind| !kinds.contains_key(**kind)).collect();
+    assert!(missing.is_empty(), "no life had {missing:?}");
+}

@@ -1,0 +1,195 @@
+//! How subscriptions begin.
+
+use serde_json::{Value, json};
+
+use crate::harness::{HOUR, Sim, id_of, of_kind, previous};
+
+fn session(sim: &mut Sim, data: Value) -> String {
+    let form = json!({
+        "mode": "subscription", "success_url": "https://example.test/done",
+        "client_reference_id": "trainer-1", "subscription_data": data,
+        "line_items": [{ "price": "price_starter", "quantity": 1 }],
+    });
+    let made = sim.post("checkout/sessions", form);
+    id_of(&made)
+}
+
+fn act(session: &str, act: &str) -> String {
+    format!("test_helpers/checkout/sessions/{session}/{act}")
+}
+
+const BEGINNING: [&str; 6] = [
+    "customer.subscription.created",
+    "invoice.created",
+    "invoice.finalized",
+    "invoice.paid",
+    "invoice.payment_succeeded",
+    "invoice_payment.paid",
+];
+
+#[test]
+fn checkout_without_trial() {
+    let mut sim = Sim::new();
+    let session = session(&mut sim, json!({ "metadata": { "trainer_id": "trainer-1" } }));
+    let done = sim.post(&act(&session, "pay"), json!({}));
+    let told = sim.told();
+    let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
+    let paying = [
+        "customer.created",
+        "payment_intent.created",
+        "payment_intent.succeeded",
+        "charge.succeeded",
+        "payment_method.attached",
+    ];
+    let expected = [&paying[..], &BEGINNING, &["checkout.session.completed"]].concat();
+    assert_eq!(kinds, expected);
+    assert_eq!(of_kind(&told, "customer.subscription.created").object["status"], "active");
+    let created = &of_kind(&told, "invoice.created").object;
+    assert_eq!((&created["status"], &created["amount_paid"]), (&json!("draft"), &json!(0)));
+    assert_eq!(created["billing_reason"], "subscription_create");
+    let paid = &of_kind(&told, "invoice.paid").object;
+    assert_eq!((&paid["status"], &paid["amount_paid"]), (&json!("paid"), &json!(3_000)));
+    let parent = &paid["parent"]["subscription_details"];
+    assert_eq!(parent["subscription"], done["subscription"]);
+    assert_eq!(parent["metadata"]["trainer_id"], "trainer-1");
+    let completed = &of_kind(&told, "checkout.session.completed").object;
+    assert_eq!(completed["client_reference_id"], "trainer-1");
+    assert_eq!(completed["payment_status"], "paid");
+    assert!(completed["customer"].is_string());
+    let truth = &sim.world.truth()[0];
+    assert_eq!(truth.trainer.as_deref(), Some("trainer-1"));
+    assert_eq!((truth.paid_minor, truth.status.as_str()), (3_000, "active"));
+}
+
+#[test]
+fn checkout_with_trial() {
+    let mut sim = Sim::new();
+    let session = session(&mut sim, json!({ "trial_period_days": 14 }));
+    sim.post(&act(&session, "pay"), json!({}));
+    let told = sim.told();
+    let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
+    let setup = ["customer.created", "payment_method.attached"];
+    let setup = [&setup[..], &["setup_intent.created", "setup_intent.succeeded"]].concat();
+    let expected = [&setup[..], &BEGINNING[..5], &["checkout.session.completed"]].concat();
+    assert_eq!(kinds, expected);
+    let subscription = &of_kind(&told, "customer.subscription.created").object;
+    assert_eq!(subscription["status"], "trialing");
+    assert_eq!(
+        subscription["trial_end"].as_i64().unwrap() - subscription["trial_start"].as_i64().unwrap(),
+        14 * 24 * HOUR
+    );
+    let completed = &of_kind(&told, "checkout.session.completed").object;
+    assert_eq!(completed["payment_status"], "no_payment_required");
+}
+
+#[test]
+fn a_declined_card_leaves_the_page_open() {
+    let mut sim = Sim::new();
+    let session = session(&mut sim, json!({}));
+    let still = sim.post(&act(&session, "decline"), json!({}));
+    assert_eq!(still["status"], "open");
+    let expected = [
+        "customer.created",
+        "payment_intent.created",
+        "charge.failed",
+        "payment_intent.payment_failed",
+    ];
+    assert_eq!(sim.kinds(), expected);
+    let done = sim.post(&act(&session, "pay"), json!({}));
+    assert_eq!(done["status"], "complete");
+    assert!(!sim.kinds().contains(&"payment_intent.created".to_owned()));
+}
+
+#[test]
+fn a_page_that_nobody_uses_expires() {
+    let mut sim = Sim::new();
+    let session = session(&mut sim, json!({}));
+    sim.wait(24 * HOUR);
+    assert_eq!(sim.kinds(), ["checkout.session.expired"]);
+    assert_eq!(sim.get(&session)["status"], "expired");
+    let error = sim.refused(&act(&session, "pay"), json!({}));
+    assert_eq!(error.status, 400);
+}
+
+#[test]
+fn strong_authentication_on_the_page() {
+    let mut sim = Sim::new();
+    let session = session(&mut sim, json!({}));
+    let card = json!({ "payment_method": "pm_card_authenticationRequired" });
+    sim.post(&act(&session, "pay"), card.clone());
+    assert!(sim.kinds().contains(&"payment_intent.requires_action".to_owned()));
+    sim.post(&act(&session, "authenticate"), json!({ "outcome": "fail" }));
+    assert_eq!(sim.kinds(), ["payment_intent.payment_failed"]);
+    sim.post(&act(&session, "pay"), card);
+    let done = sim.post(&act(&session, "authenticate"), json!({ "outcome": "succeed" }));
+    assert_eq!(done["status"], "complete");
+}
+
+#[test]
+fn strong_authentication_by_call() {
+    let mut sim = Sim::new();
+    let customer = sim.customer("pm_card_authenticationRequired");
+    sim.skip();
+    let form = json!({ "customer": customer, "items": [{ "price": "price_starter" }] });
+    let made = sim.post("subscriptions", form);
+    assert_eq!(made["status"], "incomplete");
+    let expected = [
+        "customer.subscription.created",
+        "invoice.created",
+        "payment_intent.created",
+        "invoice.finalized",
+        "payment_intent.requires_action",
+        "invoice.payment_action_required",
+    ];
+    assert_eq!(sim.kinds(), expected);
+    let invoice = sim.get(made["latest_invoice"].as_str().unwrap());
+    let intent = invoice["payments"]["data"][0]["payment"]["payment_intent"].as_str().unwrap();
+    sim.post(&format!("test_helpers/payment_intents/{intent}/authenticate"), json!({}));
+    let told = sim.told();
+    let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
+    let expected = [
+        "payment_intent.succeeded",
+        "charge.succeeded",
+        "invoice.paid",
+        "invoice.payment_succeeded",
+        "invoice_payment.paid",
+        "customer.subscription.updated",
+    ];
+    assert_eq!(kinds, expected);
+    assert_eq!(previous(&told[5]), json!({ "status": "incomplete" }));
+}
+
+#[test]
+fn what_is_never_paid_expires_after_23_hours() {
+    let mut sim = Sim::new();
+    let customer = sim.customer("pm_card_chargeCustomerFail");
+    let form = json!({ "customer": customer, "items": [{ "price": "price_starter" }] });
+    let made = sim.post("subscriptions", form);
+    sim.skip();
+    sim.wait(23 * HOUR - 1);
+    assert!(sim.kinds().is_empty());
+    sim.wait(1);
+    let told = sim.told();
+    let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
+    let expected = ["customer.subscription.updated", "payment_intent.canceled", "invoice.voided"];
+    assert_eq!(kinds, expected);
+    assert_eq!(told[0].object["status"], "incomplete_expired");
+    assert_eq!(told[0].request_id, None);
+    assert_eq!(sim.get(&id_of(&made))["status"], "incomplete_expired");
+}
+
+#[test]
+fn a_default_incomplete_subscription_waits_to_be_confirmed() {
+    let mut sim = Sim::new();
+    let customer = sim.customer("pm_card_visa");
+    let form = json!({ "customer": customer, "items": [{ "price": "price_starter" }],
+        "payment_behavior": "default_incomplete" });
+    let made = sim.post("subscriptions", form);
+    assert_eq!(made["status"], "incomplete");
+    let invoice = sim.get(made["latest_invoice"].as_str().unwrap());
+    let intent = invoice["payments"]["data"][0]["payment"]["payment_intent"].as_str().unwrap();
+    let form = json!({ "payment_method": "pm_card_visa" });
+    let paid = sim.post(&format!("payment_intents/{intent}/confirm"), form);
+    assert_eq!(paid["status"], "succeeded");
+    assert_eq!(sim.get(&id_of(&made))["status"], "active");
+}
