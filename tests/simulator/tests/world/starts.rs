@@ -193,3 +193,17 @@ fn a_default_incomplete_subscription_waits_to_be_confirmed() {
     assert_eq!(paid["status"], "succeeded");
     assert_eq!(sim.get(&id_of(&made))["status"], "active");
 }
+
+#[test]
+fn a_deleted_customer_buys_nothing() {
+    let mut sim = Sim::new();
+    let customer = sim.customer("pm_card_visa");
+    let form = json!({
+        "mode": "subscription", "success_url": "https://example.test/done", "customer": customer,
+        "line_items": [{ "price": "price_starter" }],
+    });
+    let session = id_of(&sim.post("checkout/sessions", form));
+    sim.delete(&format!("customers/{customer}"));
+    assert_eq!(sim.refused(&act(&session, "pay"), json!({})).status, 404);
+    assert!(sim.world.truth().is_empty());
+}

@@ -42,6 +42,7 @@ impl World {
             return Err(ApiError::declined(code));
         }
         let customer = self.buyer(id);
+        self.named("customer", &customer, "customer")?;
         let now = self.present(&customer);
         if due == 0 {
             let method = (collection == "always").then(|| self.new_method(card, now));
