@@ -148,7 +148,7 @@ impl PostgresLog {
         let options = pool.connect_options().as_ref().clone();
         let leader = Leader::new(Arc::clone(&shared), Queue::new(queue), options);
         let tasks = TaskTracker::new();
-        tasks.spawn(leader.run());
+        lead(leader, &tasks).map_err(sqlx::Error::Io)?;
         let Settings { notify_interval, poll_interval, append_timeout, .. } = settings;
         let (tell, listen, poll) = (Arc::clone(&wakes), Arc::clone(&wakes), wakes);
         tasks.spawn(tell.tell(pool.clone(), notify_interval, shutdown.clone()));
@@ -194,6 +194,18 @@ impl PostgresLog {
             Err(_) => Err(AppendError::Unavailable("the append took too long")),
         }
     }
+}
+
+/// Runs the appending task on a thread of its own. Among the tasks of thousands of requests it would
+/// wait for a turn at every step of a batch, and everybody who appends waits for it.
+fn lead(leader: Leader, tasks: &TaskTracker) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let tracked = tasks.token();
+    std::thread::Builder::new().name("ledger-append".into()).spawn(move || {
+        runtime.block_on(leader.run());
+        drop(tracked);
+    })?;
+    Ok(())
 }
 
 #[async_trait]
