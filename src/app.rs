@@ -71,6 +71,9 @@ pub enum StartError {
     /// A catalogue can't be published.
     #[error("a catalogue can't be published")]
     Catalog(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The system gives no thread.
+    #[error("the system gives no thread to fold the log on")]
+    Thread(#[source] std::io::Error),
     /// Nobody can listen on the address.
     #[error("nothing can listen on {address}: is another program listening there?")]
     Listen {
@@ -154,7 +157,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (stop_connections, stop_tasks) = (CancellationToken::new(), CancellationToken::new());
     let owner = ledger_projections::Config::live(format!("ledger {}", ids::fresh()));
     let runner = Runner::new(base.pools.projector.clone(), base.log(), owner);
-    runner.spawn(&tasks, stop_tasks.clone());
+    runner.spawn(&tasks, stop_tasks.clone()).map_err(StartError::Thread)?;
     let service = Arc::new(base.service(&config, runner.positions()));
     let router = http::router(Arc::clone(&service));
     let (tracker, stop) = (connections.clone(), stop_connections.clone());

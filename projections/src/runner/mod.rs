@@ -57,6 +57,9 @@ pub struct Config {
     pub poll: Duration,
     /// How long to wait after a page for more to come, so that pages aren't needlessly small.
     pub linger: Duration,
+    /// The same after a page of [`MANY`] events and more. Facts about one customer come together:
+    /// the more of them a page has, the fewer times their rows are written.
+    pub linger_busy: Duration,
     /// How many events a page has at most.
     pub page_events_max: usize,
     /// How long a page should take at most: pages are made smaller until they do.
@@ -80,6 +83,7 @@ impl Config {
             lease_ttl: Duration::from_secs(10),
             poll: Duration::from_secs(1),
             linger: Duration::from_millis(5),
+            linger_busy: Duration::from_millis(40),
             page_events_max: 4_096,
             page_time: Duration::from_millis(250),
             cache_bytes: 64 << 20,
@@ -99,6 +103,9 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 
 /// How long a halted tenant is left alone: somebody may have rebuilt its read models since.
 const HALTED: Duration = Duration::from_secs(60);
+
+/// So many events in a page, and many more are on their way.
+pub const MANY: usize = 256;
 
 /// How many tenants write a page at the same time. More would only queue for the same processors,
 /// and leave no connections for leases.
@@ -136,34 +143,48 @@ impl Runner {
         &self.positions
     }
 
-    /// Runs every tenant that has a log, and those to come, each in a task of its own. A tenant
-    /// that halts is looked at again every minute; the others go on.
-    pub fn spawn(&self, tracker: &TaskTracker, shutdown: CancellationToken) {
-        let (runner, tasks) = (self.clone(), tracker.clone());
-        tracker.spawn(async move {
-            let mut running = std::collections::HashSet::<Tenant>::new();
-            let mut is_listed = true;
-            loop {
-                match runner.log.tenants().await {
-                    Ok(tenants) => {
-                        is_listed = true;
-                        for tenant in tenants {
-                            if running.insert(tenant.clone()) {
-                                runner.spawn_tenant(tenant, &tasks, shutdown.clone());
-                            }
+    /// Runs every tenant that has a log, and those to come, on a thread of their own: a page keeps
+    /// a processor for milliseconds, and requests would wait behind it. A tenant that halts is
+    /// looked at again every minute; the others go on.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn spawn(&self, tracker: &TaskTracker, shutdown: CancellationToken) -> std::io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (runner, tracked) = (self.clone(), tracker.token());
+        std::thread::Builder::new().name("ledger-project".into()).spawn(move || {
+            runtime.block_on(runner.run_all(&shutdown));
+            drop((runtime, tracked));
+        })?;
+        Ok(())
+    }
+
+    async fn run_all(&self, shutdown: &CancellationToken) {
+        let tasks = TaskTracker::new();
+        let mut running = std::collections::HashSet::<Tenant>::new();
+        let mut is_listed = true;
+        loop {
+            match self.log.tenants().await {
+                Ok(tenants) => {
+                    is_listed = true;
+                    for tenant in tenants {
+                        if running.insert(tenant.clone()) {
+                            self.spawn_tenant(tenant, &tasks, shutdown.clone());
                         }
                     }
-                    Err(error) if is_listed => {
-                        is_listed = false;
-                        tracing::warn!(%error, "the tenants can't be listed");
-                    }
-                    Err(error) => tracing::debug!(%error, "the tenants still can't be listed"),
                 }
-                if !wait(runner.config.poll, &shutdown).await {
-                    return;
+                Err(error) if is_listed => {
+                    is_listed = false;
+                    tracing::warn!(%error, "the tenants can't be listed");
                 }
+                Err(error) => tracing::debug!(%error, "the tenants still can't be listed"),
             }
-        });
+            if !wait(self.config.poll, shutdown).await {
+                break;
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
     }
 
     fn spawn_tenant(&self, tenant: Tenant, tracker: &TaskTracker, shutdown: CancellationToken) {

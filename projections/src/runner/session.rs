@@ -13,7 +13,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Runner;
 use super::lease::Lease;
 use super::page::{Page, Read, read};
 use super::plan::{Known, Plan, model_of};
@@ -22,6 +21,7 @@ use super::ties::Ties;
 use super::trouble::{Halt, Trouble};
 use super::units::{Folded, Units};
 use super::write::write;
+use super::{MANY, Runner};
 use crate::control::{Checkpoint, store};
 use crate::{subscriptions, usage};
 
@@ -94,7 +94,7 @@ impl<'a> Session<'a> {
             self.adapt(events, begun.elapsed());
             self.report(*head.borrow_and_update());
             if events < self.page_events {
-                self.rest(&mut head, events > 0, shutdown).await;
+                self.rest(&mut head, events, shutdown).await;
             }
         }
         Ok(())
@@ -157,7 +157,8 @@ impl<'a> Session<'a> {
         };
         let mut plan = Plan::make(&mut tx, &known, page.events).await?;
         let facts = std::mem::take(&mut plan.units);
-        let (mut folded, failed) = self.units.fold(&mut tx, self.tenant, facts).await?;
+        let (mut folded, failed) =
+            self.units.fold(&mut tx, self.tenant, facts, &plan.afresh).await?;
         for unit in failed {
             let (model, name) = (model_of(&unit.key), unit.key.to_string());
             plan.park(&known, model, name, &unit.reason, unit.positions);
@@ -250,12 +251,13 @@ impl<'a> Session<'a> {
     async fn rest(
         &self,
         head: &mut watch::Receiver<i64>,
-        is_busy: bool,
+        events: usize,
         shutdown: &CancellationToken,
     ) {
         let config = &self.runner.config;
-        if is_busy {
-            super::wait(config.linger, shutdown).await;
+        if events > 0 {
+            let linger = if events < MANY { config.linger } else { config.linger_busy };
+            super::wait(linger, shutdown).await;
         }
         if *head.borrow_and_update() > self.checkpoint.position {
             return;

@@ -92,7 +92,7 @@ async fn what_is_appended_is_soon_to_be_read_everywhere() {
     let patient = Config { poll: Duration::from_secs(20), ..Config::live("test") };
     let runner = Runner::new(pool.clone(), Arc::clone(&log), patient);
     let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
-    runner.spawn(&tracker, shutdown.clone());
+    runner.spawn(&tracker, shutdown.clone()).unwrap();
     // What another process would have: it hears of nothing and asks the database.
     let models = ["rm_subscriptions", "rm_grants", "rm_catalog", "rm_usage"];
     let elsewhere = Positions::new(pool, models.map(str::to_owned).to_vec());
