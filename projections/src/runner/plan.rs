@@ -1,9 +1,9 @@
 //! Whose each fact of a page is: units with their facts in order, facts that wait, facts that are
 //! waited for no longer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use ledger_domain::account::{LogIdentity, Route, UnitKey, route};
+use ledger_domain::account::{CustomerUnit, LogIdentity, Route, UnitKey, route};
 use ledger_domain::event::stripe::Unread;
 use ledger_domain::event::{Entry, Event};
 use ledger_domain::id::{StripeId, Tenant};
@@ -11,7 +11,7 @@ use ledger_log::EventLog;
 use sqlx::PgConnection;
 
 use super::page::{Read, Unreadable, read};
-use super::ties::{PageTies, Ties};
+use super::ties::{PageTies, Tied, Ties};
 use super::trouble::Trouble;
 use crate::ReadModel;
 use crate::control::{ParkColumns, ParkRow, ParkedEventColumns, ParkedEventRow};
@@ -41,6 +41,8 @@ pub(super) struct Plan {
     pub(super) usage: Vec<Entry>,
     /// Events that belong to no unit.
     pub(super) noted: Noted,
+    /// Units that lost facts to others, and are folded from their first fact again.
+    pub(super) afresh: HashSet<UnitKey>,
     pub(super) ties: PageTies,
     /// Facts that begin to wait.
     pub(super) waits: WaitingColumns,
@@ -54,13 +56,28 @@ pub(super) struct Plan {
     pub(super) newly_parked: HashSet<String>,
 }
 
-/// A fact that doesn't name its customer.
-struct Pending {
+/// A fact about a customer.
+struct Fact {
     entry: Entry,
+    /// The customer that it names.
+    named: Option<StripeId>,
     ties: Vec<StripeId>,
     waits_for: Vec<StripeId>,
+    /// The customer that it is given to, as far as is known.
+    customer: Option<StripeId>,
     /// Whether it has been waiting since an earlier page.
     is_stored: bool,
+}
+
+impl Fact {
+    fn new(
+        entry: Entry,
+        named: Option<StripeId>,
+        ties: Vec<StripeId>,
+        waits_for: Vec<StripeId>,
+    ) -> Self {
+        Self { entry, named, ties, waits_for, customer: None, is_stored: false }
+    }
 }
 
 impl Plan {
@@ -70,30 +87,24 @@ impl Plan {
         events: Vec<Read>,
     ) -> Result<Self, Trouble> {
         let mut plan = Self::default();
-        let mut pending = Vec::new();
-        let mut news = Vec::new();
+        let mut facts = Vec::new();
         for event in events {
             match event {
-                Read::Entry(entry) => {
-                    pending.extend(plan.assign(known, *entry, &mut news));
-                }
+                Read::Entry(entry) => facts.extend(plan.assign(known, *entry)),
                 Read::Unreadable(unreadable) => plan.park_unreadable(known, unreadable),
             }
         }
-        plan.settle(conn, known, pending, news).await?;
+        if known.config.models.contains(&ReadModel::Subscriptions) {
+            plan.settle(conn, known, facts).await?;
+        }
         for entries in plan.units.values_mut() {
             entries.sort_by_key(|entry| entry.position);
         }
         Ok(plan)
     }
 
-    /// Gives a fact to its unit, or hands it back if it doesn't tell which that is.
-    fn assign(
-        &mut self,
-        known: &Known<'_>,
-        entry: Entry,
-        news: &mut Vec<StripeId>,
-    ) -> Option<Pending> {
+    /// Gives a fact to its unit, or hands it back if that is a customer.
+    fn assign(&mut self, known: &Known<'_>, entry: Entry) -> Option<Fact> {
         match route(&entry, known.identity) {
             Route::Tenant => self.give(known, UnitKey::Tenant, entry),
             Route::Trainer(trainer) => self.give(known, UnitKey::Trainer(trainer), entry),
@@ -102,12 +113,8 @@ impl Plan {
                     self.usage.push(entry);
                 }
             }
-            Route::Customer { customer: Some(customer), ties, .. } => {
-                self.tie(known, &customer, &ties, news);
-                self.give(known, UnitKey::Customer(customer), entry);
-            }
-            Route::Customer { customer: None, ties, waits_for } => {
-                return Some(Pending { entry, ties, waits_for, is_stored: false });
+            Route::Customer { customer, ties, waits_for } => {
+                return Some(Fact::new(entry, customer, ties, waits_for));
             }
             // Both lists are kept beside subscriptions; another runner may be the one that does.
             Route::Foreign | Route::Nowhere
@@ -129,63 +136,126 @@ impl Plan {
         }
     }
 
-    fn tie(
-        &mut self,
-        known: &Known<'_>,
-        customer: &StripeId,
-        objects: &[StripeId],
-        news: &mut Vec<StripeId>,
-    ) {
-        if !known.config.models.contains(&ReadModel::Subscriptions) {
-            return;
-        }
-        for object in objects {
-            if self.ties.tie(known.ties, object, customer) {
-                news.push(object.clone());
-            }
-        }
-    }
-
-    /// Finds the customers of facts that don't name them. A fact that finds its customer ties
-    /// more objects, for which others may have been waiting: go on until nothing changes.
+    /// Finds whose each fact is: of the smallest customer that it or anybody else names for one of
+    /// its objects. A fact that finds its customer ties its objects, for which others may have been
+    /// waiting, or which were another's until now: go on until nothing changes.
     async fn settle(
         &mut self,
         conn: &mut PgConnection,
         known: &Known<'_>,
-        mut pending: Vec<Pending>,
-        mut news: Vec<StripeId>,
+        mut facts: Vec<Fact>,
     ) -> Result<(), Trouble> {
-        if !known.config.models.contains(&ReadModel::Subscriptions) {
-            return Ok(());
-        }
-        let mut asked = HashSet::new();
+        self.look_up(conn, known, &facts).await?;
+        let (mut woken, mut looked) = (HashSet::new(), 0);
         loop {
-            let stored = self.wake(conn, known, std::mem::take(&mut news), &mut asked).await?;
-            pending.extend(stored);
-            let objects = pending.iter().flat_map(|fact| &fact.waits_for);
-            self.ties.look_up(conn, known.tenant, known.ties, objects).await?;
-            let mut still = Vec::new();
-            for fact in pending {
-                let customer = fact.waits_for.iter().find_map(|o| self.ties.known(known.ties, o));
-                let Some(customer) = customer.cloned() else {
-                    still.push(fact);
-                    continue;
-                };
-                self.tie(known, &customer, &fact.ties, &mut news);
-                if fact.is_stored {
-                    push_waits(&mut self.released, &fact);
-                }
-                self.give(known, UnitKey::Customer(customer), fact.entry);
+            let mut news = Vec::new();
+            let mut losers = BTreeSet::new();
+            for fact in facts.iter_mut().skip(looked) {
+                self.find(known, fact, &mut news, &mut losers);
             }
-            pending = still;
-            if news.is_empty() {
+            if news.is_empty() && losers.is_empty() {
                 break;
             }
+            // Only where facts disagree does one that has its customer have to be asked again.
+            looked = if losers.is_empty() { settled(&mut facts) } else { 0 };
+            let mut more = self.wake(conn, known, news, &mut woken).await?;
+            more.extend(self.recall(conn, known, losers).await?);
+            self.look_up(conn, known, &more).await?;
+            facts.extend(more);
         }
-        for fact in pending.iter().filter(|fact| !fact.is_stored) {
-            push_waits(&mut self.waits, fact);
+        for fact in facts {
+            match fact.customer.clone() {
+                Some(customer) => {
+                    if fact.is_stored {
+                        push_waits(&mut self.released, &fact);
+                    }
+                    self.give(known, UnitKey::Customer(customer), fact.entry);
+                }
+                None if fact.is_stored => {}
+                None => push_waits(&mut self.waits, &fact),
+            }
         }
         Ok(())
+    }
+
+    async fn look_up(
+        &mut self,
+        conn: &mut PgConnection,
+        known: &Known<'_>,
+        facts: &[Fact],
+    ) -> sqlx::Result<()> {
+        let objects = facts.iter().flat_map(|fact| fact.ties.iter().chain(&fact.waits_for));
+        let unknown = self.ties.unknown(known.ties, objects);
+        self.ties.look_up(conn, known.tenant, &unknown).await
+    }
+
+    /// Finds a fact's customer and ties its objects. Tells of objects that were nobody's before,
+    /// and of customers that lost one.
+    fn find(
+        &mut self,
+        known: &Known<'_>,
+        fact: &mut Fact,
+        news: &mut Vec<StripeId>,
+        losers: &mut BTreeSet<StripeId>,
+    ) {
+        let objects = fact.ties.iter().chain(&fact.waits_for);
+        let customers = objects.filter_map(|object| self.ties.known(known.ties, object));
+        let Some(customer) = customers.chain(&fact.named).min().cloned() else { return };
+        for object in &fact.ties {
+            match self.ties.tie(known.ties, object, &customer) {
+                Tied::Before => {}
+                Tied::New => news.push(object.clone()),
+                Tied::From(loser) => {
+                    tracing::warn!(%object, %customer, %loser, "two customers have one object");
+                    losers.insert(loser);
+                }
+            }
+        }
+        fact.customer = Some(customer);
+    }
+
+    /// All facts of customers that lost an object, read from the log again: some of them are
+    /// another customer's now, and what is left is folded afresh.
+    async fn recall(
+        &mut self,
+        conn: &mut PgConnection,
+        known: &Known<'_>,
+        losers: BTreeSet<StripeId>,
+    ) -> Result<Vec<Fact>, Trouble> {
+        let mut facts = Vec::new();
+        for loser in losers {
+            let unit = UnitKey::Customer(loser.clone());
+            if !self.afresh.insert(unit.clone()) {
+                continue;
+            }
+            self.units.entry(unit.clone()).or_default();
+            let unit = [unit.to_string()];
+            let parts = store::parts(conn, known.tenant, &unit).await?;
+            let parts = parts.into_iter().map(|row| (row.part, row.state));
+            let Ok(state) = CustomerUnit::restore(loser, parts) else {
+                // Whoever folds it finds the same and parks it.
+                continue;
+            };
+            let mut positions: Vec<i64> = state.positions().collect();
+            positions.sort_unstable();
+            positions.dedup();
+            for position in positions {
+                facts.extend(self.read_fact(known, position).await?);
+            }
+        }
+        Ok(facts)
+    }
+
+    async fn read_fact(&self, known: &Known<'_>, position: i64) -> Result<Option<Fact>, Trouble> {
+        let Some(Read::Entry(entry)) = read_at(known.log, known.tenant, position).await? else {
+            return Ok(None);
+        };
+        Ok(match route(&entry, known.identity) {
+            Route::Customer { customer, ties, waits_for } => {
+                Some(Fact::new(*entry, customer, ties, waits_for))
+            }
+            _ => None,
+        })
     }
 
     /// The facts that have been waiting for newly tied objects, read from the log again.
@@ -195,23 +265,16 @@ impl Plan {
         known: &Known<'_>,
         news: Vec<StripeId>,
         woken: &mut HashSet<i64>,
-    ) -> Result<Vec<Pending>, Trouble> {
+    ) -> Result<Vec<Fact>, Trouble> {
         if news.is_empty() || !known.anything_waits {
             return Ok(Vec::new());
         }
         let objects: Vec<String> = news.iter().map(|id| id.as_str().to_owned()).collect();
         let mut facts = Vec::new();
         for position in store::waiting_for(conn, known.tenant, &objects).await? {
-            if !woken.insert(position) {
-                continue;
-            }
-            let Some(Read::Entry(entry)) = read_at(known.log, known.tenant, position).await? else {
-                continue;
-            };
-            if let Route::Customer { customer: None, ties, waits_for } =
-                route(&entry, known.identity)
-            {
-                facts.push(Pending { entry: *entry, ties, waits_for, is_stored: true });
+            if woken.insert(position) {
+                let fact = self.read_fact(known, position).await?;
+                facts.extend(fact.map(|fact| Fact { is_stored: true, ..fact }));
             }
         }
         Ok(facts)
@@ -224,7 +287,9 @@ impl Plan {
             return;
         }
         let name = unit.to_string();
-        let is_parked = known.parked.contains(&name) && known.retried != Some(&name);
+        let is_parked = known.parked.contains(&name)
+            && known.retried != Some(&name)
+            && !self.afresh.contains(&unit);
         if is_parked || self.newly_parked.contains(&name) {
             self.queue(known, model, name, entry.position);
         } else {
@@ -290,7 +355,13 @@ pub(super) async fn read_at(
     Ok(recorded.into_iter().next().filter(|event| event.position == position).map(read))
 }
 
-fn push_waits(rows: &mut WaitingColumns, fact: &Pending) {
+/// Brings the facts that have their customer to the front, and tells how many they are.
+fn settled(facts: &mut [Fact]) -> usize {
+    facts.sort_by_key(|fact| fact.customer.is_none());
+    facts.partition_point(|fact| fact.customer.is_some())
+}
+
+fn push_waits(rows: &mut WaitingColumns, fact: &Fact) {
     for object in &fact.waits_for {
         let (waits_for, position) = (object.as_str().to_owned(), fact.entry.position);
         rows.push(WaitingRow { waits_for, position });

@@ -1,5 +1,8 @@
 //! Whose an object at Stripe is. Most facts name their customer; some name an object only, and
 //! wait until another fact has tied that object to a customer.
+//!
+//! Should facts disagree, an object is of the smallest customer that anybody says it is of, so that
+//! the order of arrival doesn't decide.
 
 use std::collections::HashMap;
 
@@ -39,15 +42,28 @@ impl Ties {
     }
 }
 
+/// What became of an object by being tied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Tied {
+    /// It is somebody's already, this customer's or a smaller one's.
+    Before,
+    /// It was nobody's.
+    New,
+    /// It was this customer's, who is larger.
+    From(StripeId),
+}
+
 impl PageTies {
-    /// Ties an object to a customer, if it isn't tied already. Tells whether that is news, as far
-    /// as is known without asking the table.
-    pub(super) fn tie(&mut self, ties: &Ties, object: &StripeId, customer: &StripeId) -> bool {
-        if self.known(ties, object).is_some() {
-            return false;
-        }
+    /// Ties an object to a customer, unless it is a smaller one's. The object must have been looked
+    /// up.
+    pub(super) fn tie(&mut self, ties: &Ties, object: &StripeId, customer: &StripeId) -> Tied {
+        let tied = match self.known(ties, object) {
+            Some(known) if known <= customer => return Tied::Before,
+            Some(known) => Tied::From(known.clone()),
+            None => Tied::New,
+        };
         self.made.insert(object.clone(), customer.clone());
-        true
+        tied
     }
 
     /// The customer of an object, as far as is known without asking the table.
@@ -55,23 +71,30 @@ impl PageTies {
         self.made.get(object).or_else(|| self.found.get(object)).or_else(|| ties.stored.get(object))
     }
 
-    /// Asks the table for objects that nothing is known of.
+    /// The objects that nothing is known of, each once.
+    pub(super) fn unknown<'a>(
+        &self,
+        ties: &Ties,
+        objects: impl IntoIterator<Item = &'a StripeId>,
+    ) -> Vec<String> {
+        let unknown = objects.into_iter().filter(|object| self.known(ties, object).is_none());
+        let mut unknown: Vec<String> = unknown.map(|object| object.as_str().to_owned()).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown
+    }
+
+    /// Asks the table for objects.
     pub(super) async fn look_up(
         &mut self,
         conn: &mut PgConnection,
         tenant: &Tenant,
-        ties: &Ties,
-        objects: impl IntoIterator<Item = &StripeId>,
+        objects: &[String],
     ) -> sqlx::Result<()> {
-        let unknown: Vec<String> = objects
-            .into_iter()
-            .filter(|object| self.known(ties, object).is_none())
-            .map(|object| object.as_str().to_owned())
-            .collect();
-        if unknown.is_empty() {
+        if objects.is_empty() {
             return Ok(());
         }
-        for row in store::ties(conn, tenant, &unknown).await? {
+        for row in store::ties(conn, tenant, objects).await? {
             let names = (StripeId::try_from(row.object_id), StripeId::try_from(row.customer_id));
             if let (Ok(object), Ok(customer)) = names {
                 self.found.insert(object, customer);

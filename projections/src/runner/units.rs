@@ -2,7 +2,7 @@
 //! wall that a panic doesn't pass.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ledger_domain::account::{CustomerUnit, TenantUnit, TrainerChanges, TrainerUnit, UnitKey};
@@ -93,13 +93,14 @@ impl Units {
         }
     }
 
-    /// Folds the facts of a page. Units leave the cache: they come back once what they say is in
+    /// Folds the facts of a page; of some units, all facts from the first one on. Units leave the cache: they come back once what they say is in
     /// the tables, and are restored from there if it never gets there.
     pub(super) async fn fold(
         &mut self,
         conn: &mut PgConnection,
         tenant: &Tenant,
         facts: HashMap<UnitKey, Vec<Entry>>,
+        afresh: &HashSet<UnitKey>,
     ) -> sqlx::Result<(Vec<Folded>, Vec<Failed>)> {
         let missing: Vec<&UnitKey> =
             facts.keys().filter(|key| self.cached.get(*key).is_none()).collect();
@@ -113,7 +114,7 @@ impl Units {
             let name = key.to_string();
             let parts = stored.remove(&name).unwrap_or_default();
             let positions = entries.iter().map(|entry| entry.position).collect();
-            match self.fold_one(&key, cached, parts, &entries) {
+            match self.fold_one(&key, cached, parts, &entries, afresh.contains(&key)) {
                 Ok((unit, changes)) => {
                     folded.push(Folded { key, name, unit, changes, positions });
                 }
@@ -133,6 +134,7 @@ impl Units {
         cached: Option<Unit>,
         parts: Parts,
         entries: &[Entry],
+        is_afresh: bool,
     ) -> Result<(Unit, Changes), String> {
         let work = || -> Result<_, String> {
             let unit = match cached {
@@ -141,7 +143,10 @@ impl Units {
             };
             #[cfg(feature = "failpoints")]
             entries.iter().for_each(self.before_fold.unwrap_or(|_| ()));
-            evolve(unit, entries)
+            match unit {
+                Unit::Customer(before, _) if is_afresh => Ok(fold_afresh(&before, entries)),
+                unit => evolve(unit, entries),
+            }
         };
         catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(message(&*panic)))
     }
@@ -189,6 +194,15 @@ fn restore(key: &UnitKey, parts: Parts) -> serde_json::Result<Unit> {
         })),
         UnitKey::Tenant => Unit::Tenant(Box::new(TenantUnit::restore(parts)?)),
     })
+}
+
+/// Folds a customer that lost facts to another one.
+fn fold_afresh(before: &CustomerUnit, entries: &[Entry]) -> (Unit, Changes) {
+    let mut unit = CustomerUnit::new(before.customer().clone());
+    entries.iter().for_each(|entry| unit.evolve(entry));
+    let mut shown = Box::new(Shown::default());
+    let news = shown.news(unit.take_changes_since(before));
+    (Unit::Customer(Box::new(unit), shown), Changes::Customer(Box::new(news)))
 }
 
 fn evolve(mut unit: Unit, entries: &[Entry]) -> Result<(Unit, Changes), String> {

@@ -44,6 +44,14 @@ table_rows! {
 }
 
 table_rows! {
+    /// A part of a unit's state that is no more.
+    GonePartRow, GonePartColumns {
+        unit: String,
+        part: String,
+    }
+}
+
+table_rows! {
     /// An object whose anomalies are told anew.
     SubjectRow, SubjectColumns {
         customer_id: String,
@@ -102,7 +110,20 @@ impl Batch {
         for view in &changes.payments {
             self.payments.push(PaymentRow::from(view));
         }
-        self.gone_payments.extend(changes.gone_payments.iter().map(|id| id.as_str().to_owned()));
+        for part in &changes.gone_parts {
+            self.gone_parts.push(GonePartRow { unit: unit.to_owned(), part: part.clone() });
+        }
+        let texts =
+            |ids: &[StripeId]| ids.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
+        for id in &changes.gone_subscriptions {
+            self.item_counts.push(count(id.as_str(), 0));
+            self.history_counts.push(count(id.as_str(), 0));
+        }
+        self.gone_subscriptions.extend(texts(&changes.gone_subscriptions));
+        self.gone_payments.extend(texts(&changes.gone_payments));
+        if changes.gone_link {
+            self.gone_links.push(customer.as_str().to_owned());
+        }
         if let Some(link) = &changes.link {
             self.links.push(LinkRow::from(link));
         }

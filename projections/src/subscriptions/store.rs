@@ -23,7 +23,10 @@ pub(crate) struct Batch {
     /// How many steps a subscription's history has, where the table may have more.
     pub(crate) history_counts: super::CountColumns,
     pub(crate) payments: PaymentColumns,
+    pub(crate) gone_parts: super::GonePartColumns,
+    pub(crate) gone_subscriptions: Vec<String>,
     pub(crate) gone_payments: Vec<String>,
+    pub(crate) gone_links: Vec<String>,
     pub(crate) links: LinkColumns,
     /// Whose anomalies are replaced.
     pub(crate) looked_at: super::SubjectColumns,
@@ -37,16 +40,24 @@ pub(crate) async fn write(
     tenant: &Tenant,
     batch: Batch,
 ) -> sqlx::Result<()> {
+    // What goes goes first: another unit may show it from now on.
+    batch.gone_parts.run(conn, tenant, DELETE_PARTS).await?;
+    batch.item_counts.run(conn, tenant, TRIM_ITEMS).await?;
+    batch.history_counts.run(conn, tenant, TRIM_HISTORY).await?;
+    let gone = [
+        (batch.gone_subscriptions, DELETE_SUBSCRIPTIONS),
+        (batch.gone_payments, DELETE_PAYMENTS),
+        (batch.gone_links, DELETE_LINKS),
+    ];
+    for (ids, delete) in gone {
+        if !ids.is_empty() {
+            sqlx::query(delete).bind(tenant.as_str()).bind(ids).execute(&mut *conn).await?;
+        }
+    }
     batch.parts.run(conn, tenant, UPSERT_PARTS).await?;
     batch.subscriptions.run(conn, tenant, include_str!("upsert_subscriptions.sql")).await?;
     batch.items.run(conn, tenant, include_str!("upsert_items.sql")).await?;
-    batch.item_counts.run(conn, tenant, TRIM_ITEMS).await?;
     batch.history.run(conn, tenant, include_str!("upsert_history.sql")).await?;
-    batch.history_counts.run(conn, tenant, TRIM_HISTORY).await?;
-    if !batch.gone_payments.is_empty() {
-        let query = sqlx::query(DELETE_PAYMENTS).bind(tenant.as_str()).bind(batch.gone_payments);
-        query.execute(&mut *conn).await?;
-    }
     batch.payments.run(conn, tenant, include_str!("upsert_payments.sql")).await?;
     batch.links.run(conn, tenant, UPSERT_LINKS).await?;
     batch.looked_at.run(conn, tenant, DELETE_ANOMALIES).await?;
@@ -75,6 +86,19 @@ const TRIM_HISTORY: &str = "
             LATERAL (SELECT h.ctid AS row FROM tier_history AS h
                 WHERE h.tenant = $1 AND h.subject = now.subject AND h.ordinal >= now.count
                 OFFSET 0) AS old))";
+
+const DELETE_PARTS: &str = "
+    DELETE FROM unit_part WHERE ctid = ANY (ARRAY (
+        SELECT old.row FROM unnest($2::text[], $3::text[]) AS gone (unit, part),
+            LATERAL (SELECT p.ctid AS row FROM unit_part AS p
+                WHERE p.tenant = $1 AND p.unit = gone.unit AND p.part = gone.part
+                OFFSET 0) AS old))";
+
+const DELETE_SUBSCRIPTIONS: &str =
+    "DELETE FROM trainer_subscriptions WHERE tenant = $1 AND subscription_id = ANY($2::text[])";
+
+const DELETE_LINKS: &str =
+    "DELETE FROM customer_link WHERE tenant = $1 AND customer_id = ANY($2::text[])";
 
 const DELETE_PAYMENTS: &str =
     "DELETE FROM payment_logs WHERE tenant = $1 AND object_id = ANY($2::text[])";
@@ -120,16 +144,17 @@ pub(crate) async fn parts(
     sqlx::query_as(SELECT).bind(tenant.as_str()).bind(units).fetch_all(conn).await
 }
 
-/// Ties objects to customers. A tie that exists stays: an object has one customer at Stripe.
+/// Ties objects to customers, also such as were tied to others before.
 pub(crate) async fn tie(
     conn: &mut PgConnection,
     tenant: &Tenant,
     ties: TieColumns,
 ) -> sqlx::Result<()> {
-    const INSERT: &str = "
+    const UPSERT: &str = "
         INSERT INTO object_customer (tenant, object_id, customer_id)
-        SELECT $1, * FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING";
-    ties.run(conn, tenant, INSERT).await.map(drop)
+        SELECT $1, * FROM unnest($2::text[], $3::text[])
+        ON CONFLICT (tenant, object_id) DO UPDATE SET customer_id = excluded.customer_id";
+    ties.run(conn, tenant, UPSERT).await.map(drop)
 }
 
 /// The ties of some objects.

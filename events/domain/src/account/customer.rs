@@ -40,16 +40,22 @@ pub(super) enum Part {
 pub struct CustomerChanges {
     /// Parts of the state to be stored: their names and bytes.
     pub parts: Vec<(String, Vec<u8>)>,
+    /// Parts that are no more.
+    pub gone_parts: Vec<String>,
     /// Subscriptions that may have changed.
     pub subscriptions: Vec<SubscriptionView>,
     /// Objects that money moves with that may have changed.
     pub payments: Vec<PaymentView>,
-    /// Rows of payments that turned out to be part of another payment.
+    /// Subscriptions that turned out to be another customer's.
+    pub gone_subscriptions: Vec<StripeId>,
+    /// Rows of payments that turned out to be part of another payment, or another customer's.
     pub gone_payments: Vec<StripeId>,
     /// What became of each subscription's history that may have changed.
     pub histories: Vec<History>,
     /// Which trainer it is, if that may have changed.
     pub link: Option<LinkView>,
+    /// Whether nothing says any more which trainer it is.
+    pub gone_link: bool,
     /// What a person should look at, for each object where something was or is; an empty list
     /// clears it.
     pub anomalies: Vec<(String, Vec<OrderAnomaly>)>,
@@ -148,6 +154,7 @@ impl CustomerUnit {
             }
             Event::CheckoutSessionReported(e) => {
                 let session = &e.snapshot;
+                self.links().remember(entry.position);
                 let named = session.client_reference_id.clone();
                 self.claim(named.or_else(|| trainer_in(&session.metadata)), entry);
             }
@@ -194,7 +201,8 @@ impl CustomerUnit {
         self.all_moved |= customers.as_ref() != self.customers_trainer();
     }
 
-    /// The positions of all facts in this state, in no particular order.
+    /// The positions of all facts that made this state, in no particular order; of facts that only
+    /// repeat which trainer the customer is, and can't be another customer's, some are left out.
     pub fn positions(&self) -> impl Iterator<Item = i64> {
         self.parts.values().flat_map(Part::positions)
     }
@@ -240,6 +248,48 @@ impl CustomerUnit {
         changes.payments.sort_by(|a, b| a.object.cmp(&b.object));
         changes.payments.dedup_by(|a, b| a.object == b.object);
         changes
+    }
+
+    /// What is to be stored and shown of a state that was folded from the first fact again, where
+    /// another state is stored and shown.
+    #[must_use]
+    pub fn take_changes_since(&mut self, before: &Self) -> CustomerChanges {
+        let mut changes = self.take_changes();
+        let is_gone = |part: &&String| !self.sizes.contains_key(*part);
+        changes.gone_parts = before.sizes.keys().filter(is_gone).cloned().collect();
+        let (shown, now) = (before.everything(), self.everything());
+        for id in shown.subscriptions.iter().map(|view| &view.id) {
+            if !now.subscriptions.iter().any(|view| view.id == *id) {
+                changes.gone_subscriptions.push(id.clone());
+            }
+        }
+        for object in shown.payments.iter().map(|view| &view.object) {
+            if !now.payments.iter().any(|view| view.object == *object) {
+                changes.gone_payments.push(object.clone());
+            }
+        }
+        changes.gone_link = shown.link.is_some() && now.link.is_none();
+        for name in before.parts.keys() {
+            if !changes.anomalies.iter().any(|(part, _)| part == name) {
+                changes.anomalies.push((name.clone(), Vec::new()));
+            }
+        }
+        changes
+    }
+
+    /// All that the state shows.
+    fn everything(&self) -> CustomerChanges {
+        let mut all = CustomerChanges::default();
+        for name in self.parts.keys() {
+            self.show(name, &mut all);
+        }
+        all
+    }
+
+    /// Whose state it is.
+    #[must_use]
+    pub const fn customer(&self) -> &StripeId {
+        &self.customer
     }
 
     /// What a part shows.

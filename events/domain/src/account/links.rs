@@ -20,7 +20,11 @@ struct Claim {
 /// What events say of the trainer that a customer is: for each trainer, the first and the last
 /// event that says so. The latest says who it is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Links(BTreeMap<TrainerId, (Claim, Claim)>);
+pub(super) struct Links {
+    claims: BTreeMap<TrainerId, (Claim, Claim)>,
+    /// The positions of all checkout sessions: one may turn out to be another customer's.
+    sessions: BTreeSet<i64>,
+}
 
 impl Links {
     pub(super) fn claim(
@@ -32,7 +36,7 @@ impl Links {
     ) {
         let claim = Claim { at, key: key.clone(), position };
         let (first, last) =
-            self.0.entry(trainer.clone()).or_insert_with(|| (claim.clone(), claim.clone()));
+            self.claims.entry(trainer.clone()).or_insert_with(|| (claim.clone(), claim.clone()));
         if claim < *first {
             *first = claim.clone();
         }
@@ -41,25 +45,34 @@ impl Links {
         }
     }
 
+    /// Remembers a checkout session, whether or not it names a trainer.
+    pub(super) fn remember(&mut self, position: i64) {
+        self.sessions.insert(position);
+    }
+
     pub(super) fn trainer(&self) -> Option<&TrainerId> {
-        self.0.iter().max_by_key(|(_, (_, last))| last).map(|(trainer, _)| trainer)
+        self.claims.iter().max_by_key(|(_, (_, last))| last).map(|(trainer, _)| trainer)
     }
 
     pub(super) fn view(&self, customer: &StripeId) -> Option<LinkView> {
         let trainer = self.trainer()?;
-        let (first, _) = &self.0[trainer];
+        let (first, _) = &self.claims[trainer];
         Some(LinkView {
             customer: customer.clone(),
             trainer: trainer.clone(),
             since: first.at,
             event: first.key.clone(),
-            conflicting: self.0.len() > 1,
-            position: self.positions().into_iter().max().unwrap_or(0),
+            conflicting: self.claims.len() > 1,
+            position: self.claimed().max().unwrap_or(0),
         })
     }
 
     pub(super) fn positions(&self) -> Vec<i64> {
-        self.0.values().flat_map(|(first, last)| [first.position, last.position]).collect()
+        self.claimed().chain(self.sessions.iter().copied()).collect()
+    }
+
+    fn claimed(&self) -> impl Iterator<Item = i64> {
+        self.claims.values().flat_map(|(first, last)| [first.position, last.position])
     }
 }
 

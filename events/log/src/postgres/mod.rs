@@ -196,8 +196,8 @@ impl PostgresLog {
     }
 }
 
-/// Runs the appending task on a thread of its own. Among the tasks of thousands of requests it would
-/// wait for a turn at every step of a batch, and everybody who appends waits for it.
+/// Runs the appending task on a thread of its own. Among the tasks of thousands of requests it
+/// would wait for a turn at every step of a batch, and everybody who appends waits for it.
 fn lead(leader: Leader, tasks: &TaskTracker) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let tracked = tasks.token();
