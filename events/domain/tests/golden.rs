@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ledger_domain::account::{CustomerUnit, LogIdentity, Route, TenantUnit, TrainerUnit, route};
+use ledger_domain::account::{
+    CustomerChanges, CustomerUnit, LogIdentity, Route, TenantUnit, TrainerUnit, route,
+};
 use ledger_domain::codec;
 use ledger_domain::event::{Entry, Event, Metadata, TYPES};
 use ledger_domain::id::{EventId, EventKey, Namespace, StripeId};
@@ -112,10 +114,13 @@ fn folded(event: Event) -> String {
             let known = StripeId::try_new("cus_1").expect("an id");
             let mut unit = CustomerUnit::new(customer.clone().unwrap_or(known));
             unit.evolve(&entry);
-            let mut changes = unit.take_changes();
             // The stored form of the state may change with the program; what it shows may not.
-            changes.parts.clear();
-            format!("{customer:?}\n{ties:?}\n{waits_for:?}\n{changes:#?}\n")
+            let CustomerChanges { subscriptions, payments, histories, link, anomalies, .. } =
+                unit.take_changes();
+            format!(
+                "{customer:?}\n{ties:?}\n{waits_for:?}\n{subscriptions:#?}\n{payments:#?}\n\
+                 {histories:#?}\n{link:#?}\n{anomalies:#?}\n"
+            )
         }
         Route::Trainer(trainer) => {
             let mut unit = TrainerUnit::new(trainer);

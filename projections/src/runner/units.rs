@@ -93,8 +93,9 @@ impl Units {
         }
     }
 
-    /// Folds the facts of a page; of some units, all facts from the first one on. Units leave the cache: they come back once what they say is in
-    /// the tables, and are restored from there if it never gets there.
+    /// Folds the facts of a page; of some units, all facts from the first one on. Units leave the
+    /// cache: they come back once what they say is in the tables, and are restored from there if it
+    /// never gets there.
     pub(super) async fn fold(
         &mut self,
         conn: &mut PgConnection,
