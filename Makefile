@@ -29,7 +29,7 @@ test: setup ## Check format and lints, and run all tests
 	$(CARGO) test --workspace --locked
 
 soak: setup ## Run the tests optimised, with the long forms of the randomised ones
-	LEDGER_SOAK=1 $(CARGO) test --release --workspace --locked -- --nocapture
+	LEDGER_SOAK=1 $(CARGO) test --profile soak --workspace --locked --no-fail-fast -- --nocapture
 
 bench: setup ## Measure the figures, each beside its baseline
 	$(CARGO) bench --workspace --locked
