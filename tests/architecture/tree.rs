@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders that hold nothing anybody wrote.
-const SKIPPED: [&str; 5] = [".git", ".ledger", ".sqlx", "node_modules", "target"];
 
 /// A file of the repository.
 pub(crate) struct File {
