@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders that hold nothing anybody wrote.
+const SKIPPED: [&str; 4] = [".git", ".ledger", "node_modules", "target"];
 
 /// A file of the repository.
 pub(crate) struct File {
