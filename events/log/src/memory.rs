@@ -92,7 +92,7 @@ fn fill(logs: &mut Logs, stored: &HashMap<Tenant, Stored>, missing: Missing) {
         let frontier = Frontier::default();
         let root = frontier.root();
         let recorded_at = Timestamp::MIN;
-        let tip = Tip { log_id, epoch: 1, position: 0, frontier, root, recorded_at };
+        let tip = Tip { log_id, epoch: 1, position: 0, facts: 0, frontier, root, recorded_at };
         logs.entry(tenant).or_insert_with(LogState::unbounded).set_tip(Some(tip));
     }
     for (tenant, stream) in missing.streams {

@@ -183,6 +183,9 @@ pub struct Counter {
     pub used: i64,
     /// What running holds keep besides.
     pub held: i64,
+    /// The last event that isn't usage: what a decision rests on must be as new as it was when the
+    /// question was asked. One that isn't refuses, and is asked again.
+    pub facts: i64,
     /// The leader's clock.
     pub now: Timestamp,
 }
@@ -237,6 +240,9 @@ pub struct Head {
     pub epoch: i32,
     /// The last position; 0 before the log is opened.
     pub position: i64,
+    /// The position of the last event that isn't usage: by then all that decides about usage, but
+    /// for usage itself, was said.
+    pub facts: i64,
     /// The Merkle root over all leaves up to it.
     pub root: Hash,
     /// When the last event was accepted.

@@ -28,6 +28,8 @@ pub(crate) struct Tip {
     pub(crate) log_id: Uuid,
     pub(crate) epoch: i32,
     pub(crate) position: i64,
+    /// The last event that isn't usage.
+    pub(crate) facts: i64,
     pub(crate) frontier: Frontier,
     pub(crate) root: Hash,
     pub(crate) recorded_at: Timestamp,
@@ -39,6 +41,7 @@ impl Tip {
             log_id: self.log_id,
             epoch: self.epoch,
             position: self.position,
+            facts: self.facts,
             root: self.root,
             recorded_at: self.recorded_at,
         }
@@ -266,10 +269,15 @@ impl Window {
 
 impl Usage {
     /// The counter of one window; none if that window was never loaded.
-    pub(crate) fn counter(&mut self, window: Option<Interval>, now: Timestamp) -> Option<Counter> {
+    pub(crate) fn counter(
+        &mut self,
+        window: Option<Interval>,
+        now: Timestamp,
+        facts: i64,
+    ) -> Option<Counter> {
         let found = self.windows.iter_mut().find(|known| known.window == window)?;
         found.expire(now);
-        Some(Counter { used: found.used, held: found.held, now })
+        Some(Counter { used: found.used, held: found.held, facts, now })
     }
 
     pub(crate) fn add_window(&mut self, window: Window) {
@@ -316,13 +324,13 @@ mod tests {
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
         usage.apply(&entry(150, UsageChange::Hold { id: one, quantity: 5, until: at(160) }));
         usage.apply(&entry(90, UsageChange::Hold { id: two, quantity: 7, until: at(170) }));
-        let mut seen = |window, now| usage.counter(window, at(now)).map(|c| (c.used, c.held));
+        let mut seen = |window, now| usage.counter(window, at(now), 1).map(|c| (c.used, c.held));
         assert_eq!(seen(None, 159), Some((3, 12)));
         assert_eq!(seen(month, 159), Some((0, 5)));
         assert_eq!(seen(None, 160), Some((3, 7)), "a hold ends at its instant");
         assert_eq!(seen(Some(Interval { from: at(0), until: at(1) }), 0), None);
         usage.apply(&entry(150, UsageChange::Settle { id: two, quantity: 4 }));
-        let mut seen = |window, now| usage.counter(window, at(now)).map(|c| (c.used, c.held));
+        let mut seen = |window, now| usage.counter(window, at(now), 1).map(|c| (c.used, c.held));
         assert_eq!(seen(None, 161), Some((7, 0)));
         assert_eq!(seen(month, 161), Some((4, 0)));
     }

@@ -373,12 +373,13 @@ impl<'l, 'b> Planner<'l, 'b> {
     }
 
     fn counter(&mut self, slot: usize, key: &CounterKey) -> Result<Counter, AppendError> {
-        let now = self.slots[slot].after.recorded_at;
+        let Tip { recorded_at: now, facts, .. } = self.slots[slot].after;
         let subject = Subject::from(key);
-        let found = match self.slots[slot].counters.get_mut(&subject) {
-            Some(usage) => usage.counter(key.window, now),
-            None => self.log(slot).counters.get(&subject).and_then(|u| u.counter(key.window, now)),
+        let usage = match self.slots[slot].counters.get_mut(&subject) {
+            Some(usage) => Some(usage),
+            None => self.log(slot).counters.get(&subject),
         };
+        let found = usage.and_then(|usage| usage.counter(key.window, now, facts));
         found.ok_or_else(|| {
             self.missing.counters.insert((self.slots[slot].tenant.clone(), key.clone()));
             NOT_YET
@@ -405,6 +406,9 @@ impl<'l, 'b> Planner<'l, 'b> {
         let position = target.after.position;
         let known = Known { position, revision, content_hash: new.content_hash };
         target.ids.insert(new.key.clone(), known);
+        if new.usage.is_none() {
+            target.after.facts = position;
+        }
         if event.shared {
             target.streams.insert(new.stream.clone(), Some(revision));
         }

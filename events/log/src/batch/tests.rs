@@ -20,7 +20,8 @@ fn tip(position: i64) -> Tip {
     let mut frontier = Frontier::default();
     (0..position).for_each(|_| frontier.append([1; 32]));
     let root = frontier.root();
-    Tip { log_id: Uuid::from_u128(1), epoch: 1, position, frontier, root, recorded_at: NOW }
+    let (log_id, facts) = (Uuid::from_u128(1), position);
+    Tip { log_id, epoch: 1, position, facts, frontier, root, recorded_at: NOW }
 }
 
 /// A log of ten events whose stream `trainer-t1` stands at revision 4 and whose counter at 8.
@@ -94,7 +95,7 @@ fn a_batch_sees_its_own_commands_in_their_order() {
     let conflict =
         AppendError::WrongExpectedRevision { stream: stream("trainer-t1"), actual: Some(6) };
     assert_eq!(answers[3], Err(conflict));
-    let refused = Counter { used: 9, held: 0, now: NOW };
+    let refused = Counter { used: 9, held: 0, facts: 13, now: NOW };
     assert_eq!(answers[5], Ok(Answer::Decided(Decided::Refused(refused))));
     let granted = Outcome::AlreadyAppended { position: 14, revision: 0 };
     assert_eq!(answers[6], Ok(Answer::Decided(Decided::Granted(granted, refused))));

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Log, open, read_all};
 use crate::port::{AppendError, Counter, Decided, Decision, Outcome, UsageChange, Verdict};
-use crate::testing::{WHEN, consume, counter, key, stream, usage, within_limit};
+use crate::testing::{WHEN, consume, counter, key, own, stream, usage, within_limit};
 
 fn granted(decided: &Result<Decided, AppendError>) -> bool {
     matches!(decided, Ok(Decided::Granted(..)))
@@ -201,4 +201,24 @@ pub async fn usage_counts_in_its_window(log: Log) {
     assert_eq!(entries, [(at(1_000), 1), (at(1_999), 4)]);
     let none = log.usage(&tenant, &trainer, &feature, month, 1).await.expect("reads");
     assert_eq!(none, [], "as it was at position 1, before any usage");
+}
+
+/// A decision is told the last event that isn't usage, and so is whoever asks for the head.
+pub async fn usage_is_no_fact(log: Log) {
+    let tenant = open(&log).await;
+    let facts = async || {
+        let head = log.head(&tenant).await.expect("reads").expect("is open");
+        assert_eq!(ask(&log, &tenant, "t1", None).await.facts, head.facts);
+        (head.facts, head.position)
+    };
+    let (opened, _) = facts().await;
+    assert!(opened >= 1, "that the log was opened is a fact");
+    assert!(granted(&log.append_decided(&tenant, consume("one", "t1", 1, 9)).await));
+    let recorded = usage("two", "t2", WHEN, UsageChange::Count(1));
+    log.append(&tenant, vec![recorded]).await.expect("appends");
+    let (still, position) = facts().await;
+    assert_eq!((still, position), (opened, opened + 2));
+    let events = vec![own("evt_1"), usage("three", "t3", WHEN, UsageChange::Count(1))];
+    log.append(&tenant, events).await.expect("appends");
+    assert_eq!(facts().await, (opened + 3, opened + 4));
 }

@@ -60,6 +60,7 @@ macro_rules! contract_tests {
             a_limit_is_never_overshot,
             a_granted_decision_is_granted_again,
             a_refusal_is_not_remembered,
+            usage_is_no_fact,
             a_decision_with_another_content_is_refused,
             a_decision_that_misbehaves_hurts_nobody,
             decisions_see_plain_appends,

@@ -17,7 +17,7 @@ use crate::seal::Frontier;
 use crate::state::{Logs, Subject, Tip, Usage, Window};
 
 /// The newest version of the head is the first that the scan from the end finds.
-const TIP: &str = "SELECT i.log_id, h.epoch, h.position, h.frontier, h.root, h.recorded_at
+const TIP: &str = "SELECT i.log_id, h.epoch, h.position, h.facts, h.frontier, h.root, h.recorded_at
 FROM log_identity i
 CROSS JOIN LATERAL (
     SELECT * FROM log_head h WHERE h.tenant = i.tenant ORDER BY h.position DESC LIMIT 1
@@ -26,7 +26,7 @@ WHERE i.tenant = $1";
 
 const LOCKED_TIP: &str =
     "SELECT (SELECT i.log_id FROM log_identity i WHERE i.tenant = h.tenant) AS log_id,
-    h.epoch, h.position, h.frontier, h.root, h.recorded_at
+    h.epoch, h.position, h.facts, h.frontier, h.root, h.recorded_at
 FROM log_head h WHERE h.tenant = $1 ORDER BY h.position DESC LIMIT 1 FOR UPDATE OF h";
 
 const OPEN: &str = "WITH made AS (
@@ -165,6 +165,7 @@ fn tip(row: &PgRow) -> Result<Tip, sqlx::Error> {
         log_id: row.try_get("log_id")?,
         epoch: row.try_get("epoch")?,
         position,
+        facts: row.try_get("facts")?,
         frontier: frontier.ok_or_else(|| {
             sqlx::Error::Decode("the log's frontier doesn't have the root beside it".into())
         })?,

@@ -48,7 +48,7 @@ const BODY: &str = "SELECT w.body FROM webhook_events w WHERE w.tenant = $1 AND 
     SELECT d.position FROM event_dedup d
     WHERE d.tenant = $1 AND d.namespace = $2 AND d.event_id = $3)";
 
-const HEAD: &str = "SELECT i.log_id, h.epoch, h.position, h.root, h.recorded_at
+const HEAD: &str = "SELECT i.log_id, h.epoch, h.position, h.facts, h.root, h.recorded_at
 FROM log_identity i
 CROSS JOIN LATERAL (
     SELECT * FROM log_head h WHERE h.tenant = i.tenant ORDER BY h.position DESC LIMIT 1
@@ -162,6 +162,7 @@ pub(super) async fn head(
         Ok(Head {
             log_id: row.try_get("log_id")?,
             epoch: row.try_get("epoch")?,
+            facts: row.try_get("facts")?,
             position: row.try_get("position")?,
             root: row.try_get("root")?,
             recorded_at: row.try_get::<DateTime<Utc>, _>("recorded_at")?.into(),

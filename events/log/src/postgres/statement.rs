@@ -43,7 +43,7 @@ pub(super) const TENANTS_MAX: usize = 8;
 
 const BASE: &str = include_str!("sql/append.sql");
 /// Parameters of the base, after which the parts count on.
-const BASE_PARAMETERS: usize = 27;
+const BASE_PARAMETERS: usize = 28;
 const PART_MARK: &str = "/* parts */";
 const MOVED_MARK: &str = "/* moved */";
 const TWICE_MARK: &str = "/* twice */";
@@ -67,7 +67,8 @@ const NOT_TWICE_SQL: &str = "
 const MOVED_SQL: &str = "moved# AS (
     UPDATE log_head
     SET position = ($8::bigint[])[#], recorded_at = ($9::timestamptz[])[#],
-        root = ($10::bytea[])[#], frontier = ($11::bytea[])[#]
+        root = ($10::bytea[])[#], frontier = ($11::bytea[])[#],
+        facts = ($12::bigint[])[#]
     WHERE tenant = ($6::text[])[#] AND position = ($7::bigint[])[#] AND (SELECT ok FROM go)
 ),
 ";
@@ -212,6 +213,7 @@ fn bind_slots<'q>(query: AppendQuery<'q>, slots: &'q [Slot], clock: Timestamp) -
         .bind(moved.iter().map(|s| s.after.recorded_at.to_datetime()).collect::<Vec<_>>())
         .bind(moved.iter().map(|s| &s.after.root[..]).collect::<Vec<_>>())
         .bind(moved.iter().map(|s| s.after.frontier.to_bytes()).collect::<Vec<_>>())
+        .bind(moved.iter().map(|s| s.after.facts).collect::<Vec<_>>())
 }
 
 fn bind_rows<'q>(

@@ -30,19 +30,19 @@ sealed AS (
 -- Before the events, so that a key that is there already costs the least.
 keys AS (
     INSERT INTO event_dedup (tenant, position, revision, namespace, event_id, content_hash)
-    SELECT unnest($12::text[]), unnest($13::bigint[]), unnest($14::bigint[]),
-           unnest($19::text[]), unnest($20::text[]), unnest($23::bytea[])
+    SELECT unnest($13::text[]), unnest($14::bigint[]), unnest($15::bigint[]),
+           unnest($20::text[]), unnest($21::text[]), unnest($24::bytea[])
     WHERE (SELECT ok FROM go)
 ),
 events AS (
     INSERT INTO event (format, tenant, position, revision, occurred_at, recorded_at,
                        schema_version, log_id, namespace, event_id, stream, type, content_hash,
                        body_hash, text_hash, metadata, data)
-    SELECT 1, unnest($12::text[]), unnest($13::bigint[]), unnest($14::bigint[]),
-           unnest($15::timestamptz[]), unnest($16::timestamptz[]), unnest($17::integer[]),
-           unnest($18::uuid[]), unnest($19::text[]), unnest($20::text[]), unnest($21::text[]),
-           unnest($22::text[]), unnest($23::bytea[]), unnest($24::bytea[]), unnest($25::bytea[]),
-           unnest($26::bytea[]), unnest($27::bytea[])
+    SELECT 1, unnest($13::text[]), unnest($14::bigint[]), unnest($15::bigint[]),
+           unnest($16::timestamptz[]), unnest($17::timestamptz[]), unnest($18::integer[]),
+           unnest($19::uuid[]), unnest($20::text[]), unnest($21::text[]), unnest($22::text[]),
+           unnest($23::text[]), unnest($24::bytea[]), unnest($25::bytea[]), unnest($26::bytea[]),
+           unnest($27::bytea[]), unnest($28::bytea[])
     WHERE (SELECT ok FROM go)
 )/* parts */
 SELECT fence.heads_hold, fence.clock_holds,
