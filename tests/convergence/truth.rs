@@ -1,0 +1,213 @@
+//! What the simulator knows to be so, against what the ledger made of the webhooks.
+
+use std::collections::BTreeMap;
+
+use ledger_domain::account::{OrderAnomaly, PaymentKind, PaymentView, SubscriptionView};
+use ledger_domain::catalog::{Catalog, Interval};
+use ledger_domain::effective::{
+    Access, Billing, Disputes, Effective, Holdings, Setting, effective,
+};
+use ledger_domain::id::{StripeId, TrainerId};
+use ledger_domain::time::Timestamp;
+use ledger_simulator::world::{Event, Truth, World};
+
+use crate::ledger::Shown;
+
+/// A day in Stripe's seconds.
+pub(crate) const DAY: i64 = 86_400;
+
+/// How long after the present of a life access is asked about, in seconds.
+const INSTANTS: [i64; 6] = [0, DAY / 2, 3 * DAY, 8 * DAY, 32 * DAY, 400 * DAY];
+
+/// Access after a trial's end, and after a payment's first failure: what the catalogue says.
+const TRIAL_SETTLE: i64 = DAY;
+const GRACE: i64 = 7 * DAY;
+
+/// The shipped catalogue, sold at the simulator's prices.
+pub(crate) fn catalog() -> Catalog {
+    let text = include_str!("../../catalogs/trainers.toml");
+    let price = |variable: &str| {
+        let name = variable.strip_prefix("STRIPE_PRICE_")?;
+        let name = name.strip_prefix("TIER_").or_else(|| name.strip_prefix("ADDON_"))?;
+        let name = name.to_lowercase();
+        let interval = if name.ends_with("_year") { "" } else { "_month" };
+        Some(format!("price_{name}{interval}"))
+    };
+    Catalog::parse(text, &price).expect("the shipped catalogue").catalog
+}
+
+/// Compares everything; `events` are those that were delivered, in the order of what happened.
+pub(crate) fn check(
+    shown: &Shown,
+    world: &World,
+    events: &[&Event],
+    catalog: &Catalog,
+) -> Result<(), String> {
+    let truths = world.truth();
+    let anomalies = || shown.anomalies.values().flatten();
+    let is_gap = |anomaly: &&OrderAnomaly| matches!(anomaly, OrderAnomaly::GapSuspected(..));
+    if anomalies().any(|anomaly| is_gap(&anomaly)) {
+        return Err(format!("nothing is missing, and yet: {:#?}", shown.anomalies));
+    }
+    if anomalies().next().is_some() {
+        // The webhooks don't tell, and the ledger says so: it may have guessed wrong.
+        return Ok(());
+    }
+    for truth in &truths {
+        check_subscription(shown, truth)?;
+    }
+    if shown.subscriptions.len() != truths.len() {
+        return Err(format!("{} subscriptions of {truths:#?}", shown.subscriptions.len()));
+    }
+    if !shown.waiting.is_empty() {
+        return Err(format!("facts wait for what was told: {:?}", shown.waiting));
+    }
+    let mut by_trainer: BTreeMap<&str, Vec<&Truth>> = BTreeMap::new();
+    for truth in &truths {
+        let trainer = truth.trainer.as_deref().expect("lives name the trainer");
+        by_trainer.entry(trainer).or_default().push(truth);
+    }
+    for (trainer, truths) in by_trainer {
+        let holdings = holdings(shown, trainer);
+        for after in INSTANTS {
+            let now = present(world, &truths[0].customer) + after;
+            let answer = answer(&holdings, catalog, now);
+            let told = (answer.access, answer.tier.as_ref().map(|tier| tier.slug.to_string()));
+            let expected = best(&truths, world, events, catalog, now);
+            if told != expected {
+                let held = &holdings.subscriptions;
+                return Err(format!(
+                    "{trainer} at {now} ({after} s later): {told:?} and not {expected:?}\n\
+                     by {truths:#?}\nheld {held:#?}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The time by which a customer lives.
+pub(crate) fn present(world: &World, customer: &str) -> i64 {
+    let customer = world.find(customer).unwrap_or_default();
+    let clock = customer["test_clock"].as_str().and_then(|clock| world.find(clock));
+    clock.and_then(|clock| clock["frozen_time"].as_i64()).unwrap_or_else(|| world.now())
+}
+
+/// What is known of a trainer.
+pub(crate) fn holdings(shown: &Shown, trainer: &str) -> Holdings {
+    let is_theirs = |of: &Option<TrainerId>| of.as_ref().is_some_and(|of| of.as_str() == trainer);
+    let subscriptions = shown.subscriptions.values().filter(|view| is_theirs(&view.trainer));
+    let disputes: Disputes =
+        shown.payments.values().filter(|view| is_theirs(&view.trainer)).collect();
+    Holdings { subscriptions: subscriptions.cloned().collect(), disputes, ..Holdings::default() }
+}
+
+/// What follows from that at a second.
+pub(crate) fn answer(holdings: &Holdings, catalog: &Catalog, now: i64) -> Effective {
+    let now = Timestamp::from_unix(now);
+    let billing = Billing::Stripe;
+    effective(holdings, &Setting { catalog, catalog_until: None, billing, now })
+}
+
+fn check_subscription(shown: &Shown, truth: &Truth) -> Result<(), String> {
+    let id = StripeId::try_new(&truth.subscription).expect("an id");
+    let Some(view) = shown.subscriptions.get(&id) else {
+        return Err(format!("{id} is unknown"));
+    };
+    let anomalies = &shown.anomalies;
+    let same = |what: &str, same: bool| {
+        let wrong = || format!("{what} of {truth:#?}\nin {view:#?}\nwith {anomalies:#?}");
+        if same { Ok(()) } else { Err(wrong()) }
+    };
+    let unix = |at: Option<Timestamp>| at.map(Timestamp::unix);
+    let prices = |ids: &[StripeId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let items: Vec<StripeId> = view.items.iter().map(|item| item.price.id.clone()).collect();
+    let period = view.current_period.map(|period| (period.from.unix(), period.until.unix()));
+    let scheduled = view.scheduled.as_ref().map(|it| (it.at.unix(), prices(&it.prices)));
+    let customer = view.customer.as_ref().map(StripeId::as_str);
+    same("status", view.status == *truth.status)?;
+    same("customer", customer == Some(truth.customer.as_str()))?;
+    same("trainer", view.trainer.as_ref().map(TrainerId::as_str) == truth.trainer.as_deref())?;
+    same("plan", prices(&items) == truth.prices && view.items_complete)?;
+    same("period", period == Some(truth.period))?;
+    same("trial end", unix(view.trial.map(|trial| trial.until)) == truth.trial_end)?;
+    same("cancel_at", unix(view.cancel_at) == truth.cancel_at)?;
+    same("ended_at", unix(view.ended_at) == truth.ended_at)?;
+    same("scheduled change", scheduled == truth.scheduled)?;
+    let sum = |kind: PaymentKind, of: fn(&PaymentView) -> i64| -> i64 {
+        let rows = shown.payments.values();
+        rows.filter(|row| row.kind == kind && row.subscription.as_ref() == Some(&id)).map(of).sum()
+    };
+    let succeeded = |row: &PaymentView| {
+        if row.status == "succeeded" { row.amount_minor } else { 0 }
+    };
+    same("paid", sum(PaymentKind::Invoice, |row| row.paid_minor) == truth.paid_minor)?;
+    same("refunds", sum(PaymentKind::Refund, succeeded) == truth.refunded_minor)?;
+    same("refunded", sum(PaymentKind::Payment, |row| row.refunded_minor) == truth.refunded_minor)
+}
+
+/// What the best of a trainer's subscriptions gives: what the policies promise, by the truth.
+fn best(
+    truths: &[&Truth],
+    world: &World,
+    events: &[&Event],
+    catalog: &Catalog,
+    now: i64,
+) -> (Access, Option<String>) {
+    let tier = |truth: &Truth| {
+        let prices = truth.prices.iter().map(|price| StripeId::try_new(price).expect("an id"));
+        let plans = prices.filter_map(|price| {
+            let (plan, _): (_, Interval) = catalog.plan_by_price(&price)?;
+            Some((plan.level()?, plan.slug().to_string()))
+        });
+        plans.max()
+    };
+    let access = |truth: &&&Truth| access(truth, world, events, now);
+    let held = truths.iter().map(|truth| (access(&truth), tier(truth)));
+    let tiers = held.filter_map(|(access, tier)| Some((access, tier?)));
+    match tiers.max() {
+        Some((access, (_, slug))) if access != Access::None => (access, Some(slug)),
+        _ => (Access::None, None),
+    }
+}
+
+/// What one subscription gives.
+fn access(truth: &Truth, world: &World, events: &[&Event], now: i64) -> Access {
+    let ended = matches!(truth.status.as_str(), "canceled" | "incomplete_expired");
+    if ended || truth.cancel_at.is_some_and(|at| at <= now) {
+        return Access::None;
+    }
+    match truth.status.as_str() {
+        "active" => Access::Granted,
+        "trialing" if now < truth.trial_end.expect("a trial ends") + TRIAL_SETTLE => {
+            Access::Granted
+        }
+        "past_due" if now < past_due_since(truth, world, events) + GRACE => Access::Grace,
+        _ => Access::Locked,
+    }
+}
+
+/// The first failure of the oldest invoice that is open, else when it was first called past due.
+fn past_due_since(truth: &Truth, world: &World, events: &[&Event]) -> i64 {
+    let about = |event: &Event| {
+        let parent = &event.object["parent"]["subscription_details"]["subscription"];
+        *parent == truth.subscription.as_str()
+    };
+    let is_open = |event: &Event| {
+        let id = event.object["id"].as_str().unwrap_or_default();
+        world.find(id).is_some_and(|invoice| invoice["status"] == "open")
+    };
+    let failures = events.iter().filter(|event| event.kind == "invoice.payment_failed");
+    let of_open = failures.filter(|event| about(event) && is_open(event));
+    let first = of_open.map(|event| (event.object["created"].as_i64(), event.created)).min();
+    let run = || {
+        let told = events.iter().rev().filter(|event| event.object["id"] == *truth.subscription);
+        told.take_while(|event| event.object["status"] == "past_due").last()
+    };
+    first.map(|(_, at)| at).or_else(|| run().map(|event| event.created)).expect("it is past due")
+}
+
+/// Whether a subscription as the ledger shows it is one that gives access at some instant.
+pub(crate) fn gives(view: &SubscriptionView) -> bool {
+    matches!(view.status.as_str(), "active" | "trialing" | "past_due")
+}
