@@ -14,10 +14,18 @@
 mod delivery;
 mod ledger;
 mod lives;
+mod prefixes;
 mod property;
 mod truth;
+mod versions;
 
-/// How many cases to try: few by default, many with `LEDGER_SOAK=1`.
-fn cases(few: u32, many: u32) -> u32 {
-    if std::env::var_os("LEDGER_SOAK").is_some_and(|value| value == "1") { many } else { few }
+/// How many cases to try: few by default, many with `LEDGER_SOAK=1`. What fails is printed whole.
+fn config(few: u32, many: u32) -> proptest::test_runner::Config {
+    let cases = if is_soak() { many } else { few };
+    proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
+}
+
+/// Whether the long forms of the tests were asked for.
+fn is_soak() -> bool {
+    std::env::var_os("LEDGER_SOAK").is_some_and(|value| value == "1")
 }

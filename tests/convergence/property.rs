@@ -36,7 +36,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
     let told = case.tell(&world);
     let straight = Ledger::of(told.iter().map(|told| &told.entry)).shown;
     let events: Vec<&Event> = told.iter().map(|told| &told.event).collect();
-    let catalog = CATALOG.with(std::rc::Rc::clone);
+    let catalog = truth::shared_catalog();
     truth::check(&straight, &world, &events, &catalog).map_err(TestCaseError::fail)?;
 
     let entries: Vec<Entry> = shuffled(&told, case.seed);
@@ -51,15 +51,8 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
     same(&straight, &ledger.shown)
 }
 
-std::thread_local! {
-    static CATALOG: std::rc::Rc<ledger_domain::catalog::Catalog> =
-        std::rc::Rc::new(truth::catalog());
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: crate::cases(1_000, 500_000), ..ProptestConfig::default()
-    })]
+    #![proptest_config(crate::config(1_000, 500_000))]
 
     #[test]
     fn deliveries_of_a_life_converge(case in case(30)) {

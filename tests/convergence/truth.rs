@@ -1,8 +1,9 @@
 //! What the simulator knows to be so, against what the ledger made of the webhooks.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use ledger_domain::account::{OrderAnomaly, PaymentKind, PaymentView, SubscriptionView};
+use ledger_domain::account::{OrderAnomaly, PaymentKind, PaymentView};
 use ledger_domain::catalog::{Catalog, Interval};
 use ledger_domain::effective::{
     Access, Billing, Disputes, Effective, Holdings, Setting, effective,
@@ -24,7 +25,7 @@ const TRIAL_SETTLE: i64 = DAY;
 const GRACE: i64 = 7 * DAY;
 
 /// The shipped catalogue, sold at the simulator's prices.
-pub(crate) fn catalog() -> Catalog {
+fn catalog() -> Catalog {
     let text = include_str!("../../catalogs/trainers.toml");
     let price = |variable: &str| {
         let name = variable.strip_prefix("STRIPE_PRICE_")?;
@@ -34,6 +35,14 @@ pub(crate) fn catalog() -> Catalog {
         Some(format!("price_{name}{interval}"))
     };
     Catalog::parse(text, &price).expect("the shipped catalogue").catalog
+}
+
+/// The same, read once for each thread.
+pub(crate) fn shared_catalog() -> Rc<Catalog> {
+    thread_local! {
+        static CATALOG: Rc<Catalog> = Rc::new(catalog());
+    }
+    CATALOG.with(Rc::clone)
 }
 
 /// Compares everything; `events` are those that were delivered, in the order of what happened.
@@ -205,9 +214,4 @@ fn past_due_since(truth: &Truth, world: &World, events: &[&Event]) -> i64 {
         told.take_while(|event| event.object["status"] == "past_due").last()
     };
     first.map(|(_, at)| at).or_else(|| run().map(|event| event.created)).expect("it is past due")
-}
-
-/// Whether a subscription as the ledger shows it is one that gives access at some instant.
-pub(crate) fn gives(view: &SubscriptionView) -> bool {
-    matches!(view.status.as_str(), "active" | "trialing" | "past_due")
 }
