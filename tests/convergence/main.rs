@@ -12,6 +12,7 @@
 #![cfg(test)]
 
 mod delivery;
+mod drops;
 mod ledger;
 mod lives;
 mod prefixes;
