@@ -15,6 +15,7 @@ mod delivery;
 mod drops;
 mod ledger;
 mod lives;
+mod oracle;
 mod prefixes;
 mod property;
 mod truth;

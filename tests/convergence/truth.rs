@@ -4,25 +4,17 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ledger_domain::account::{OrderAnomaly, PaymentKind, PaymentView};
-use ledger_domain::catalog::{Catalog, Interval};
-use ledger_domain::effective::{
-    Access, Billing, Disputes, Effective, Holdings, Setting, effective,
-};
+use ledger_domain::catalog::Catalog;
+use ledger_domain::effective::{Billing, Disputes, Effective, Holdings, Setting, effective};
 use ledger_domain::id::{StripeId, TrainerId};
 use ledger_domain::time::Timestamp;
 use ledger_simulator::world::{Event, Truth, World};
 
 use crate::ledger::Shown;
-
-/// A day in Stripe's seconds.
-pub(crate) const DAY: i64 = 86_400;
+use crate::oracle::{DAY, best};
 
 /// How long after the present of a life access is asked about, in seconds.
 const INSTANTS: [i64; 6] = [0, DAY / 2, 3 * DAY, 8 * DAY, 32 * DAY, 400 * DAY];
-
-/// Access after a trial's end, and after a payment's first failure: what the catalogue says.
-const TRIAL_SETTLE: i64 = DAY;
-const GRACE: i64 = 7 * DAY;
 
 /// The shipped catalogue, sold at the simulator's prices.
 fn catalog() -> Catalog {
@@ -81,13 +73,16 @@ pub(crate) fn check(
         for after in INSTANTS {
             let now = present(world, &truths[0].customer) + after;
             let answer = answer(&holdings, catalog, now);
-            let told = (answer.access, answer.tier.as_ref().map(|tier| tier.slug.to_string()));
-            let expected = best(&truths, world, events, catalog, now);
+            let tier = answer.tier.as_ref().map(|tier| tier.slug.to_string());
+            let told = (answer.access.as_str(), tier);
+            let best = best(&truths, world, events, now);
+            let expected = (best.access, best.tier.map(str::to_owned));
             if told != expected {
                 let held = &holdings.subscriptions;
                 return Err(format!(
                     "{trainer} at {now} ({after} s later): {told:?} and not {expected:?}\n\
-                     by {truths:#?}\nheld {held:#?}"
+                     by {:#?} of {truths:#?}\nheld {held:#?}",
+                    best.by
                 ));
             }
         }
@@ -96,7 +91,7 @@ pub(crate) fn check(
 }
 
 /// The time by which a customer lives.
-pub(crate) fn present(world: &World, customer: &str) -> i64 {
+fn present(world: &World, customer: &str) -> i64 {
     let customer = world.find(customer).unwrap_or_default();
     let clock = customer["test_clock"].as_str().and_then(|clock| world.find(clock));
     clock.and_then(|clock| clock["frozen_time"].as_i64()).unwrap_or_else(|| world.now())
@@ -153,65 +148,4 @@ fn check_subscription(shown: &Shown, truth: &Truth) -> Result<(), String> {
     same("paid", sum(PaymentKind::Invoice, |row| row.paid_minor) == truth.paid_minor)?;
     same("refunds", sum(PaymentKind::Refund, succeeded) == truth.refunded_minor)?;
     same("refunded", sum(PaymentKind::Payment, |row| row.refunded_minor) == truth.refunded_minor)
-}
-
-/// What the best of a trainer's subscriptions gives: what the policies promise, by the truth.
-fn best(
-    truths: &[&Truth],
-    world: &World,
-    events: &[&Event],
-    catalog: &Catalog,
-    now: i64,
-) -> (Access, Option<String>) {
-    let tier = |truth: &Truth| {
-        let prices = truth.prices.iter().map(|price| StripeId::try_new(price).expect("an id"));
-        let plans = prices.filter_map(|price| {
-            let (plan, _): (_, Interval) = catalog.plan_by_price(&price)?;
-            Some((plan.level()?, plan.slug().to_string()))
-        });
-        plans.max()
-    };
-    let access = |truth: &&&Truth| access(truth, world, events, now);
-    let held = truths.iter().map(|truth| (access(&truth), tier(truth)));
-    let tiers = held.filter_map(|(access, tier)| Some((access, tier?)));
-    match tiers.max() {
-        Some((access, (_, slug))) if access != Access::None => (access, Some(slug)),
-        _ => (Access::None, None),
-    }
-}
-
-/// What one subscription gives.
-fn access(truth: &Truth, world: &World, events: &[&Event], now: i64) -> Access {
-    let ended = matches!(truth.status.as_str(), "canceled" | "incomplete_expired");
-    if ended || truth.cancel_at.is_some_and(|at| at <= now) {
-        return Access::None;
-    }
-    match truth.status.as_str() {
-        "active" => Access::Granted,
-        "trialing" if now < truth.trial_end.expect("a trial ends") + TRIAL_SETTLE => {
-            Access::Granted
-        }
-        "past_due" if now < past_due_since(truth, world, events) + GRACE => Access::Grace,
-        _ => Access::Locked,
-    }
-}
-
-/// The first failure of the oldest invoice that is open, else when it was first called past due.
-fn past_due_since(truth: &Truth, world: &World, events: &[&Event]) -> i64 {
-    let about = |event: &Event| {
-        let parent = &event.object["parent"]["subscription_details"]["subscription"];
-        *parent == truth.subscription.as_str()
-    };
-    let is_open = |event: &Event| {
-        let id = event.object["id"].as_str().unwrap_or_default();
-        world.find(id).is_some_and(|invoice| invoice["status"] == "open")
-    };
-    let failures = events.iter().filter(|event| event.kind == "invoice.payment_failed");
-    let of_open = failures.filter(|event| about(event) && is_open(event));
-    let first = of_open.map(|event| (event.object["created"].as_i64(), event.created)).min();
-    let run = || {
-        let told = events.iter().rev().filter(|event| event.object["id"] == *truth.subscription);
-        told.take_while(|event| event.object["status"] == "past_due").last()
-    };
-    first.map(|(_, at)| at).or_else(|| run().map(|event| event.created)).expect("it is past due")
 }
