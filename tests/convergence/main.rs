@@ -13,6 +13,7 @@
 
 mod delivery;
 mod drops;
+mod fuzz;
 mod ledger;
 mod lives;
 mod oracle;
