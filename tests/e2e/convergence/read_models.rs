@@ -22,9 +22,8 @@ pub(crate) async fn read_models(owner: &PgPool) -> BTreeMap<String, Vec<String>>
         if OWN.contains(&name.as_str()) {
             continue;
         }
-        let sql = format!(
-            "SELECT (to_jsonb(t) - 'position' - 'recorded_at')::text FROM \"{schema}\".\"{table}\" t"
-        );
+        let columns = "to_jsonb(t) - 'position' - 'recorded_at'";
+        let sql = format!("SELECT ({columns})::text FROM \"{schema}\".\"{table}\" t");
         let rows: Vec<String> = query_scalar(AssertSqlSafe(sql)).fetch_all(owner).await.unwrap();
         let mut rows: Vec<String> = rows.iter().map(|row| canonical(row)).collect();
         rows.sort();
