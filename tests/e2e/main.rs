@@ -15,6 +15,7 @@ mod bodies;
 mod canary;
 mod check;
 mod cli;
+mod convergence;
 mod crash;
 mod harness;
 mod lists;

@@ -6,5 +6,5 @@ mod seal;
 mod tampering;
 
 pub(crate) use dump::{Dump, search};
-pub(crate) use refold::expect_equal_to_a_fold;
+pub(crate) use refold::{expect_equal_to_a_fold, wait_until_folded};
 pub(crate) use seal::verify_log;

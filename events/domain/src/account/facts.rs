@@ -6,7 +6,7 @@
 //!
 //! 1. By the second in which Stripe made the event.
 //! 2. Within a second, start from the state that the second before left, and follow the trail: the
-//!    next fact is the one whose `before` equals the state so far (the smallest key among several).
+//!    next fact is one whose `before` equals the state so far. See [`super::order`].
 //! 3. Where no fact continues the trail, take one that no other remaining fact leads to, by rank
 //!    (created before others, deleted last; a draft invoice before a paid one), then by key.
 //!
@@ -24,6 +24,7 @@ use siphasher::sip::SipHasher13;
 
 use super::chunks::Chunks;
 use super::links::Tie;
+use super::order::settle;
 use crate::event::Code;
 use crate::event::stripe::{Before, Reported};
 use crate::id::EventKey;
@@ -297,47 +298,6 @@ impl<B> Fact<B> {
 
 fn state_before<B>(facts: &[Fact<B>], index: usize) -> Prior {
     index.checked_sub(1).map_or(Prior::Nothing, |i| Prior::Known(facts[i].after))
-}
-
-/// Orders the facts of one second, starting from the state before it.
-fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fact<B>> {
-    facts.sort_by(|a, b| (a.rank, &a.key).cmp(&(b.rank, &b.key)));
-    let mut state = start;
-    let mut ordered = Vec::with_capacity(facts.len());
-    while !facts.is_empty() {
-        let (next, tied) = match continuing(state, &facts) {
-            Some(next) => (next, false),
-            None => starting(&facts),
-        };
-        let mut fact = facts.remove(next);
-        fact.is_tied = tied;
-        fact.is_gap = fact.before != Prior::Unknown && fact.before != state;
-        state = Prior::Known(fact.after);
-        ordered.push(fact);
-    }
-    ordered
-}
-
-/// The fact that continues the trail, the smallest key among several.
-fn continuing<B>(state: Prior, facts: &[Fact<B>]) -> Option<usize> {
-    (0..facts.len())
-        .filter(|&i| facts[i].before == state)
-        .min_by(|&a, &b| facts[a].key.cmp(&facts[b].key))
-}
-
-/// The fact to go on with where the trail breaks off, and whether only its id decided. The facts
-/// are sorted by rank and key.
-fn starting<B>(facts: &[Fact<B>]) -> (usize, bool) {
-    let leads_to = |i: usize| {
-        (0..facts.len())
-            .any(|other| other != i && facts[i].before == Prior::Known(facts[other].after))
-    };
-    let mut heads = (0..facts.len()).filter(|&i| !leads_to(i));
-    let next = heads.next().unwrap_or(0);
-    let tied = heads
-        .take_while(|&i| facts[i].rank == facts[next].rank)
-        .any(|i| facts[i].after != facts[next].after);
-    (next, tied)
 }
 
 fn prior<S: Snapshot>(before: &Before, snapshot: &S) -> Prior {

@@ -10,6 +10,7 @@ mod facts;
 mod history;
 mod index;
 mod links;
+mod order;
 mod payments;
 mod route;
 mod rows;

@@ -55,6 +55,77 @@ fn there_and_back_within_one_second_ends_where_it_began() {
 }
 
 #[test]
+fn a_change_of_nothing_that_is_kept_does_not_hide_what_follows() {
+    // The label isn't kept, so that nothing differs: by its id alone it would come last.
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        sub("evt_9", DAY_0, "updated", json!({}), json!({})),
+        sub("evt_2", DAY_0, "updated", json!({"cancel_at": DAY_0 + 9}), json!({"cancel_at": null})),
+    ];
+    check(&entries, "active", &[Change::Created, Change::CancelScheduled]);
+}
+
+#[test]
+fn a_fact_without_old_values_comes_where_the_object_is_what_it_says() {
+    // The announcement of a short trial's end comes with its beginning.
+    let trial = json!({"status": "trialing"});
+    let entries = [
+        sub("evt_2", DAY_0, "created", trial.clone(), json!("no_object")),
+        sub("evt_3", DAY_0, "trial_will_end", trial.clone(), json!("absent")),
+        sub("evt_1", DAY_0, "updated", json!({}), trial),
+    ];
+    check(&entries, "active", &[Change::Created, Change::TrialStarted, Change::TrialEnded]);
+}
+
+#[test]
+fn there_and_back_within_one_second_goes_on_where_it_began() {
+    let until = |at: Option<i64>| json!({ "cancel_at": at });
+    let past_due = json!({"status": "past_due"});
+    let entries = [
+        sub("evt_0", DAY_0, "created", json!({}), json!("no_object")),
+        // By the smallest id alone the way would end before the cancellation and its withdrawal.
+        sub("evt_1", DAY_0 + 1, "updated", past_due, json!({"status": "active"})),
+        sub("evt_2", DAY_0 + 1, "updated", until(Some(DAY_0 + 9)), until(None)),
+        sub("evt_3", DAY_0 + 1, "updated", json!({}), until(Some(DAY_0 + 9))),
+    ];
+    let steps =
+        [Change::Created, Change::CancelScheduled, Change::CancelWithdrawn, Change::PaymentFailed];
+    check(&entries, "past_due", &steps);
+}
+
+#[test]
+fn two_events_of_one_change_count_as_one() {
+    let past_due = || json!({"status": "past_due"});
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        sub("evt_2", DAY_0, "created", json!({}), json!("no_object")),
+        sub("evt_3", DAY_0 + 1, "updated", past_due(), json!({"status": "active"})),
+        sub("evt_4", DAY_0 + 1, "updated", past_due(), json!({"status": "active"})),
+        sub("evt_5", DAY_0 + 1, "updated", json!({"status": "unpaid"}), past_due()),
+    ];
+    check(&entries, "unpaid", &[Change::Created, Change::PaymentFailed]);
+    assert!(folded(&entries).take_changes().anomalies.is_empty());
+}
+
+#[test]
+fn the_same_change_before_and_after_it_was_taken_back_is_a_conflict() {
+    let until = |at: Option<i64>| json!({ "cancel_at": at });
+    let on = |id: &str| sub(id, DAY_0 + 1, "updated", until(Some(DAY_0 + 9)), until(None));
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        on("evt_2"),
+        sub("evt_3", DAY_0 + 1, "updated", json!({}), until(Some(DAY_0 + 9))),
+        on("evt_4"),
+    ];
+    for order in orders(&entries) {
+        let mut changes = folded(&order).take_changes();
+        let (_, anomalies) = changes.anomalies.remove(0);
+        assert_eq!(anomalies, [OrderAnomaly::OrderConflict(key("evt_4"))]);
+        assert!(changes.subscriptions[0].cancel_at.is_some());
+    }
+}
+
+#[test]
 fn a_late_update_brings_no_deleted_subscription_back() {
     let entries = [
         sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),

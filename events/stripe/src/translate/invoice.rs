@@ -46,7 +46,7 @@ pub(super) fn invoice(node: View<'_>, cause: &str) -> Result<Invoice, Missing> {
         payments: payments(node)?,
         period_end: int(node, "period_end")?,
         period_start: int(node, "period_start")?,
-        status: code(node, "status").or_else(|| old_status(node)),
+        status: code(node, "status").or_else(|| old_status(node, cause)),
         status_transitions: transitions(node)?,
         subscription: parent
             .and_then(|parent| link(parent, "subscription"))
@@ -62,13 +62,16 @@ pub(super) fn invoice(node: View<'_>, cause: &str) -> Result<Invoice, Missing> {
 }
 
 /// Until 2018-11-08 an invoice had flags instead of a status; `closed` said that its collection
-/// had stopped, not that nothing was owed (`/changelog/2018-11-08`).
-fn old_status(node: View<'_>) -> Option<Code> {
+/// had stopped, not that nothing was owed (`/changelog/2018-11-08`). What was finalised is no draft,
+/// also before its payment was tried; that it was voided is told by the event alone.
+fn old_status(node: View<'_>, cause: &str) -> Option<Code> {
     let is = |key| flag(node, key).unwrap_or_default();
+    let is_finalized = matches!(int(node, "finalized_at"), Ok(Some(_)));
     let status = match flag(node, "paid")? {
         true => "paid",
+        false if cause == "voided" => "void",
         false if is("forgiven") => "uncollectible",
-        false if is("attempted") || is("closed") => "open",
+        false if is("attempted") || is("closed") || is_finalized => "open",
         false => "draft",
     };
     Some(Code::new(status))

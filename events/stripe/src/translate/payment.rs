@@ -1,5 +1,6 @@
 //! Payment intents, charges, refunds and disputes.
 
+use ledger_domain::event::Code;
 use ledger_domain::event::stripe::{Charge, Dispute, Failure, PaymentIntent, Refund};
 
 use super::read::{
@@ -27,8 +28,17 @@ pub(super) fn intent(node: View<'_>, _cause: &str) -> Result<PaymentIntent, Miss
         invoice: link(node, "invoice"),
         latest_charge: link(node, "latest_charge").or_else(latest),
         metadata: metadata(node, "metadata"),
-        status: need(code(node, "status"), "status")?,
+        status: intent_status(need(code(node, "status"), "status")?),
     })
+}
+
+/// Two statuses had other names until 2019-02-11 (`/changelog/2019-02-11`).
+fn intent_status(status: Code) -> Code {
+    match status.as_str() {
+        "requires_source" => Code::new("requires_payment_method"),
+        "requires_source_action" => Code::new("requires_action"),
+        _ => status,
+    }
 }
 
 /// `/api/charges/object`
@@ -90,4 +100,21 @@ pub(super) fn dispute(node: View<'_>, _cause: &str) -> Result<Dispute, Missing> 
         reason: code(node, "reason"),
         status: need(code(node, "status"), "status")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_names_of_an_intents_statuses_are_read_as_the_new_ones() {
+        for (told, read) in [
+            ("requires_source", "requires_payment_method"),
+            ("requires_source_action", "requires_action"),
+            ("requires_payment_method", "requires_payment_method"),
+            ("succeeded", "succeeded"),
+        ] {
+            assert_eq!(intent_status(Code::new(told)), *read, "{told}");
+        }
+    }
 }

@@ -99,7 +99,13 @@ pub enum Step {
 /// The world after these steps, from an empty account with the [`PRICES`].
 #[must_use]
 pub fn life(steps: &[Step]) -> World {
-    let mut player = Player::new(Config::default());
+    life_in(Config::default(), steps)
+}
+
+/// The same from an account with other settings: its seed decides all ids.
+#[must_use]
+pub fn life_in(config: Config, steps: &[Step]) -> World {
+    let mut player = Player::new(config);
     for step in steps {
         player.play(*step);
     }

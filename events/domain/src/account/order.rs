@@ -1,0 +1,131 @@
+//! The order of the facts of one second: a trail from what the object was before each fact to what
+//! it was after it.
+//!
+//! A trail may pass through one state several times, when something is switched on, off and on
+//! again. What comes back to a state is walked before what leaves it for good, so that a trail
+//! that takes in all facts is found wherever there is one; all such trails end alike.
+
+use super::facts::{Fact, Prior};
+
+/// Orders the facts of one second, starting from the state before it.
+pub(super) fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fact<B>> {
+    facts.sort_by(|a, b| (a.rank, &a.key).cmp(&(b.rank, &b.key)));
+    let mut state = start;
+    let mut ordered: Vec<Fact<B>> = Vec::with_capacity(facts.len());
+    while !facts.is_empty() {
+        let trail = trail(state, &facts);
+        if trail.is_empty()
+            && let Some((twin, place)) = twin(&facts, &ordered)
+        {
+            let fact = facts.remove(twin);
+            ordered.insert(place + 1, Fact { is_tied: false, is_gap: false, ..fact });
+            continue;
+        }
+        let (next, is_tied) = if trail.is_empty() {
+            let (next, is_tied) = starting(&facts);
+            (vec![next], is_tied)
+        } else {
+            (trail, false)
+        };
+        for &i in &next {
+            let fact = &facts[i];
+            let is_gap = fact.before != Prior::Unknown && fact.before != state;
+            // The same change twice: that it was taken back in between is likely, and not certain.
+            let is_again = fact.changes() && ordered.iter().any(|other| other.is_twin_of(fact));
+            state = Prior::Known(fact.after);
+            ordered.push(Fact { is_tied: is_tied || is_again, is_gap, ..fact.clone() });
+        }
+        let mut i = 0;
+        facts.retain(|_| {
+            i += 1;
+            !next.contains(&(i - 1))
+        });
+    }
+    ordered
+}
+
+/// The facts that follow each other from a state on, as far as they do.
+fn trail<B>(start: Prior, facts: &[Fact<B>]) -> Vec<usize> {
+    let mut walked = vec![false; facts.len()];
+    let mut path = walk(start, facts, &mut walked);
+    let mut place = 0;
+    while place <= path.len() && path.len() < facts.len() {
+        let state = match place.checked_sub(1) {
+            Some(last) => Prior::Known(facts[path[last]].after),
+            None => start,
+        };
+        let mut with_detour = walked.clone();
+        let detour = walk(state, facts, &mut with_detour);
+        let end = detour.last().map(|&last| Prior::Known(facts[last].after));
+        if end == Some(state) {
+            walked = with_detour;
+            path.splice(place..place, detour);
+        } else {
+            place += 1;
+        }
+    }
+    path
+}
+
+/// Walks on from a state, the smallest key first, until no fact continues. Facts that change
+/// nothing come as soon as the object is what they say.
+fn walk<B>(start: Prior, facts: &[Fact<B>], walked: &mut [bool]) -> Vec<usize> {
+    let mut path = Vec::new();
+    let mut state = start;
+    loop {
+        for i in 0..facts.len() {
+            let stays = Prior::Known(facts[i].after) == state && !facts[i].changes_from(state);
+            if stays && !walked[i] {
+                walked[i] = true;
+                path.push(i);
+            }
+        }
+        let next = (0..facts.len())
+            .filter(|&i| !walked[i] && facts[i].before == state)
+            .min_by(|&a, &b| facts[a].key.cmp(&facts[b].key));
+        let Some(next) = next else { return path };
+        walked[next] = true;
+        path.push(next);
+        state = Prior::Known(facts[next].after);
+    }
+}
+
+/// A fact that tells of a change which has its place already, and that place: sometimes Stripe
+/// makes two events of one change.
+fn twin<B>(facts: &[Fact<B>], ordered: &[Fact<B>]) -> Option<(usize, usize)> {
+    facts.iter().enumerate().find_map(|(i, fact)| {
+        let place = ordered.iter().rposition(|other| other.is_twin_of(fact))?;
+        (fact.before != Prior::Unknown).then_some((i, place))
+    })
+}
+
+/// The fact to go on with where the trail breaks off, and whether only its id decided. The facts
+/// are sorted by rank and key.
+fn starting<B>(facts: &[Fact<B>]) -> (usize, bool) {
+    let leads_to = |i: usize| {
+        (0..facts.len())
+            .any(|other| other != i && facts[i].before == Prior::Known(facts[other].after))
+    };
+    let mut heads = (0..facts.len()).filter(|&i| !leads_to(i));
+    let next = heads.next().unwrap_or(0);
+    let tied = heads
+        .take_while(|&i| facts[i].rank == facts[next].rank)
+        .any(|i| facts[i].after != facts[next].after);
+    (next, tied)
+}
+
+impl<B> Fact<B> {
+    /// Whether it says that the object was otherwise before.
+    fn changes(&self) -> bool {
+        self.changes_from(Prior::Known(self.after))
+    }
+
+    fn changes_from(&self, state: Prior) -> bool {
+        self.before != Prior::Unknown && self.before != state
+    }
+
+    /// Whether it tells of the same change.
+    fn is_twin_of(&self, other: &Self) -> bool {
+        self.before == other.before && self.after == other.after
+    }
+}

@@ -1,0 +1,105 @@
+//! From the simulator's events to entries of the log, the way that webhooks take: rendered in an
+//! API version, redacted, translated.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use ledger_domain::event::stripe::Unread;
+use ledger_domain::event::{Entry, Event};
+use ledger_simulator::adversary::Delivery;
+use ledger_simulator::shell::render::{Links, Renderer, Version};
+use ledger_simulator::world;
+use ledger_stripe::redact::{MetadataKeys, redact};
+use ledger_stripe::signature::Verified;
+use ledger_stripe::translate::translate;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use serde_json::Value;
+
+/// One version of each shape that Stripe's objects ever had.
+pub(crate) const VERSIONS: [&str; 8] = [
+    "2017-08-15",
+    "2020-08-27",
+    "2023-10-16",
+    "2024-10-28.acacia",
+    "2025-06-30.basil",
+    "2025-09-30.clover",
+    "2026-03-25.dahlia",
+    "2026-10-28.endive",
+];
+
+/// An event, and what became of it on the way to the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    /// As it happened.
+    pub(crate) event: world::Event,
+    /// As the log has it. Its position is for the log to say.
+    pub(crate) entry: Entry,
+}
+
+/// The entries of deliveries, in their order. Versions that don't know an event leave it out.
+pub(crate) fn tell(events: &[world::Event], deliveries: Vec<Delivery>) -> Vec<Told> {
+    let links = Links::of(events);
+    let renderer = Renderer { links: &links };
+    let mut told = Vec::with_capacity(deliveries.len());
+    for Delivery { index, event, api_version, .. } in deliveries {
+        let version = api_version.as_deref().and_then(Version::parse);
+        let version = version.unwrap_or_else(Version::newest);
+        if version.knows(&event.kind) {
+            let tell = || entry(&renderer.event(index, &event, &version, 1));
+            let entry = if is_about_sale(&event) { once(&event, &version, tell) } else { tell() };
+            told.push(Told { event, entry });
+        }
+    }
+    told
+}
+
+/// Whether it's about what is sold, which is the same in all lives.
+fn is_about_sale(event: &world::Event) -> bool {
+    ["product.", "price.", "plan."].iter().any(|start| event.kind.starts_with(start))
+}
+
+/// What was told before in the same words needn't be translated again: that would take a third of
+/// the time of all tests.
+fn once(event: &world::Event, version: &Version, tell: impl Fn() -> Entry) -> Entry {
+    type Known = HashMap<(String, String), (world::Event, Entry)>;
+    thread_local! {
+        static KNOWN: RefCell<Known> = RefCell::default();
+    }
+    let key = (event.id.clone(), version.name().to_owned());
+    KNOWN.with_borrow_mut(|known| match known.get(&key) {
+        Some((same, entry)) if same == event => entry.clone(),
+        _ => known.entry(key).insert_entry((event.clone(), tell())).get().1.clone(),
+    })
+}
+
+/// What the log would hold of a webhook.
+pub(crate) fn entry(webhook: &Value) -> Entry {
+    let body = webhook.to_string();
+    let verified = Verified::from_api(body.as_bytes());
+    let redacted = redact(verified, &MetadataKeys::default()).expect("the simulator tells events");
+    let translated = translate(&redacted);
+    if let Event::StripeEventRecorded(recorded) = &translated.event {
+        let unread = matches!(recorded.reason, Unread::Unusable(_));
+        assert!(!unread, "{:?} of {body}", recorded.reason);
+    }
+    Entry {
+        key: translated.key,
+        position: 0,
+        occurred_at: translated.occurred_at,
+        recorded_at: translated.occurred_at,
+        metadata: translated.metadata,
+        event: translated.event,
+    }
+}
+
+/// All of them in some order, and some of them again.
+pub(crate) fn shuffled(told: &[Told], seed: u64) -> Vec<Entry> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut entries: Vec<Entry> = told.iter().map(|told| told.entry.clone()).collect();
+    entries.shuffle(&mut random);
+    let again: Vec<Entry> = entries.sample(&mut random, entries.len() / 4).cloned().collect();
+    entries.extend(again);
+    entries
+}

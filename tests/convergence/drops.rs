@@ -1,0 +1,171 @@
+//! What becomes of a webhook that never arrives: where others tell of it, a gap is listed until it
+//! comes; where nothing can tell, that is counted. `docs/anomalies.md` holds the table that this
+//! test prints.
+
+use std::collections::BTreeMap;
+
+use ledger_domain::account::{ChangeView, OrderAnomaly, PaymentView, SubscriptionView};
+use ledger_domain::event::Event as Fact;
+use ledger_domain::id::{EventKey, StripeId};
+use ledger_simulator::world::Event;
+use ledger_simulator::world::diff::put_back;
+use proptest::prelude::*;
+use proptest::test_runner::{TestCaseError, TestRunner};
+use serde_json::{Map, Value};
+
+use crate::delivery::Told;
+use crate::ledger::{Ledger, Shown};
+use crate::lives::{Pace, case};
+use crate::property::same;
+
+/// What came of the events of one kind that were dropped, one at a time.
+#[derive(Debug, Default, Clone, Copy)]
+struct Losses {
+    /// A gap or a conflict was listed.
+    noticed: u32,
+    /// Nothing was lost: other events told the same.
+    harmless: u32,
+    /// Unnoticed, for the object was never heard of again.
+    last_words: u32,
+    /// Unnoticed, although the object was heard of again.
+    silent: u32,
+}
+
+/// What is shown, without the events that it came from.
+#[derive(Debug, PartialEq)]
+struct Meaning {
+    subscriptions: BTreeMap<StripeId, SubscriptionView>,
+    payments: BTreeMap<StripeId, PaymentView>,
+    histories: BTreeMap<StripeId, Vec<ChangeView>>,
+    links: BTreeMap<StripeId, String>,
+}
+
+fn meaning(shown: &Shown, any: &EventKey) -> Meaning {
+    let mut subscriptions = shown.subscriptions.clone();
+    subscriptions.values_mut().for_each(|view| view.last_event = any.clone());
+    let mut payments = shown.payments.clone();
+    for view in payments.values_mut() {
+        view.event_ids.clear();
+        view.updated_at = view.created_at;
+    }
+    let mut histories = shown.histories.clone();
+    histories.values_mut().flatten().for_each(|step| step.event = any.clone());
+    let links = shown.links.iter().map(|(id, link)| (id.clone(), link.trainer.to_string()));
+    Meaning { subscriptions, payments, histories, links: links.collect() }
+}
+
+/// Whether the ledger has a use for it, and it is about a customer.
+fn counts(told: &Told) -> bool {
+    !matches!(
+        told.entry.event,
+        Fact::StripeEventRecorded(_) | Fact::PriceReported(_) | Fact::ProductReported(_)
+    )
+}
+
+fn about(event: &Event) -> (&Value, &Value) {
+    (&event.object["object"], &event.object["id"])
+}
+
+/// What the old values of a subscription's next event can tell.
+fn told_of_subscription(object: &Value) -> Value {
+    let items = object["items"]["data"].as_array().into_iter().flatten();
+    let fields = ["current_period_start", "current_period_end", "quantity"];
+    let item = |item: &Value| {
+        let rest = fields.map(|field| item[field].clone());
+        [item["price"]["id"].clone()].into_iter().chain(rest).collect::<Value>()
+    };
+    let fields = ["status", "cancel_at", "cancel_at_period_end", "trial_end", "schedule"];
+    let whole = fields.map(|field| object[field].clone());
+    whole.into_iter().chain([items.map(item).collect()]).collect()
+}
+
+/// Whether the next event of the same subscription says what the dropped one made of it, and no
+/// other second is concerned.
+fn must_be_noticed(told: &[Told], dropped: usize) -> bool {
+    let of = |told: &Told| told.event.object["object"] == "subscription";
+    let same = |other: &&Told| about(&other.event) == about(&told[dropped].event);
+    let before = told[..dropped].iter().rev().find(same).map(|told| &told.event);
+    let (event, next) = (&told[dropped].event, told[dropped + 1..].iter().find(same));
+    let Some(next) = next.map(|told| &told.event).filter(|_| of(&told[dropped])) else {
+        return false;
+    };
+    let Some(previous) = &next.previous_attributes else { return false };
+    let apart =
+        event.created < next.created && before.is_none_or(|before| before.created < event.created);
+    let was = told_of_subscription(&put_back(&next.object, previous));
+    apart && before.is_none_or(|before| told_of_subscription(&before.object) != was)
+}
+
+fn anomalies(shown: &Shown) -> Vec<&OrderAnomaly> {
+    shown.anomalies.values().flatten().collect()
+}
+
+fn drop_each(told: &[Told], losses: &mut BTreeMap<String, Losses>) -> Result<(), TestCaseError> {
+    let whole = Ledger::of(told.iter().map(|told| &told.entry)).shown;
+    let key = &told[0].entry.key;
+    for (dropped, lost) in told.iter().enumerate().filter(|(_, told)| counts(told)) {
+        let others = told.iter().enumerate().filter(|(i, _)| *i != dropped);
+        let mut ledger = Ledger::of(others.map(|(_, told)| &told.entry));
+        let noticed = anomalies(&ledger.shown) != anomalies(&whole);
+        prop_assert!(noticed || !must_be_noticed(told, dropped), "{:?}", lost.event);
+        let entry = losses.entry(lost.event.kind.clone()).or_default();
+        let heard_again =
+            told[dropped + 1..].iter().any(|told| about(&told.event) == about(&lost.event));
+        let count = if noticed {
+            &mut entry.noticed
+        } else if meaning(&ledger.shown, key) == meaning(&whole, key) {
+            &mut entry.harmless
+        } else if heard_again {
+            &mut entry.silent
+        } else {
+            &mut entry.last_words
+        };
+        *count += 1;
+        ledger.take_in([&lost.entry]);
+        same(&whole, &ledger.shown)?;
+    }
+    Ok(())
+}
+
+/// The table, with shares in percent.
+fn table(losses: &BTreeMap<String, Losses>) -> String {
+    let mut lines = vec![
+        "| event | dropped | noticed | nothing lost | last word | silent |".to_owned(),
+        "|---|---|---|---|---|---|".to_owned(),
+    ];
+    for (kind, of) in losses {
+        let all = of.noticed + of.harmless + of.last_words + of.silent;
+        let share = |count: u32| format!("{} %", (count * 100 + all / 2) / all.max(1));
+        let shares = [of.noticed, of.harmless, of.last_words, of.silent].map(share);
+        lines.push(format!("| `{kind}` | {all} | {} |", shares.join(" | ")));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn a_dropped_event_is_noticed_where_others_tell_and_forgotten_when_it_comes() {
+    let mut runner = TestRunner::new(crate::config(60, 10_000));
+    let losses = std::cell::RefCell::new(BTreeMap::new());
+    let result = runner.run(&case(25), |mut case| {
+        (case.pace, case.twins) = (Pace::Usual, 0);
+        case.versions.truncate(1);
+        let world = case.live();
+        let told = case.tell(&world);
+        drop_each(&told, &mut losses.borrow_mut())
+    });
+    result.unwrap_or_else(|failed| panic!("{failed}"));
+    let losses = losses.into_inner();
+    println!("{}", table(&losses));
+    let updates = losses["customer.subscription.updated"];
+    assert!(updates.noticed > updates.silent, "{updates:?}");
+}
+
+/// A value that is absent and one that is null are the same to this test.
+#[test]
+fn old_values_are_put_back_as_they_were() {
+    let previous: Map<String, Value> = serde_json::from_str(r#"{"cancel_at":null}"#).unwrap();
+    let object = serde_json::json!({"status": "active", "cancel_at": 5});
+    let before = serde_json::json!({"status": "active"});
+    let was = told_of_subscription(&put_back(&object, &previous));
+    assert_eq!(was, told_of_subscription(&before));
+}

@@ -1,0 +1,306 @@
+//! Webhooks that somebody tampered with: leaves replaced, keys taken away, arbitrary trees grafted
+//! into them, personal data put everywhere. Nothing panics, and nothing personal survives redaction
+//! or gets into an event.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use ledger_domain::codec;
+use ledger_simulator::shell::render::{CATALOGUE, Links, Renderer, Version};
+use ledger_simulator::world::life::random_life;
+use ledger_stripe::redact::{MetadataKeys, redact};
+use ledger_stripe::signature::Verified;
+use ledger_stripe::translate::translate;
+use proptest::prelude::*;
+use proptest::test_runner::{TestCaseError, TestRunner};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::{Map, Value, json};
+
+/// How long the long form tries.
+const SOAK: Duration = Duration::from_mins(10);
+
+/// Free text, as a person's name and address are. No id and no code looks like this.
+const FREE: &str = "canary 7 <c@example.test>";
+
+/// Looks like an id or a code, and would pass where one is allowed.
+const IDLIKE: &str = "canary_7";
+
+/// Where the business's own names for what it sells stand; nothing else is free text.
+const OWN_NAMES: [&str; 2] = ["nickname", "lookup_key"];
+
+/// Kinds of objects of which the business chose the name.
+const SOLD: [&str; 3] = ["product", "plan", "price"];
+
+/// What must not be stored, whatever it looks like and wherever it stands.
+const FORBIDDEN: [&str; 46] = [
+    "email",
+    "phone",
+    "address",
+    "shipping",
+    "billing_details",
+    "customer_email",
+    "customer_name",
+    "customer_phone",
+    "customer_address",
+    "customer_shipping",
+    "customer_tax_ids",
+    "customer_details",
+    "collected_information",
+    "individual_name",
+    "business_name",
+    "description",
+    "tax_ids",
+    "preferred_locales",
+    "invoice_prefix",
+    "custom_fields",
+    "footer",
+    "sources",
+    "client_secret",
+    "url",
+    "success_url",
+    "cancel_url",
+    "hosted_invoice_url",
+    "invoice_pdf",
+    "receipt_number",
+    "receipt_email",
+    "receipt_url",
+    "confirmation_secret",
+    "message",
+    "statement_descriptor",
+    "seller_message",
+    "failure_message",
+    "authorization_code",
+    "fraud_details",
+    "last4",
+    "fingerprint",
+    "iin",
+    "exp_month",
+    "wallet",
+    "next_action",
+    "evidence",
+    "destination_details",
+];
+
+/// What to do to a webhook, somewhere.
+#[derive(Debug, Clone)]
+enum Harm {
+    Replace(Value),
+    Remove,
+    Insert(&'static str, Value),
+    InsertUnknown,
+    Twice,
+    OldValues(Value),
+}
+
+/// Webhooks of every kind that lives tell of, in many versions.
+static WEBHOOKS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    let mut webhooks = Vec::new();
+    for (seed, version) in (0..).zip(CATALOGUE) {
+        let (world, _) = random_life(&mut StdRng::seed_from_u64(seed), 40);
+        let links = Links::of(world.events());
+        let version = Version::parse(version).expect("a version");
+        let told = world.events().iter().enumerate().skip(20);
+        let told = told.filter(|(_, event)| version.knows(&event.kind));
+        let renderer = Renderer { links: &links };
+        webhooks.extend(told.map(|(at, event)| renderer.event(at, event, &version, 1)));
+    }
+    webhooks
+});
+
+fn arbitrary() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(|number| json!(number)),
+        Just(json!(FREE)),
+        Just(json!(IDLIKE)),
+        "[a-z_]{0,12}".prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    let key = prop_oneof![
+        prop::sample::select(&FORBIDDEN[..]).prop_map(str::to_owned),
+        prop::sample::select(&["id", "object", "data", "items", "price", "metadata", "name"][..])
+            .prop_map(str::to_owned),
+        Just(FREE.to_owned()),
+        "[a-z_]{1,10}",
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((key.clone(), inner), 0..4)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+        ]
+    })
+}
+
+fn harm() -> impl Strategy<Value = Harm> {
+    prop_oneof![
+        3 => arbitrary().prop_map(Harm::Replace),
+        1 => Just(Harm::Remove),
+        2 => (prop::sample::select(&FORBIDDEN[..]), prop::bool::ANY).prop_map(|(key, free)| {
+            Harm::Insert(key, json!(if free { FREE } else { IDLIKE }))
+        }),
+        1 => prop::sample::select(&FORBIDDEN[..])
+            .prop_map(|key| Harm::Insert(key, json!({ "id": IDLIKE, "name": FREE }))),
+        1 => Just(Harm::InsertUnknown),
+        1 => Just(Harm::Twice),
+        1 => arbitrary().prop_map(Harm::OldValues),
+    ]
+}
+
+/// Does it to the `place`th node, counted round and round.
+fn inflict(webhook: &mut Value, place: usize, harm: &Harm) {
+    if let Harm::OldValues(old) = harm {
+        if let Some(data) = webhook.get_mut("data").and_then(Value::as_object_mut) {
+            data.insert("previous_attributes".to_owned(), old.clone());
+        }
+        return;
+    }
+    let mut left = place % count(webhook).max(1);
+    inflict_within(webhook, &mut left, harm);
+}
+
+fn children(value: &mut Value) -> Vec<&mut Value> {
+    match value {
+        Value::Object(fields) => fields.values_mut().collect(),
+        Value::Array(list) => list.iter_mut().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn count(value: &Value) -> usize {
+    match value {
+        Value::Object(fields) => 1 + fields.values().map(count).sum::<usize>(),
+        Value::Array(list) => 1 + list.iter().map(count).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+/// Tells whether it was done.
+fn inflict_within(value: &mut Value, left: &mut usize, harm: &Harm) -> bool {
+    if *left == 0 {
+        match (harm, &mut *value) {
+            (Harm::Insert(key, new), Value::Object(fields)) => {
+                fields.insert((*key).to_owned(), new.clone());
+            }
+            (Harm::InsertUnknown, Value::Object(fields)) => {
+                fields.insert(FREE.to_owned(), json!(FREE));
+                fields.insert("unheard_of".to_owned(), json!({ FREE: IDLIKE, "name": FREE }));
+            }
+            (Harm::Twice, Value::Array(list)) => {
+                let again = list.clone();
+                list.extend(again);
+            }
+            (Harm::Replace(new), old) => *old = new.clone(),
+            (_, old) => *old = Value::Null,
+        }
+        return true;
+    }
+    *left -= 1;
+    children(value).into_iter().any(|child| inflict_within(child, left, harm))
+}
+
+/// What of a text or a key is personal, with the way to it.
+fn survivors(value: &Value, path: &mut Vec<String>, sold: bool, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            let is_sold = |kind: &Value| SOLD.contains(&kind.as_str().unwrap_or_default());
+            let sold = fields.get("object").map_or(sold, is_sold);
+            for (key, value) in fields {
+                path.push(key.clone());
+                if key.contains(FREE) || key.contains(IDLIKE) {
+                    found.push(path.join("."));
+                }
+                survivors(value, path, sold, found);
+                path.pop();
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| survivors(value, path, sold, found)),
+        Value::String(text) => {
+            let key = path.last().map_or("", String::as_str);
+            let own = OWN_NAMES.contains(&key) || (key == "name" && sold);
+            let forbidden = path.iter().any(|key| FORBIDDEN.contains(&key.as_str()));
+            if (text.contains(FREE) && !own) || (text.contains(IDLIKE) && forbidden) {
+                found.push(format!("{} = {text}", path.join(".")));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn check(webhook: &Value) -> Result<(), TestCaseError> {
+    let body = webhook.to_string();
+    let redacted = match redact(Verified::from_api(body.as_bytes()), &MetadataKeys::default()) {
+        Ok(redacted) => redacted,
+        Err(refused) => {
+            let mut told = format!("{refused} {refused:?}");
+            let mut source = std::error::Error::source(&refused);
+            while let Some(error) = source {
+                write!(told, " {error} {error:?}").expect("a string grows");
+                source = error.source();
+            }
+            prop_assert!(!told.contains(FREE) && !told.contains(IDLIKE), "{}", told);
+            return Ok(());
+        }
+    };
+    let about_sale = SOLD
+        .iter()
+        .any(|kind| webhook["type"].as_str().is_some_and(|of| of.starts_with(&format!("{kind}."))));
+    let mut found = Vec::new();
+    let stored: Value = serde_json::from_slice(&redacted.to_bytes()).expect("JSON");
+    survivors(&stored, &mut Vec::new(), about_sale, &mut found);
+    prop_assert!(found.is_empty(), "stored: {:?}", found);
+
+    let translated = translate(&redacted);
+    let data = translated.event.to_data();
+    let event = &translated.event;
+    let decoded = codec::decode(event.type_name(), event.schema_version(), &data);
+    prop_assert_eq!(&decoded.expect("what was written can be read"), event);
+    for bytes in [data, translated.metadata.to_bytes()] {
+        let told: Value = serde_json::from_slice(&bytes).expect("JSON");
+        survivors(&told, &mut Vec::new(), about_sale, &mut found);
+    }
+    prop_assert!(found.is_empty(), "in the event: {:?}", found);
+    Ok(())
+}
+
+#[test]
+fn harmed_webhooks_neither_panic_nor_betray_anybody() {
+    let begun = Instant::now();
+    loop {
+        let mut runner = TestRunner::new(crate::config(3_000, 100_000));
+        let webhook = any::<prop::sample::Index>();
+        let harms = prop::collection::vec((any::<usize>(), harm()), 0..6);
+        let result = runner.run(&(webhook, harms), |(webhook, harms)| {
+            let mut webhook = webhook.get(&WEBHOOKS).clone();
+            for (place, harm) in &harms {
+                inflict(&mut webhook, *place, harm);
+            }
+            check(&webhook)
+        });
+        result.unwrap_or_else(|failed| panic!("{failed}"));
+        if !crate::is_soak() || begun.elapsed() > SOAK {
+            return;
+        }
+    }
+}
+
+#[test]
+fn the_search_finds_what_it_looks_for() {
+    let found = |value: Value| {
+        let mut found = Vec::new();
+        survivors(&value, &mut Vec::new(), false, &mut found);
+        found.len()
+    };
+    assert_eq!(found(json!({ "a": [{ "name": FREE }], "nickname": FREE })), 1);
+    assert_eq!(found(json!({ "object": "product", "name": FREE, "email": IDLIKE })), 1);
+    assert_eq!(found(json!({ "id": IDLIKE, IDLIKE: 1 })), 1);
+    let mut told: Map<String, Value> = Map::new();
+    for webhook in WEBHOOKS.iter() {
+        told.insert(webhook["type"].as_str().expect("a type").to_owned(), Value::Null);
+    }
+    assert!(told.len() > 25, "{told:?}");
+}

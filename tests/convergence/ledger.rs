@@ -1,0 +1,200 @@
+//! A ledger in memory: it routes, ties, lets wait and folds as the runner of read models does, and
+//! remembers all that the units ever showed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use ledger_domain::account::{
+    ChangeView, CustomerChanges, CustomerUnit, LinkView, LogIdentity, OrderAnomaly, PaymentView,
+    Route, Sold, SubscriptionView, TenantUnit, route,
+};
+use ledger_domain::event::Entry;
+use ledger_domain::id::{EventKey, StripeId};
+use ledger_domain::time::{SECOND, Timestamp};
+
+/// Positions are numbers that nothing else looks like, so that they can be found in stored bytes.
+const POSITIONS: i64 = 7_777_777_700_000_000;
+
+/// What a position begins with, and how long it is.
+const LOOK: (&[u8], usize) = (b"77777777", 16);
+
+/// Everything that is shown and stored, without positions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) subscriptions: BTreeMap<StripeId, SubscriptionView>,
+    pub(crate) payments: BTreeMap<StripeId, PaymentView>,
+    pub(crate) histories: BTreeMap<StripeId, Vec<ChangeView>>,
+    pub(crate) links: BTreeMap<StripeId, LinkView>,
+    /// By customer and part; no empty lists.
+    pub(crate) anomalies: BTreeMap<(StripeId, String), Vec<OrderAnomaly>>,
+    pub(crate) sold: BTreeMap<String, Sold>,
+    /// Which customer an object is tied to.
+    pub(crate) ties: BTreeMap<StripeId, StripeId>,
+    /// Facts whose customer nobody has told yet.
+    pub(crate) waiting: BTreeSet<EventKey>,
+    /// The stored state, by unit and part.
+    pub(crate) parts: BTreeMap<(Option<StripeId>, String), Vec<u8>>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) shown: Shown,
+    log: HashSet<EventKey>,
+    units: HashMap<StripeId, CustomerUnit>,
+    tenant: TenantUnit,
+    waiting: Vec<Waiting>,
+    /// The stored state as it is, with positions, to restore units from.
+    stored: HashMap<StripeId, BTreeMap<String, Vec<u8>>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    entry: Entry,
+    ties: Vec<StripeId>,
+    waits_for: Vec<StripeId>,
+}
+
+impl Ledger {
+    /// The ledger after all of these, taken in at once.
+    pub(crate) fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Self {
+        let mut ledger = Self::default();
+        ledger.take_in(entries);
+        ledger
+    }
+
+    /// Takes in a page of deliveries, and shows what came of it.
+    pub(crate) fn take_in<'a>(&mut self, page: impl IntoIterator<Item = &'a Entry>) {
+        let mut touched = BTreeSet::new();
+        for entry in page {
+            if self.log.insert(entry.key.clone()) {
+                self.append(entry.clone(), &mut touched);
+            }
+        }
+        for customer in touched {
+            let unit = self.units.get_mut(&customer).expect("what is touched is there");
+            let changes = unit.take_changes();
+            self.show(&customer, changes);
+        }
+        for (name, state) in self.tenant.take_parts() {
+            self.shown.parts.insert((None, name), without_positions(&state));
+        }
+    }
+
+    /// Forgets all that isn't stored, as a restart does.
+    pub(crate) fn restart(&mut self) {
+        let restore = |(customer, parts): (&StripeId, &BTreeMap<String, Vec<u8>>)| {
+            let unit = CustomerUnit::restore(customer.clone(), parts.clone());
+            (customer.clone(), unit.expect("a stored state"))
+        };
+        self.units = self.stored.iter().map(restore).collect();
+    }
+
+    fn append(&mut self, mut entry: Entry, touched: &mut BTreeSet<StripeId>) {
+        let place = i64::try_from(self.log.len()).expect("few events");
+        entry.position = POSITIONS + place;
+        entry.recorded_at = Timestamp::from_micros(place * SECOND);
+        match route(&entry, &LogIdentity { livemode: false, account: None }) {
+            Route::Tenant => self.tenant.evolve(&entry).into_iter().for_each(|(sold, _)| {
+                let name = match &sold {
+                    Sold::Price(price, _) => format!("price/{}", price.id),
+                    Sold::Product(product, _) => format!("product/{}", product.id),
+                };
+                self.shown.sold.insert(name, sold);
+            }),
+            Route::Customer { customer: Some(customer), ties, .. } => {
+                self.give(&customer, &ties, &entry, touched);
+                self.wake(touched);
+            }
+            Route::Customer { customer: None, ties, waits_for } => {
+                self.shown.waiting.insert(entry.key.clone());
+                self.waiting.push(Waiting { entry, ties, waits_for });
+                self.wake(touched);
+            }
+            Route::Nowhere => {}
+            other => panic!("{other:?} of a webhook"),
+        }
+    }
+
+    fn give(
+        &mut self,
+        customer: &StripeId,
+        ties: &[StripeId],
+        entry: &Entry,
+        touched: &mut BTreeSet<StripeId>,
+    ) {
+        for object in ties {
+            self.shown.ties.entry(object.clone()).or_insert_with(|| customer.clone());
+        }
+        let unit = self.units.entry(customer.clone());
+        unit.or_insert_with(|| CustomerUnit::new(customer.clone())).evolve(entry);
+        touched.insert(customer.clone());
+    }
+
+    /// Gives facts to customers that are known now. Each may tell of more objects.
+    fn wake(&mut self, touched: &mut BTreeSet<StripeId>) {
+        loop {
+            let known = |waiting: &Waiting| {
+                waiting.waits_for.iter().find_map(|object| self.shown.ties.get(object)).cloned()
+            };
+            let found = self.waiting.iter().enumerate().find_map(|(i, w)| Some((i, known(w)?)));
+            let Some((i, customer)) = found else { return };
+            let Waiting { entry, ties, .. } = self.waiting.remove(i);
+            self.shown.waiting.remove(&entry.key);
+            self.give(&customer, &ties, &entry, touched);
+        }
+    }
+
+    fn show(&mut self, customer: &StripeId, changes: CustomerChanges) {
+        let shown = &mut self.shown;
+        for (name, state) in changes.parts {
+            let key = (Some(customer.clone()), name.clone());
+            shown.parts.insert(key, without_positions(&state));
+            self.stored.entry(customer.clone()).or_default().insert(name, state);
+        }
+        for view in changes.subscriptions {
+            shown.subscriptions.insert(view.id.clone(), SubscriptionView { position: 0, ..view });
+        }
+        for gone in &changes.gone_payments {
+            shown.payments.remove(gone);
+        }
+        for view in changes.payments {
+            shown.payments.insert(view.object.clone(), PaymentView { position: 0, ..view });
+        }
+        for history in changes.histories {
+            let steps = shown.histories.entry(history.subscription).or_default();
+            let told = usize::try_from(history.steps.first().map_or(0, |step| step.ordinal));
+            if !history.steps.is_empty() {
+                steps.truncate(told.expect("ordinals count from 0"));
+            }
+            steps.extend(history.steps.into_iter().map(|step| ChangeView { position: 0, ..step }));
+            steps.truncate(history.len);
+            let in_place = |(at, step): (usize, &ChangeView)| i32::try_from(at) == Ok(step.ordinal);
+            assert!(steps.iter().enumerate().all(in_place), "a hole in a history: {steps:?}");
+        }
+        if let Some(link) = changes.link {
+            shown.links.insert(customer.clone(), LinkView { position: 0, ..link });
+        }
+        for (part, anomalies) in changes.anomalies {
+            let key = (customer.clone(), part);
+            if anomalies.is_empty() {
+                shown.anomalies.remove(&key);
+            } else {
+                shown.anomalies.insert(key, anomalies);
+            }
+        }
+    }
+}
+
+/// Stored bytes with every position replaced.
+fn without_positions(state: &[u8]) -> Vec<u8> {
+    let (start, length) = LOOK;
+    let mut masked = Vec::with_capacity(state.len());
+    let mut rest = state;
+    while let Some(at) = rest.windows(start.len()).position(|window| window == start) {
+        masked.extend_from_slice(&rest[..at]);
+        masked.push(b'P');
+        rest = &rest[(at + length).min(rest.len())..];
+    }
+    masked.extend_from_slice(rest);
+    masked
+}

@@ -1,0 +1,79 @@
+//! Random lives, and how their events are told.
+
+use ledger_simulator::adversary::{Plan, disturb};
+use ledger_simulator::world::World;
+use ledger_simulator::world::life::{Step, life, random_step};
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::delivery::{Told, VERSIONS};
+
+/// What decides a case.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) steps: Vec<Step>,
+    /// How dense time is.
+    pub(crate) pace: Pace,
+    /// How many changes have a second event object, in percent.
+    pub(crate) twins: u8,
+    /// The API versions in which the events are rendered by chance.
+    pub(crate) versions: Vec<&'static str>,
+    /// Decides versions, twins and the order of delivery.
+    pub(crate) seed: u64,
+}
+
+/// How many seconds there are between the changes of a life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As the steps say.
+    Usual,
+    /// The changes of a minute have one time.
+    Bursts,
+    /// No time passes at all.
+    OneSecond,
+}
+
+/// Lives of so many steps at most, told in all ways.
+pub(crate) fn case(steps_max: usize) -> impl Strategy<Value = Case> {
+    let pace = prop_oneof![
+        3 => Just(Pace::Usual), 1 => Just(Pace::Bursts), 1 => Just(Pace::OneSecond)
+    ];
+    let versions = prop_oneof![
+        2 => prop::sample::select(&VERSIONS[..]).prop_map(|version| vec![version]),
+        1 => Just(VERSIONS.to_vec()),
+    ];
+    let twins = prop_oneof![3 => Just(0_u8), 1 => Just(20_u8)];
+    // One number makes one step, so that fewer numbers are a shorter life.
+    let numbers = prop::collection::vec(any::<u64>(), 1..steps_max);
+    (numbers, pace, twins, versions, any::<u64>()).prop_map(
+        |(numbers, pace, twins, versions, seed)| {
+            let mut steps = vec![Step::Customer { card: 0, clock: false }];
+            let random = numbers.into_iter().map(|n| random_step(&mut StdRng::seed_from_u64(n)));
+            steps.extend(random.filter(|step| pace != Pace::OneSecond || !passes_time(step)));
+            Case { steps, pace, twins, versions, seed }
+        },
+    )
+}
+
+const fn passes_time(step: &Step) -> bool {
+    matches!(step, Step::Wait { .. } | Step::Clock { .. })
+}
+
+impl Case {
+    /// What really happened.
+    pub(crate) fn live(&self) -> World {
+        life(&self.steps)
+    }
+
+    /// The webhooks of a life, in the order in which things happened.
+    pub(crate) fn tell(&self, world: &World) -> Vec<Told> {
+        let plan = Plan {
+            same_second: if self.pace == Pace::Bursts { 60 } else { 0 },
+            two_objects_percent: self.twins,
+            api_versions: self.versions.iter().map(|&version| version.to_owned()).collect(),
+            ..Plan::default()
+        };
+        crate::delivery::tell(world.events(), disturb(world.events(), &plan, self.seed))
+    }
+}

@@ -1,0 +1,34 @@
+//! The same state whatever the delivery. Random lives of the simulator are told as webhooks in any
+//! order, repeatedly, in several API versions, and folded as the runner folds them; what comes out
+//! is compared with the straight delivery and with the simulator's own truth.
+//!
+//! Nothing in here does I/O: a life costs milliseconds, so that thousands of them fit into a test
+//! run. The same through HTTP and PostgreSQL is `tests/e2e/convergence`. `LEDGER_SOAK=1` lives a
+//! million lives.
+//!
+//! To compare one more thing with the truth, give it a line in `truth.rs`; `lives.rs` decides what
+//! lives are like, `delivery.rs` how they are told.
+
+#![cfg(test)]
+
+mod delivery;
+mod drops;
+mod fuzz;
+mod ledger;
+mod lives;
+mod oracle;
+mod prefixes;
+mod property;
+mod truth;
+mod versions;
+
+/// How many cases to try: few by default, many with `LEDGER_SOAK=1`. What fails is printed whole.
+fn config(few: u32, many: u32) -> proptest::test_runner::Config {
+    let cases = if is_soak() { many } else { few };
+    proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
+}
+
+/// Whether the long forms of the tests were asked for.
+fn is_soak() -> bool {
+    std::env::var_os("LEDGER_SOAK").is_some_and(|value| value == "1")
+}

@@ -1,0 +1,67 @@
+//! Any order, any repetition, any version: the same read models, and they are the truth.
+
+use ledger_domain::event::Entry;
+use ledger_simulator::world::Event;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+use crate::delivery::shuffled;
+use crate::ledger::{Ledger, Shown};
+use crate::lives::{Case, case};
+use crate::truth;
+
+/// The first difference between two deliveries, for a person to read.
+pub(crate) fn same(straight: &Shown, other: &Shown) -> Result<(), TestCaseError> {
+    prop_assert_eq!(&straight.subscriptions, &other.subscriptions);
+    prop_assert_eq!(&straight.payments, &other.payments);
+    prop_assert_eq!(&straight.histories, &other.histories);
+    prop_assert_eq!(&straight.links, &other.links);
+    prop_assert_eq!(&straight.anomalies, &other.anomalies);
+    prop_assert_eq!(&straight.ties, &other.ties);
+    prop_assert_eq!(&straight.waiting, &other.waiting);
+    prop_assert_eq!(&straight.sold, &other.sold);
+    for (part, state) in &straight.parts {
+        let others = other.parts.get(part).map(|state| String::from_utf8_lossy(state));
+        prop_assert_eq!(Some(String::from_utf8_lossy(state)), others, "{:?}", part);
+    }
+    prop_assert_eq!(straight, other);
+    Ok(())
+}
+
+/// Deliveries in pages of more than so many events are interrupted by a restart after each.
+const RESTARTED_AFTER: usize = 25;
+
+fn check(case: &Case) -> Result<(), TestCaseError> {
+    let world = case.live();
+    let told = case.tell(&world);
+    let straight = Ledger::of(told.iter().map(|told| &told.entry)).shown;
+    let events: Vec<&Event> = told.iter().map(|told| &told.event).collect();
+    let catalog = truth::shared_catalog();
+    truth::check(&straight, &world, &events, &catalog).map_err(TestCaseError::fail)?;
+
+    let entries: Vec<Entry> = shuffled(&told, case.seed);
+    let mut ledger = Ledger::default();
+    let page = usize::try_from(case.seed % 40).expect("a small number") + 1;
+    for entries in entries.chunks(page) {
+        ledger.take_in(entries);
+        if page > RESTARTED_AFTER {
+            ledger.restart();
+        }
+    }
+    same(&straight, &ledger.shown)
+}
+
+proptest! {
+    #![proptest_config(crate::config(1_000, 500_000))]
+
+    #[test]
+    fn deliveries_of_a_life_converge(case in case(30)) {
+        check(&case)?;
+    }
+
+    /// The same once more, so that two threads share the work.
+    #[test]
+    fn deliveries_of_other_lives_converge(case in case(30)) {
+        check(&case)?;
+    }
+}

@@ -1,0 +1,151 @@
+//! What the simulator knows to be so, against what the ledger made of the webhooks.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ledger_domain::account::{OrderAnomaly, PaymentKind, PaymentView};
+use ledger_domain::catalog::Catalog;
+use ledger_domain::effective::{Billing, Disputes, Effective, Holdings, Setting, effective};
+use ledger_domain::id::{StripeId, TrainerId};
+use ledger_domain::time::Timestamp;
+use ledger_simulator::world::{Event, Truth, World};
+
+use crate::ledger::Shown;
+use crate::oracle::{DAY, best};
+
+/// How long after the present of a life access is asked about, in seconds.
+const INSTANTS: [i64; 6] = [0, DAY / 2, 3 * DAY, 8 * DAY, 32 * DAY, 400 * DAY];
+
+/// The shipped catalogue, sold at the simulator's prices.
+fn catalog() -> Catalog {
+    let text = include_str!("../../catalogs/trainers.toml");
+    let price = |variable: &str| {
+        let name = variable.strip_prefix("STRIPE_PRICE_")?;
+        let name = name.strip_prefix("TIER_").or_else(|| name.strip_prefix("ADDON_"))?;
+        let name = name.to_lowercase();
+        let interval = if name.ends_with("_year") { "" } else { "_month" };
+        Some(format!("price_{name}{interval}"))
+    };
+    Catalog::parse(text, &price).expect("the shipped catalogue").catalog
+}
+
+/// The same, read once for each thread.
+pub(crate) fn shared_catalog() -> Rc<Catalog> {
+    thread_local! {
+        static CATALOG: Rc<Catalog> = Rc::new(catalog());
+    }
+    CATALOG.with(Rc::clone)
+}
+
+/// Compares everything; `events` are those that were delivered, in the order of what happened.
+pub(crate) fn check(
+    shown: &Shown,
+    world: &World,
+    events: &[&Event],
+    catalog: &Catalog,
+) -> Result<(), String> {
+    let truths = world.truth();
+    let anomalies = || shown.anomalies.values().flatten();
+    let is_gap = |anomaly: &&OrderAnomaly| matches!(anomaly, OrderAnomaly::GapSuspected(..));
+    if anomalies().any(|anomaly| is_gap(&anomaly)) {
+        return Err(format!("nothing is missing, and yet: {:#?}", shown.anomalies));
+    }
+    if anomalies().next().is_some() {
+        // The webhooks don't tell, and the ledger says so: it may have guessed wrong.
+        return Ok(());
+    }
+    for truth in &truths {
+        check_subscription(shown, truth)?;
+    }
+    if shown.subscriptions.len() != truths.len() {
+        return Err(format!("{} subscriptions of {truths:#?}", shown.subscriptions.len()));
+    }
+    if !shown.waiting.is_empty() {
+        return Err(format!("facts wait for what was told: {:?}", shown.waiting));
+    }
+    let mut by_trainer: BTreeMap<&str, Vec<&Truth>> = BTreeMap::new();
+    for truth in &truths {
+        let trainer = truth.trainer.as_deref().expect("lives name the trainer");
+        by_trainer.entry(trainer).or_default().push(truth);
+    }
+    for (trainer, truths) in by_trainer {
+        let holdings = holdings(shown, trainer);
+        for after in INSTANTS {
+            let now = present(world, &truths[0].customer) + after;
+            let answer = answer(&holdings, catalog, now);
+            let tier = answer.tier.as_ref().map(|tier| tier.slug.to_string());
+            let told = (answer.access.as_str(), tier);
+            let best = best(&truths, world, events, now);
+            let expected = (best.access, best.tier.map(str::to_owned));
+            if told != expected {
+                let held = &holdings.subscriptions;
+                return Err(format!(
+                    "{trainer} at {now} ({after} s later): {told:?} and not {expected:?}\n\
+                     by {:#?} of {truths:#?}\nheld {held:#?}",
+                    best.by
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The time by which a customer lives.
+fn present(world: &World, customer: &str) -> i64 {
+    let customer = world.find(customer).unwrap_or_default();
+    let clock = customer["test_clock"].as_str().and_then(|clock| world.find(clock));
+    clock.and_then(|clock| clock["frozen_time"].as_i64()).unwrap_or_else(|| world.now())
+}
+
+/// What is known of a trainer.
+pub(crate) fn holdings(shown: &Shown, trainer: &str) -> Holdings {
+    let is_theirs = |of: &Option<TrainerId>| of.as_ref().is_some_and(|of| of.as_str() == trainer);
+    let subscriptions = shown.subscriptions.values().filter(|view| is_theirs(&view.trainer));
+    let disputes: Disputes =
+        shown.payments.values().filter(|view| is_theirs(&view.trainer)).collect();
+    Holdings { subscriptions: subscriptions.cloned().collect(), disputes, ..Holdings::default() }
+}
+
+/// What follows from that at a second.
+pub(crate) fn answer(holdings: &Holdings, catalog: &Catalog, now: i64) -> Effective {
+    let now = Timestamp::from_unix(now);
+    let billing = Billing::Stripe;
+    effective(holdings, &Setting { catalog, catalog_until: None, billing, now })
+}
+
+fn check_subscription(shown: &Shown, truth: &Truth) -> Result<(), String> {
+    let id = StripeId::try_new(&truth.subscription).expect("an id");
+    let Some(view) = shown.subscriptions.get(&id) else {
+        return Err(format!("{id} is unknown"));
+    };
+    let anomalies = &shown.anomalies;
+    let same = |what: &str, same: bool| {
+        let wrong = || format!("{what} of {truth:#?}\nin {view:#?}\nwith {anomalies:#?}");
+        if same { Ok(()) } else { Err(wrong()) }
+    };
+    let unix = |at: Option<Timestamp>| at.map(Timestamp::unix);
+    let prices = |ids: &[StripeId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let items: Vec<StripeId> = view.items.iter().map(|item| item.price.id.clone()).collect();
+    let period = view.current_period.map(|period| (period.from.unix(), period.until.unix()));
+    let scheduled = view.scheduled.as_ref().map(|it| (it.at.unix(), prices(&it.prices)));
+    let customer = view.customer.as_ref().map(StripeId::as_str);
+    same("status", view.status == *truth.status)?;
+    same("customer", customer == Some(truth.customer.as_str()))?;
+    same("trainer", view.trainer.as_ref().map(TrainerId::as_str) == truth.trainer.as_deref())?;
+    same("plan", prices(&items) == truth.prices && view.items_complete)?;
+    same("period", period == Some(truth.period))?;
+    same("trial end", unix(view.trial.map(|trial| trial.until)) == truth.trial_end)?;
+    same("cancel_at", unix(view.cancel_at) == truth.cancel_at)?;
+    same("ended_at", unix(view.ended_at) == truth.ended_at)?;
+    same("scheduled change", scheduled == truth.scheduled)?;
+    let sum = |kind: PaymentKind, of: fn(&PaymentView) -> i64| -> i64 {
+        let rows = shown.payments.values();
+        rows.filter(|row| row.kind == kind && row.subscription.as_ref() == Some(&id)).map(of).sum()
+    };
+    let succeeded = |row: &PaymentView| {
+        if row.status == "succeeded" { row.amount_minor } else { 0 }
+    };
+    same("paid", sum(PaymentKind::Invoice, |row| row.paid_minor) == truth.paid_minor)?;
+    same("refunds", sum(PaymentKind::Refund, succeeded) == truth.refunded_minor)?;
+    same("refunded", sum(PaymentKind::Payment, |row| row.refunded_minor) == truth.refunded_minor)
+}

@@ -1,0 +1,15 @@
+//! The ledger against the simulator of Stripe, through HTTP and PostgreSQL: what really happened
+//! there, however it was delivered, is what the API answers.
+//!
+//! `stage` calls the simulator and delivers what it tells, `truth` compares answers with what the
+//! simulator knows to be so. The same by the thousand, without I/O, is `tests/convergence`.
+
+mod pains;
+mod read_models;
+mod stage;
+mod storms;
+mod time_travel;
+mod truth;
+
+#[path = "../../convergence/oracle.rs"]
+mod oracle;

@@ -1,0 +1,237 @@
+//! What users of other billing software suffer from, each as a test by name:
+//!
+//! 1. a wrong status after webhooks of one second, or late ones: `pain_1_*`;
+//! 2. webhooks that were missed, and nobody noticed: `pain_2_*`;
+//! 3. duplicates and races: `pain_3_*`, and `webhooks::duplicates`;
+//! 4. wrong acknowledgements: `webhooks::envelopes`, `webhooks::outage`, `crash`;
+//! 5. API versions that drift apart: `pain_5_*`, and `webhooks::versions`.
+
+use ledger_simulator::shell::render::CATALOGUE;
+use ledger_simulator::world::{Config, Method};
+use serde_json::{Value, json};
+
+use super::stage::{Stage, id_of};
+use crate::harness::{TestApp, now};
+
+const HOUR: i64 = 3_600;
+
+/// Lives one life for each order of the webhooks that are picked; the others come before. Each life
+/// has a trainer and ids of its own.
+async fn in_every_order(live: impl Fn(&mut Stage), is_picked: impl Fn(&Value) -> bool) {
+    let app = TestApp::start().await;
+    let mut nth = 0;
+    loop {
+        nth += 1;
+        let mut stage = stage(nth);
+        live(&mut stage);
+        let (mut picked, others): (Vec<_>, Vec<_>) =
+            stage.webhooks().into_iter().partition(&is_picked);
+        let orders = orders(picked.len());
+        assert!(picked.len() > 1, "there is an order to get wrong");
+        let order = &orders[usize::try_from(nth).unwrap() - 1];
+        picked = order.iter().map(|at| picked[*at].clone()).collect();
+        app.stripe().deliver_all(&others).await;
+        let position = app.stripe().deliver_all(&picked).await;
+        stage.expect_truth_at(&app, position).await;
+        if usize::try_from(nth).unwrap() == orders.len() {
+            return;
+        }
+    }
+}
+
+/// A life that began yesterday.
+fn stage(nth: u64) -> Stage {
+    let config = Config { seed: nth, now: now() - 24 * HOUR, ..Config::default() };
+    Stage::new(&format!("t{nth}"), config)
+}
+
+/// All orders of so many things.
+fn orders(of: usize) -> Vec<Vec<usize>> {
+    let Some(last) = of.checked_sub(1) else { return vec![Vec::new()] };
+    let shorter = orders(last).into_iter();
+    shorter
+        .flat_map(|order| {
+            (0..of).map(move |place| {
+                let mut longer = order.clone();
+                longer.insert(place, last);
+                longer
+            })
+        })
+        .collect()
+}
+
+fn is_of(webhook: &Value, kinds: &[&str]) -> bool {
+    kinds.iter().any(|kind| webhook["type"] == *kind)
+}
+
+fn change(stage: &mut Stage, subscription: &str, price: &str) {
+    let item = stage.world.find(subscription).unwrap()["items"]["data"][0]["id"].clone();
+    let form = json!({ "items": [{ "id": item, "price": price }], "proration_behavior": "none" });
+    stage.post(&format!("subscriptions/{subscription}"), &form);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pain_1_created_incomplete_then_updated_active_in_one_second() {
+    let live = |stage: &mut Stage| {
+        let customer = stage.customer();
+        let incomplete = json!({ "payment_behavior": "default_incomplete" });
+        let subscription = stage.subscribe(&customer, "price_starter_month", &incomplete);
+        assert_eq!(stage.status(&subscription), "incomplete");
+        let invoice = stage.world.find(&subscription).unwrap()["latest_invoice"].clone();
+        stage.post(&format!("invoices/{}/pay", invoice.as_str().unwrap()), &json!({}));
+        assert_eq!(stage.status(&subscription), "active");
+    };
+    let kinds = ["customer.subscription.created", "customer.subscription.updated"];
+    in_every_order(live, |webhook| is_of(webhook, &kinds)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pain_1_three_chained_updates_of_one_second() {
+    let live = |stage: &mut Stage| {
+        let customer = stage.customer();
+        let subscription = stage.subscribe(&customer, "price_starter_month", &json!({}));
+        stage.wait(HOUR);
+        change(stage, &subscription, "price_enterprise_month");
+        let end = json!({ "cancel_at_period_end": true });
+        stage.post(&format!("subscriptions/{subscription}"), &end);
+        change(stage, &subscription, "price_professional_month");
+    };
+    in_every_order(live, |webhook| is_of(webhook, &["customer.subscription.updated"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pain_1_invoice_created_finalized_and_paid_in_one_second() {
+    let live = |stage: &mut Stage| {
+        let customer = stage.customer();
+        stage.subscribe(&customer, "price_starter_month", &json!({}));
+    };
+    let kinds = ["invoice.created", "invoice.finalized", "invoice.paid"];
+    in_every_order(live, |webhook| is_of(webhook, &kinds)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pain_1_a_stale_update_with_an_old_item_list_after_a_newer_one() {
+    let live = |stage: &mut Stage| {
+        let customer = stage.customer();
+        let subscription = stage.subscribe(&customer, "price_starter_month", &json!({}));
+        for price in ["price_professional_month", "price_enterprise_month"] {
+            stage.wait(HOUR);
+            change(stage, &subscription, price);
+        }
+    };
+    in_every_order(live, |webhook| is_of(webhook, &["customer.subscription.updated"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pain_1_updated_after_deleted() {
+    for seconds in [0, HOUR] {
+        let live = |stage: &mut Stage| {
+            let customer = stage.customer();
+            let subscription = stage.subscribe(&customer, "price_starter_month", &json!({}));
+            change(stage, &subscription, "price_enterprise_month");
+            stage.wait(seconds);
+            let path = format!("subscriptions/{subscription}");
+            stage.call(Method::Delete, &path, &json!({}));
+        };
+        let kinds = ["customer.subscription.updated", "customer.subscription.deleted"];
+        in_every_order(live, |webhook| is_of(webhook, &kinds)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pain_1_invoice_paid_before_subscription_created() {
+    let live = |stage: &mut Stage| {
+        let customer = stage.customer();
+        stage.subscribe(&customer, "price_starter_month", &json!({}));
+    };
+    let kinds = ["customer.subscription.created", "invoice.paid", "invoice_payment.paid"];
+    in_every_order(live, |webhook| is_of(webhook, &kinds)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pain_1_checkout_session_completed_last() {
+    let live = |stage: &mut Stage| buy_in_checkout(stage);
+    let kinds = ["customer.subscription.created", "checkout.session.completed"];
+    in_every_order(live, |webhook| is_of(webhook, &kinds)).await;
+}
+
+/// Nothing but the session names the trainer.
+fn buy_in_checkout(stage: &mut Stage) {
+    let customer = stage.customer();
+    let session = stage.post(
+        "checkout/sessions",
+        &json!({
+            "mode": "subscription", "customer": customer, "client_reference_id": stage.trainer(),
+            "success_url": "https://example.test/done",
+            "line_items": [{ "price": "price_professional_month", "quantity": 1 }],
+        }),
+    );
+    let act = format!("test_helpers/checkout/sessions/{}/pay", id_of(&session));
+    stage.post(&act, &json!({ "payment_method": "pm_card_visa" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pain_2_a_missed_webhook_is_listed_until_it_is_sent_again() {
+    let app = TestApp::start().await;
+    let mut stage = stage(1);
+    let customer = stage.customer();
+    let subscription = stage.subscribe(&customer, "price_starter_month", &json!({}));
+    for price in ["price_professional_month", "price_enterprise_month"] {
+        stage.wait(HOUR);
+        change(&mut stage, &subscription, price);
+    }
+    let mut webhooks = stage.webhooks();
+    let is_update = |webhook: &Value| is_of(webhook, &["customer.subscription.updated"]);
+    let missed = webhooks.iter().position(is_update).expect("two updates");
+    let missed = webhooks.remove(missed);
+    let after = webhooks.iter().rfind(|webhook| is_update(webhook)).expect("one update");
+    let gaps = "SELECT string_agg(event_id, ' ') FROM rm_subscriptions.anomaly";
+    let listed = async || -> Option<String> {
+        sqlx::query_scalar(gaps).fetch_one(app.owner()).await.unwrap()
+    };
+    let position = app.stripe().deliver_all(&webhooks).await;
+    // The state is right all the same; the gap is in what came before.
+    stage.expect_truth_at(&app, position).await;
+    assert_eq!(listed().await.as_deref(), after["id"].as_str());
+    let position = app.stripe().deliver(&missed).await;
+    stage.expect_truth_at(&app, position).await;
+    assert_eq!(listed().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pain_3_a_duplicate_with_other_pending_webhooks_is_one_event() {
+    let app = TestApp::start().await;
+    let mut stage = stage(1);
+    let customer = stage.customer();
+    let subscription = stage.subscribe(&customer, "price_starter_month", &json!({}));
+    change(&mut stage, &subscription, "price_enterprise_month");
+    let webhooks = stage.webhooks();
+    let position = app.stripe().deliver_all(&webhooks).await;
+    for mut webhook in webhooks {
+        webhook["pending_webhooks"] = json!(9);
+        let answer = app.stripe().post(&webhook).await.expect(200);
+        assert_eq!(answer["status"], "already_appended", "{webhook}");
+    }
+    let reused = "SELECT count(*) FROM event WHERE type = 'IdReuseSeen'";
+    assert_eq!(app.database.number(reused).await, 0);
+    stage.expect_truth_at(&app, position).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pain_5_every_api_version_tells_the_truth() {
+    let app = TestApp::start().await;
+    for (nth, version) in (1..).zip(CATALOGUE) {
+        let mut stage = stage(nth).in_version(version);
+        buy_in_checkout(&mut stage);
+        stage.expect_truth(&app).await;
+        let subscription = stage.world.truth()[0].subscription.clone();
+        stage.wait(HOUR);
+        change(&mut stage, &subscription, "price_enterprise_month");
+        stage.expect_truth(&app).await;
+        let end = json!({ "cancel_at_period_end": true });
+        stage.post(&format!("subscriptions/{subscription}"), &end);
+        stage.expect_truth(&app).await;
+    }
+    let anomalies = "SELECT count(*) FROM rm_subscriptions.anomaly";
+    assert_eq!(app.database.number(anomalies).await, 0);
+}

@@ -1,0 +1,154 @@
+//! Many lives told twice: to one ledger in order, to another one late, out of order, twice, or lost
+//! at first and sent again. Both end with the same read models, and both answer the truth.
+
+use std::collections::BTreeSet;
+
+use ledger_simulator::adversary::{Delivery, Plan, Reorder, disturb};
+use ledger_simulator::shell::render::{CATALOGUE, Links, Renderer, Version};
+use ledger_simulator::world::life::{Step, life_in, random_step};
+use ledger_simulator::world::{Config, Event, World};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::read_models::{differences, read_models};
+use super::truth::{Of, expect_truth};
+use crate::check::wait_until_folded;
+use crate::harness::{Settings, Stripe, TestApp, now, soak};
+
+/// How many steps a life has.
+const STEPS: usize = 30;
+
+/// A life, and how it is told.
+struct Life {
+    name: String,
+    world: World,
+    straight: Vec<Value>,
+    stormy: Vec<Value>,
+}
+
+/// The catalogue's other prices, at which lives may buy.
+const MORE_PRICES: [(&str, &str); 3] = [
+    ("STRIPE_PRICE_TIER_STARTER_YEAR", "price_starter_year"),
+    ("STRIPE_PRICE_TIER_ENTERPRISE_YEAR", "price_enterprise_year"),
+    ("STRIPE_PRICE_ADDON_AI_ENTERPRISE", "price_ai_enterprise_month"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adversarial_deliveries_end_with_the_same_read_models_and_the_truth() {
+    let settings = MORE_PRICES
+        .iter()
+        .fold(Settings::of_service(), |settings, (name, price)| settings.with(name, *price));
+    let straight = TestApp::start_with(settings.clone()).await;
+    let stormy = TestApp::start_with(settings).await;
+    let seeds = 1..=soak(50, 500);
+    let lives: Vec<Life> = seeds.map(|seed| Life::new(u64::try_from(seed).unwrap())).collect();
+    let mut tellers = JoinSet::new();
+    for life in &lives {
+        tellers.spawn(tell(straight.stripe(), life.straight.clone()));
+        tellers.spawn(tell(stormy.stripe(), life.stormy.clone()));
+    }
+    tellers.join_all().await;
+    wait_until_folded(&straight).await;
+    wait_until_folded(&stormy).await;
+
+    let (one, other) = (read_models(straight.owner()).await, read_models(stormy.owner()).await);
+    assert!(one["rm_subscriptions.trainer_subscriptions"].len() > lives.len(), "lives buy");
+    let differences = differences(&one, &other);
+    assert!(differences.is_empty(), "- straight, + stormy:\n{}", differences.join("\n"));
+    for app in [&straight, &stormy] {
+        for life in &lives {
+            life.expect_truth(app).await;
+        }
+    }
+}
+
+async fn tell(stripe: Stripe, webhooks: Vec<Value>) {
+    stripe.deliver_all(&webhooks).await;
+}
+
+impl Life {
+    /// A life that ends now: what time brings about in the ledger and in the world is the same.
+    fn new(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut steps = vec![Step::Customer { card: 0, clock: false }];
+        steps.extend((0..STEPS).map(|_| without_clock(random_step(&mut random))));
+        let hours: i64 = steps.iter().map(hours).sum();
+        let config = Config { seed, now: now() - hours * 3_600, ..Config::default() };
+        let world = life_in(config, &steps);
+        let name = format!("life{seed}");
+        let version = CATALOGUE[usize::try_from(seed).unwrap() % CATALOGUE.len()];
+        // One event in six is told in a version of its own, in both deliveries alike.
+        let versions = if seed.is_multiple_of(6) { &CATALOGUE[..] } else { &[version] };
+        let api_versions = versions.iter().map(|&version| version.to_owned()).collect();
+        let base = Plan {
+            two_objects_percent: u8::from(seed.is_multiple_of(5)) * 20,
+            same_second: u32::from(seed.is_multiple_of(4)) * 60,
+            api_versions,
+            ..Plan::default()
+        };
+        let told = disturb(world.events(), &base, seed);
+        let renderer = Links::of(world.events());
+        let straight = told.iter().filter_map(|delivery| render(&name, &renderer, delivery));
+        let straight: Vec<Value> = straight.collect();
+        let storm = Plan {
+            delay_seconds_max: 600,
+            reorder: Reorder::Any,
+            duplicate_percent: 30,
+            drop_percent: 20,
+            resend_percent: 100,
+            ..Plan::default()
+        };
+        // The adversary disturbs events; each stands for the webhook that tells of it.
+        let events: Vec<Event> = told.iter().map(|delivery| delivery.event.clone()).collect();
+        let mut stormy = disturb(&events, &storm, seed);
+        stormy.sort_by_key(|delivery| delivery.after_seconds);
+        let webhook = |delivery: &Delivery| {
+            straight.iter().find(|webhook| webhook["id"] == delivery.event.id.as_str()).cloned()
+        };
+        let stormy = stormy.iter().filter_map(webhook).collect();
+        Self { name, world, straight, stormy }
+    }
+
+    async fn expect_truth(&self, app: &TestApp) {
+        let truths = self.world.truth();
+        let trainers: BTreeSet<&str> =
+            truths.iter().filter_map(|truth| truth.trainer.as_deref()).collect();
+        for trainer in trainers {
+            let name = format!("{}-{trainer}", self.name);
+            let (world, names) = (&self.world, (trainer, name.as_str()));
+            let of = Of { world, events: world.events(), names };
+            expect_truth(&app.service(), &of, 1).await;
+        }
+    }
+}
+
+/// A webhook, in which trainers are this life's own. What is sold is the same in all lives, and
+/// told once.
+fn render(life: &str, links: &Links, delivery: &Delivery) -> Option<Value> {
+    let event = &delivery.event;
+    let version = delivery.api_version.as_deref().and_then(Version::parse)?;
+    let is_about_sale =
+        ["product.", "price.", "plan."].iter().any(|start| event.kind.starts_with(start));
+    if !version.knows(&event.kind) || (is_about_sale && life != "life1") {
+        return None;
+    }
+    let webhook = Renderer { links }.event(delivery.index, event, &version, 1).to_string();
+    let webhook = webhook.replace("\"trainer-", &format!("\"{life}-trainer-"));
+    Some(serde_json::from_str(&webhook).expect("it was JSON"))
+}
+
+const fn without_clock(step: Step) -> Step {
+    match step {
+        Step::Customer { card, .. } => Step::Customer { card, clock: false },
+        other => other,
+    }
+}
+
+fn hours(step: &Step) -> i64 {
+    match step {
+        Step::Wait { hours } => i64::from(*hours),
+        _ => 0,
+    }
+}

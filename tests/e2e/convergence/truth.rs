@@ -1,0 +1,92 @@
+//! What the API answers of a trainer, against what the simulator knows to be so.
+
+use ledger_simulator::world::{Event, Truth, World};
+use serde_json::{Value, json};
+
+use super::oracle::{best, tier};
+use crate::harness::{Caller, now};
+
+/// A trainer of a life.
+pub(crate) struct Of<'a> {
+    pub(crate) world: &'a World,
+    /// What happened, in its order.
+    pub(crate) events: &'a [Event],
+    /// The trainer's name in the simulator, and in the ledger.
+    pub(crate) names: (&'a str, &'a str),
+}
+
+/// Compares `GET /api/v1/tiers/current` and the sums of `GET /api/v1/tiers/history`.
+pub(crate) async fn expect_truth(service: &Caller, of: &Of<'_>, position: i64) {
+    let (simulated, trainer) = of.names;
+    let truths = of.world.truth();
+    let theirs: Vec<&Truth> =
+        truths.iter().filter(|truth| truth.trainer.as_deref() == Some(simulated)).collect();
+    let path = format!("/api/v1/tiers/current?trainer={trainer}");
+    let current = service.read_at(&path, position).await;
+    let at = now();
+    let events: Vec<&Event> = of.events.iter().collect();
+    let best = best(&theirs, of.world, &events, at);
+    let told = (&current["access"], &current["tier"]["slug"]);
+    assert_eq!(told, (&json!(best.access), &json!(best.tier)), "{current}\nby {theirs:#?}");
+    let answers: Vec<Value> = best.by.iter().map(|truth| answer(truth, at)).collect();
+    if !answers.is_empty() {
+        let fields = answers[0].as_object().expect("an object").keys();
+        let told: Value = fields.map(|key| (key.clone(), current[key].clone())).collect();
+        assert!(answers.contains(&told), "{told:#}\nis none of {answers:#?}");
+    }
+    let history = history(service, trainer).await;
+    let sum = |kind: &str, status: &str| -> i64 {
+        let of_kind = |row: &&Value| row["kind"] == kind && row["status"] == status;
+        history.iter().filter(of_kind).map(|row| row["amount_minor"].as_i64().unwrap_or(0)).sum()
+    };
+    let refunded: i64 = theirs.iter().map(|truth| truth.refunded_minor).sum();
+    assert_eq!(sum("refund", "succeeded"), refunded, "{history:#?}\nof {theirs:#?}");
+    let paid: i64 = theirs.iter().map(|truth| truth.paid_minor).sum();
+    assert_eq!(sum("payment", "succeeded"), paid, "{history:#?}\nof {theirs:#?}");
+}
+
+/// All payments of a trainer, page by page.
+async fn history(service: &Caller, trainer: &str) -> Vec<Value> {
+    let first = format!("/api/v1/tiers/history?trainer={trainer}&limit=100");
+    let (mut rows, mut path) = (Vec::new(), first.clone());
+    loop {
+        let page = service.get(&path).await.expect(200);
+        rows.extend(page["payments"].as_array().expect("payments").iter().cloned());
+        match page["cursor"].as_str() {
+            Some(cursor) => path = format!("{first}&cursor={cursor}"),
+            None => return rows,
+        }
+    }
+}
+
+/// What `GET /api/v1/tiers/current` says of the subscription that gives the tier.
+fn answer(truth: &Truth, now: i64) -> Value {
+    let is_trial = truth.status == "trialing";
+    let interval = if truth.prices[0].ends_with("_year") { "year" } else { "month" };
+    json!({
+        "status": truth.status,
+        "interval": interval,
+        "current_period_start": rfc3339(truth.period.0),
+        "current_period_end": rfc3339(truth.period.1),
+        "trial_end": truth.trial_end.filter(|_| is_trial).map(rfc3339),
+        "cancel_at": truth.cancel_at.map(rfc3339),
+        "scheduled_change": scheduled(truth, now),
+    })
+}
+
+/// The tier that is to come, if it is another one and the subscription lives to see it.
+fn scheduled(truth: &Truth, now: i64) -> Value {
+    let Some((at, prices)) = &truth.scheduled else { return Value::Null };
+    let outlived = truth.cancel_at.is_some_and(|end| end <= *at);
+    match tier(prices) {
+        Some(next) if Some(next) != tier(&truth.prices) && !outlived && *at > now => {
+            json!({ "tier": next, "effective_at": rfc3339(*at) })
+        }
+        _ => Value::Null,
+    }
+}
+
+fn rfc3339(seconds: i64) -> String {
+    let time = chrono::DateTime::from_timestamp(seconds, 0).expect("a time of our age");
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
