@@ -14,18 +14,18 @@
 //! grow by whole snapshots. One more fact orders its own second (and the seconds after it while
 //! their beginning changes), and stores the chunk that it falls into; see [`super::chunks`].
 
-use std::hash::Hasher;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use siphasher::sip::SipHasher13;
 
+use super::anomaly::FactAnomaly;
 use super::chunks::Chunks;
+use super::compared::{Earlier, Fields, earlier, fingerprint};
 use super::links::Tie;
 use crate::event::Code;
-use crate::event::stripe::{Before, Reported};
+use crate::event::stripe::Reported;
 use crate::id::EventKey;
 
 /// What the order of facts needs to know of a kind of object.
@@ -34,8 +34,8 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
     type Brief: Serialize + DeserializeOwned + Clone;
 
     /// The fields by which two snapshots are held to be the same, normalised so that the API
-    /// version doesn't show.
-    fn compared(&self) -> impl Serialize;
+    /// version doesn't show: the one list for the order of facts and for what people are told.
+    fn compared(&self, fields: &mut impl Fields);
 
     /// Where a fact stands within its second if nothing better is known.
     fn rank(&self, cause: &Code) -> i64;
@@ -47,6 +47,11 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
 
     /// What is remembered of this fact.
     fn brief(&self, cause: &Code) -> Self::Brief;
+
+    /// Whether a fact may follow another one that it doesn't contradict.
+    fn is_expected_step(_before: &Self::Brief, _after: &Self::Brief) -> bool {
+        true
+    }
 
     /// What it tells of which objects belong together.
     fn ties(&self) -> Vec<Tie> {
@@ -85,16 +90,8 @@ pub(super) struct Fact<B> {
     pub(super) is_tied: bool,
     /// Whether the object was otherwise before it than the facts so far make it.
     pub(super) is_gap: bool,
-}
-
-/// Something about the order of an object's facts that a person should look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OrderAnomaly {
-    /// The event says the object was otherwise before than the facts so far make it: a fact is
-    /// missing. The events concerned are the one that says so and the one before it, if any.
-    GapSuspected(EventKey, Option<EventKey>),
-    /// Nothing but its id could tell where the event stands among those of its second.
-    OrderConflict(EventKey),
+    /// Whether the object should not have become what it says, by what it was.
+    pub(super) is_unexpected: bool,
 }
 
 /// The facts of one object in order.
@@ -149,18 +146,19 @@ impl<S: Snapshot> Facts<S> {
         if self.facts[second.clone()].iter().any(|fact| fact.key == *key) {
             return false;
         }
-        let Reported { before, cause, snapshot } = reported;
+        let Reported { cause, snapshot, .. } = reported;
         let fact = Fact {
             at,
             key: key.clone(),
             position,
             brief: snapshot.brief(cause),
-            before: prior(before, snapshot),
-            after: fingerprint(&snapshot.compared()),
+            before: prior(reported),
+            after: fingerprint(snapshot),
             rank: snapshot.rank(cause),
             is_final: snapshot.is_final(cause),
             is_tied: false,
             is_gap: false,
+            is_unexpected: false,
         };
         let (_, was_odd) = *self.news.get_or_insert((second.start, self.odd > 0));
         self.news = self.news.map(|(from, _)| (from.min(second.start), was_odd));
@@ -213,25 +211,42 @@ impl<S: Snapshot> Facts<S> {
         self.position
     }
 
-    /// From which fact on something changed since the last call; and missing facts and undecided
-    /// order as the set shows them now, if any are there or were.
-    pub(super) fn take_news(&mut self) -> (usize, Option<Vec<OrderAnomaly>>) {
+    /// From which fact on something changed since the last call; and what is odd about the facts
+    /// as the set shows it now, if anything is or was.
+    pub(super) fn take_news(&mut self) -> (usize, Option<Vec<FactAnomaly>>) {
         let (from, was_odd) = self.news.take().unwrap_or((self.facts.len(), false));
         (from, (was_odd || self.odd > 0).then(|| self.anomalies()))
     }
 
-    fn anomalies(&self) -> Vec<OrderAnomaly> {
-        let mut found = Vec::new();
+    fn anomalies(&self) -> Vec<FactAnomaly> {
+        let (mut found, mut conflicts) = (Vec::new(), BTreeMap::new());
         for (i, fact) in self.facts.iter().enumerate() {
+            let previous = i.checked_sub(1).map(|i| self.facts[i].key.clone());
             if fact.is_gap {
-                let previous = i.checked_sub(1).map(|i| self.facts[i].key.clone());
-                found.push(OrderAnomaly::GapSuspected(fact.key.clone(), previous));
+                found.push(FactAnomaly::GapSuspected(fact.key.clone(), previous.clone()));
             }
-            if fact.is_tied {
-                found.push(OrderAnomaly::OrderConflict(fact.key.clone()));
+            if let Some(rival) = self.rival(i) {
+                conflicts.entry(rival).or_insert(&fact.key);
+            }
+            if let Some(previous) = previous.filter(|_| fact.is_unexpected) {
+                found.push(FactAnomaly::UnexpectedTransition(fact.key.clone(), previous));
             }
         }
+        let conflict =
+            |(rival, key): (_, &EventKey)| FactAnomaly::OrderConflict(rival, key.clone());
+        found.extend(conflicts.into_iter().map(conflict));
         found
+    }
+
+    /// Of a fact whose place only its id decided: another that could have had the place.
+    fn rival(&self, index: usize) -> Option<EventKey> {
+        let fact = &self.facts[index];
+        if !fact.is_tied {
+            return None;
+        }
+        let mut rest = self.facts[index..self.second(fact.at).end].to_vec();
+        sort(&mut rest);
+        starting(&rest).1.map(|rival| rest[rival].key.clone())
     }
 
     fn current_index(&self) -> Option<usize> {
@@ -260,12 +275,10 @@ impl<S: Snapshot> Facts<S> {
         loop {
             self.chunks.touch(&self.facts, self.facts[second.start].at);
             let facts = &mut self.facts;
-            let before = state_before(facts, second.start);
-            let settled = settle(before, facts[second.clone()].to_vec());
+            let before = second.start.checked_sub(1).map(|last| &facts[last]);
+            let settled = settle::<S>(before, facts[second.clone()].to_vec());
             let old = &facts[second.clone()];
-            let same = settled.iter().zip(old).all(|(new, old)| {
-                (&new.key, new.is_tied, new.is_gap) == (&old.key, old.is_tied, old.is_gap)
-            });
+            let same = settled.iter().zip(old).all(|(new, old)| new.stands_as(old));
             self.odd += settled.iter().filter(|fact| fact.is_odd()).count();
             self.odd -= old.iter().filter(|fact| fact.is_odd()).count();
             facts[second.clone()].clone_from_slice(&settled);
@@ -291,31 +304,48 @@ impl<S: Snapshot> Facts<S> {
 
 impl<B> Fact<B> {
     const fn is_odd(&self) -> bool {
-        self.is_gap || self.is_tied
+        self.is_gap || self.is_tied || self.is_unexpected
+    }
+
+    /// Whether it is the same fact, and as odd in its place.
+    fn stands_as(&self, other: &Self) -> bool {
+        let odd = |fact: &Self| (fact.is_gap, fact.is_tied, fact.is_unexpected);
+        self.key == other.key && odd(self) == odd(other)
     }
 }
 
-fn state_before<B>(facts: &[Fact<B>], index: usize) -> Prior {
-    index.checked_sub(1).map_or(Prior::Nothing, |i| Prior::Known(facts[i].after))
-}
-
-/// Orders the facts of one second, starting from the state before it.
-fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fact<B>> {
-    facts.sort_by(|a, b| (a.rank, &a.key).cmp(&(b.rank, &b.key)));
-    let mut state = start;
+/// Orders the facts of one second, starting from the fact before it.
+fn settle<S: Snapshot>(
+    before: Option<&Fact<S::Brief>>,
+    mut facts: Vec<Fact<S::Brief>>,
+) -> Vec<Fact<S::Brief>> {
+    sort(&mut facts);
     let mut ordered = Vec::with_capacity(facts.len());
     while !facts.is_empty() {
-        let (next, tied) = match continuing(state, &facts) {
-            Some(next) => (next, false),
+        let previous: Option<&Fact<S::Brief>> = ordered.last().or(before);
+        let state = previous.map_or(Prior::Nothing, |fact| Prior::Known(fact.after));
+        let (next, rival) = match continuing(state, &facts) {
+            Some(next) => (next, None),
             None => starting(&facts),
         };
         let mut fact = facts.remove(next);
-        fact.is_tied = tied;
+        fact.is_tied = rival.is_some();
         fact.is_gap = fact.before != Prior::Unknown && fact.before != state;
-        state = Prior::Known(fact.after);
+        fact.is_unexpected = previous.is_some_and(|previous| is_unexpected::<S>(previous, &fact));
         ordered.push(fact);
     }
     ordered
+}
+
+/// Whether a step from one fact to the next should not happen. Of facts between which one is
+/// missing, or whose order nobody knows, nothing can be said.
+fn is_unexpected<S: Snapshot>(previous: &Fact<S::Brief>, fact: &Fact<S::Brief>) -> bool {
+    let is_undecided = fact.is_tied || (previous.is_tied && previous.at == fact.at);
+    !fact.is_gap && !is_undecided && !S::is_expected_step(&previous.brief, &fact.brief)
+}
+
+fn sort<B>(facts: &mut [Fact<B>]) {
+    facts.sort_by(|a, b| (a.rank, &a.key).cmp(&(b.rank, &b.key)));
 }
 
 /// The fact that continues the trail, the smallest key among several.
@@ -325,54 +355,25 @@ fn continuing<B>(state: Prior, facts: &[Fact<B>]) -> Option<usize> {
         .min_by(|&a, &b| facts[a].key.cmp(&facts[b].key))
 }
 
-/// The fact to go on with where the trail breaks off, and whether only its id decided. The facts
-/// are sorted by rank and key.
-fn starting<B>(facts: &[Fact<B>]) -> (usize, bool) {
+/// The fact to go on with where the trail breaks off, and another one that it precedes by nothing
+/// but its id, if there is one. The facts are sorted by rank and key.
+fn starting<B>(facts: &[Fact<B>]) -> (usize, Option<usize>) {
     let leads_to = |i: usize| {
         (0..facts.len())
             .any(|other| other != i && facts[i].before == Prior::Known(facts[other].after))
     };
     let mut heads = (0..facts.len()).filter(|&i| !leads_to(i));
     let next = heads.next().unwrap_or(0);
-    let tied = heads
+    let rival = heads
         .take_while(|&i| facts[i].rank == facts[next].rank)
-        .any(|i| facts[i].after != facts[next].after);
-    (next, tied)
+        .find(|&i| facts[i].after != facts[next].after);
+    (next, rival)
 }
 
-fn prior<S: Snapshot>(before: &Before, snapshot: &S) -> Prior {
-    match before {
-        Before::Absent => Prior::Unknown,
-        Before::NoObject => Prior::Nothing,
-        Before::Fields(fields) => {
-            let Ok(Value::Object(mut object)) = serde_json::to_value(snapshot) else {
-                return Prior::Unknown;
-            };
-            for (key, value) in fields {
-                match value {
-                    Value::Null => object.remove(key),
-                    value => object.insert(key.clone(), value.clone()),
-                };
-            }
-            serde_json::from_value::<S>(Value::Object(object))
-                .map_or(Prior::Unknown, |before| Prior::Known(fingerprint(&before.compared())))
-        }
+fn prior<S: Snapshot>(reported: &Reported<S>) -> Prior {
+    match earlier(reported) {
+        Earlier::Unknown => Prior::Unknown,
+        Earlier::Nothing => Prior::Nothing,
+        Earlier::Object(before) => Prior::Known(fingerprint(&*before)),
     }
-}
-
-/// A fingerprint that doesn't depend on the compiler: it is stored.
-fn fingerprint(compared: &impl Serialize) -> u64 {
-    struct Sink(SipHasher13);
-    impl std::io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.write(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut sink = Sink(SipHasher13::new());
-    serde_json::to_writer(&mut sink, compared).expect("compared fields have text keys, no floats");
-    sink.0.finish()
 }
