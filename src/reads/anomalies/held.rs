@@ -89,17 +89,15 @@ struct Part {
 /// An anomaly as it is listed; those that depend on one holding alone are not.
 fn told(trainer: &TrainerId, holdings: &Holdings, anomaly: &Anomaly) -> Option<Listed> {
     let whole = || Object { kind: "trainer".into(), id: trainer.as_str().into() };
-    let (subject, mut parts, words) = match anomaly {
+    let (subject, parts, words) = match anomaly {
         Anomaly::SeveralTiers(sources) => {
-            let parts: Vec<Part> = sources.iter().filter_map(|s| part(holdings, s)).collect();
-            let message =
-                format!("Trainer {trainer} has {} tiers at once: {}.", parts.len(), names(&parts));
+            let parts = parts(holdings, sources);
+            let message = format!("Trainer {trainer} has several tiers: {}.", names(&parts));
             (whole(), parts, Words::new(message, SEVERAL))
         }
         Anomaly::AddOnTwice { add_on, sources } => {
-            let parts: Vec<Part> = sources.iter().filter_map(|s| part(holdings, s)).collect();
-            let message =
-                format!("Trainer {trainer} has {add_on} more than once: {}.", names(&parts));
+            let parts = parts(holdings, sources);
+            let message = format!("Trainer {trainer} has {add_on} twice: {}.", names(&parts));
             (whole(), parts, Words::new(message, TWICE))
         }
         Anomaly::SecondTrial { subscription, earlier } => {
@@ -116,7 +114,6 @@ fn told(trainer: &TrainerId, holdings: &Holdings, anomaly: &Anomaly) -> Option<L
         | Anomaly::UnknownPlan { .. }
         | Anomaly::UselessOverride { .. } => return None,
     };
-    parts.sort_by(|a, b| (a.since, &a.object.id).cmp(&(b.since, &b.object.id)));
     // One alone is nothing odd: it began with the second.
     let second = parts.get(1).or(parts.first());
     Some(Listed {
@@ -132,6 +129,14 @@ fn told(trainer: &TrainerId, holdings: &Holdings, anomaly: &Anomaly) -> Option<L
         related: parts.into_iter().map(|part| part.object).filter(|it| *it != subject).collect(),
         subject,
     })
+}
+
+/// What gives plans, each once: one subscription may give several.
+fn parts(holdings: &Holdings, sources: &[Source]) -> Vec<Part> {
+    let mut parts: Vec<Part> = sources.iter().filter_map(|s| part(holdings, s)).collect();
+    parts.sort_by(|a, b| (a.since, &a.object.id).cmp(&(b.since, &b.object.id)));
+    parts.dedup_by(|a, b| a.object == b.object);
+    parts
 }
 
 fn names(parts: &[Part]) -> String {
