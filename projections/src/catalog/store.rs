@@ -107,7 +107,7 @@ pub(crate) async fn anomalies(
     conn: &mut PgConnection,
     tenant: &Tenant,
     filter: &AnomalyFilter,
-    after: Option<&AnomalyPlace>,
+    after: AnomalyPlace,
     limit: i64,
 ) -> sqlx::Result<Vec<FoundRow>> {
     const SELECT: &str = "
@@ -116,15 +116,15 @@ pub(crate) async fn anomalies(
         WHERE tenant = $1
             AND ($2::text IS NULL OR kind = $2)
             AND ($3::text IS NULL OR split_part(subject, '/', 2) = $3)
-            AND ($4::text IS NULL OR (subject, kind, event_id) > ($4, $5, $6))
+            AND (subject, kind, event_id) > ($4, $5, $6)
         ORDER BY subject, kind, event_id LIMIT $7";
     sqlx::query_as(SELECT)
         .bind(tenant.as_str())
         .bind(filter.kind.as_deref())
         .bind(filter.subject.as_ref().map(StripeId::as_str))
-        .bind(after.map(|place| place.subject.as_str()))
-        .bind(after.map(|place| place.kind.as_str()))
-        .bind(after.map(|place| place.event_id.as_str()))
+        .bind(after.subject)
+        .bind(after.kind)
+        .bind(after.event_id)
         .bind(limit)
         .fetch_all(conn)
         .await

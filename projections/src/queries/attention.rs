@@ -25,8 +25,9 @@ pub struct AnomalyFilter {
     pub subject: Option<StripeId>,
 }
 
-/// A place in a list of anomalies: its key in the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A place in a list of anomalies: its key in the table. The default is before all of them, so that
+/// a statement needs no other condition for the first page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AnomalyPlace {
     pub(crate) customer_id: String,
     pub(crate) subject: String,
@@ -160,6 +161,7 @@ impl Reader {
         };
         let limit = limit.clamp(1, LIMIT_MAX);
         let more = limit_plus_one(limit);
+        let after = after.cloned().unwrap_or_default();
         let rows =
             subscriptions::store::anomalies(tx, tenant, filter, customers, after, more).await?;
         page(rows, limit, "anomaly")
@@ -180,6 +182,7 @@ impl Reader {
         }
         let limit = limit.clamp(1, LIMIT_MAX);
         let more = limit_plus_one(limit);
+        let after = after.cloned().unwrap_or_default();
         let (tx, tenant) = (&mut *self.tx, &self.tenant);
         let rows = catalog::store::anomalies(tx, tenant, filter, after, more).await?;
         page(rows, limit, "sold_anomaly")

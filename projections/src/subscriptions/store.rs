@@ -318,7 +318,7 @@ pub(crate) async fn anomalies(
     tenant: &Tenant,
     filter: &AnomalyFilter,
     customers: Option<Vec<String>>,
-    after: Option<&AnomalyPlace>,
+    after: AnomalyPlace,
     limit: i64,
 ) -> sqlx::Result<Vec<FoundRow>> {
     const SELECT: &str = "
@@ -336,8 +336,7 @@ pub(crate) async fn anomalies(
                 AND ($3::text IS NULL OR a.customer_id = $3)
                 AND ($4::text[] IS NULL OR a.customer_id = ANY($4))
                 AND ($5::text IS NULL OR split_part(a.subject, '/', 2) = $5)
-                AND ($6::text IS NULL
-                    OR (a.customer_id, a.subject, a.kind, a.event_id) > ($6, $7, $8, $9))) AS found
+                AND (a.customer_id, a.subject, a.kind, a.event_id) > ($6, $7, $8, $9)) AS found
         WHERE $10::text IS NULL OR trainer_id = $10
         ORDER BY customer_id, subject, kind, event_id LIMIT $11";
     sqlx::query_as(SELECT)
@@ -346,10 +345,10 @@ pub(crate) async fn anomalies(
         .bind(filter.customer.as_ref().map(StripeId::as_str))
         .bind(customers)
         .bind(filter.subject.as_ref().map(StripeId::as_str))
-        .bind(after.map(|place| place.customer_id.as_str()))
-        .bind(after.map(|place| place.subject.as_str()))
-        .bind(after.map(|place| place.kind.as_str()))
-        .bind(after.map(|place| place.event_id.as_str()))
+        .bind(after.customer_id)
+        .bind(after.subject)
+        .bind(after.kind)
+        .bind(after.event_id)
         .bind(filter.trainer.as_ref().map(TrainerId::as_str))
         .bind(limit)
         .fetch_all(conn)

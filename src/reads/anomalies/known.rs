@@ -92,10 +92,8 @@ fn of_facts(kind: &str, event: Option<&Event>, previous: Option<&Event>) -> Vec<
 }
 
 fn status(event: &Event) -> Option<&str> {
-    match event {
-        Event::SubscriptionReported(reported) => Some(reported.snapshot.status.as_str()),
-        _ => None,
-    }
+    let Event::SubscriptionReported(reported) = event else { return None };
+    Some(reported.snapshot.status.as_str())
 }
 
 /// What an event says of the account that it is of, and what the log says.

@@ -129,8 +129,9 @@ fn a_status_that_should_not_follow_is_listed_until_one_between_explains_it() {
     let active = sub("evt_1", DAY_0, "created", json!({}), json!("no_object"));
     let unpaid = status("evt_3", DAY_0 + 9, "unpaid");
     let listed = FactAnomaly::UnexpectedTransition(key("evt_3"), key("evt_1"));
-    assert_eq!(anomalies(&[active.clone(), unpaid.clone()]), [listed.clone()]);
-    assert_eq!(anomalies(&[unpaid.clone(), active.clone()]), [listed]);
+    for order in orders(&[active.clone(), unpaid.clone()]) {
+        assert_eq!(anomalies(&order), std::slice::from_ref(&listed));
+    }
     let between = status("evt_2", DAY_0 + 5, "past_due");
     for order in orders(&[active.clone(), unpaid, between]) {
         assert_eq!(anomalies(&order), []);
