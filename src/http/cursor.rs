@@ -22,11 +22,14 @@ pub(crate) fn decode<T: DeserializeOwned>(cursor: &str) -> Result<T, Problem> {
         .then(|| URL_SAFE_NO_PAD.decode(cursor).ok())
         .flatten()
         .and_then(|json| serde_json::from_slice(&json).ok());
-    place.ok_or_else(|| {
-        Problem::InvalidRequest(
-            "`cursor` is not one that this list gave. Leave it out to begin anew.".into(),
-        )
-    })
+    place.ok_or_else(unknown)
+}
+
+/// What to say of a cursor that leads nowhere.
+pub(crate) fn unknown() -> Problem {
+    Problem::InvalidRequest(
+        "`cursor` is not one that this list gave. Leave it out to begin anew.".into(),
+    )
 }
 
 #[cfg(test)]

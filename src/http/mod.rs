@@ -3,15 +3,18 @@
 //! To add a resource: a file with its handlers and the shapes of its answers, a line in
 //! `router.rs`, and a row in docs/api.md.
 
+mod anomalies;
 mod audit;
 mod auth;
 mod cursor;
+mod dead_letters;
 mod entitlements;
 mod health;
 mod history;
 mod metrics;
 mod params;
 mod problem;
+mod projections;
 mod router;
 mod server;
 mod shapes;

@@ -8,7 +8,10 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::problem::{self, Problem};
-use super::{AppState, audit, entitlements, health, metrics, tiers, track, webhooks};
+use super::{
+    AppState, anomalies, audit, dead_letters, entitlements, health, metrics, projections, tiers,
+    track, webhooks,
+};
 
 /// Largest body of a request to the API; webhooks have a limit of their own.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -26,6 +29,9 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/v1/tiers/history", get(tiers::history))
         .route("/api/v1/entitlements", get(entitlements::all))
         .route("/api/v1/entitlements/{feature}", get(entitlements::one))
+        .route("/api/v1/admin/anomalies", get(anomalies::list))
+        .route("/api/v1/admin/dead-letters", get(dead_letters::list))
+        .route("/api/v1/admin/projections", get(projections::list))
         .route("/api/v1/audit/events", get(audit::list))
         .route("/api/v1/audit/events/{event_id}", get(audit::one))
         .route("/problems/{code}", get(problem::explain))

@@ -1,8 +1,10 @@
 //! What is known of a trainer now: the read models, the catalogue in force, and the clock, put
 //! together by `effective`.
 
+pub(crate) mod anomalies;
 mod catalogs;
 mod store;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +22,12 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::http::Used;
 use catalogs::CatalogCache;
+pub(crate) use upkeep::DeadLetter;
 
 /// How long a question waits for the position that it asks for.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Answers questions about trainers.
+/// Answers questions about trainers, and about the ledger itself.
 pub(crate) struct Reads {
     pools: Pools,
     log: Arc<dyn EventLog>,

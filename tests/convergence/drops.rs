@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger_domain::account::{ChangeView, OrderAnomaly, PaymentView, SubscriptionView};
+use ledger_domain::account::{ChangeView, FactAnomaly, PaymentView, SubscriptionView};
 use ledger_domain::event::Event as Fact;
 use ledger_domain::id::{EventKey, StripeId};
 use ledger_simulator::world::Event;
@@ -96,7 +96,7 @@ fn must_be_noticed(told: &[Told], dropped: usize) -> bool {
     apart && before.is_none_or(|before| told_of_subscription(&before.object) != was)
 }
 
-fn anomalies(shown: &Shown) -> Vec<&OrderAnomaly> {
+fn anomalies(shown: &Shown) -> Vec<&FactAnomaly> {
     shown.anomalies.values().flatten().collect()
 }
 

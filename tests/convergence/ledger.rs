@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use ledger_domain::account::{
-    ChangeView, CustomerChanges, CustomerUnit, LinkView, LogIdentity, OrderAnomaly, PaymentView,
-    Route, Sold, SubscriptionView, TenantUnit, route,
+    ChangeView, CustomerChanges, CustomerUnit, FactAnomaly, LinkView, LogIdentity, PaymentView,
+    Route, Sold, SoldChanges, SubscriptionView, TenantUnit, route,
 };
 use ledger_domain::event::Entry;
 use ledger_domain::id::{EventKey, StripeId};
@@ -25,7 +25,9 @@ pub(crate) struct Shown {
     pub(crate) histories: BTreeMap<StripeId, Vec<ChangeView>>,
     pub(crate) links: BTreeMap<StripeId, LinkView>,
     /// By customer and part; no empty lists.
-    pub(crate) anomalies: BTreeMap<(StripeId, String), Vec<OrderAnomaly>>,
+    pub(crate) anomalies: BTreeMap<(StripeId, String), Vec<FactAnomaly>>,
+    /// The same of prices and products.
+    pub(crate) odd_sold: BTreeMap<String, Vec<FactAnomaly>>,
     pub(crate) sold: BTreeMap<String, Sold>,
     /// Which customer an object is tied to.
     pub(crate) ties: BTreeMap<StripeId, StripeId>,
@@ -75,8 +77,15 @@ impl Ledger {
             let changes = unit.take_changes();
             self.show(&customer, changes);
         }
-        for (name, state) in self.tenant.take_parts() {
+        let SoldChanges { parts, anomalies } = self.tenant.take_changes();
+        for (name, state) in parts {
             self.shown.parts.insert((None, name), without_positions(&state));
+        }
+        for (name, anomalies) in anomalies {
+            self.shown.odd_sold.remove(&name);
+            if !anomalies.is_empty() {
+                self.shown.odd_sold.insert(name, anomalies);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use ledger_domain::account::{OrderAnomaly, PaymentKind, PaymentView};
+use ledger_domain::account::{FactAnomaly, PaymentKind, PaymentView};
 use ledger_domain::catalog::Catalog;
 use ledger_domain::effective::{Billing, Disputes, Effective, Holdings, Setting, effective};
 use ledger_domain::id::{StripeId, TrainerId};
@@ -45,8 +45,8 @@ pub(crate) fn check(
     catalog: &Catalog,
 ) -> Result<(), String> {
     let truths = world.truth();
-    let anomalies = || shown.anomalies.values().flatten();
-    let is_gap = |anomaly: &&OrderAnomaly| matches!(anomaly, OrderAnomaly::GapSuspected(..));
+    let anomalies = || shown.anomalies.values().chain(shown.odd_sold.values()).flatten();
+    let is_gap = |anomaly: &&FactAnomaly| matches!(anomaly, FactAnomaly::GapSuspected(..));
     if anomalies().any(|anomaly| is_gap(&anomaly)) {
         return Err(format!("nothing is missing, and yet: {:#?}", shown.anomalies));
     }

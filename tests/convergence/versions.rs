@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger_domain::account::{
-    ChangeView, OrderAnomaly, PaymentKind, PaymentView, SubscriptionView,
-};
+use ledger_domain::account::{ChangeView, FactAnomaly, PaymentKind, PaymentView, SubscriptionView};
 use ledger_domain::id::{EventKey, StripeId};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -21,7 +19,7 @@ struct Common {
     payments: BTreeMap<StripeId, PaymentView>,
     histories: BTreeMap<StripeId, Vec<ChangeView>>,
     links: BTreeMap<StripeId, (String, EventKey)>,
-    anomalies: Vec<OrderAnomaly>,
+    anomalies: Vec<FactAnomaly>,
 }
 
 fn common(shown: Shown) -> Common {

@@ -8,12 +8,15 @@ use crate::bodies::{DAY, STARTER, Story, Version};
 use crate::harness::{Answer, Claims, JWT_SECRET, Settings, TestApp, now, token};
 
 /// Paths that need a token, one for each kind of answer.
-const GUARDED: [&str; 5] = [
+const GUARDED: [&str; 8] = [
     "/api/v1/tiers/current",
     "/api/v1/tiers/history",
     "/api/v1/entitlements",
     "/api/v1/entitlements/customers",
     "/api/v1/audit/events",
+    "/api/v1/admin/anomalies",
+    "/api/v1/admin/dead-letters",
+    "/api/v1/admin/projections",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,8 +62,12 @@ async fn without_a_good_token_nothing_is_answered() {
 async fn another_role_is_refused() {
     let app = app_with_a_trainer().await;
     let trainers = ["/api/v1/tiers/current", "/api/v1/tiers/history", "/api/v1/entitlements"];
-    let allowed: [(&str, &[&str]); 3] =
-        [("trainer", &trainers), ("auditor", &["/api/v1/audit/events"]), ("operator", &[])];
+    let allowed: [(&str, &[&str]); 4] = [
+        ("trainer", &trainers),
+        ("auditor", &["/api/v1/audit/events"]),
+        ("operator", &["/api/v1/admin/"]),
+        ("admin", &["/api/v1/admin/anomalies"]),
+    ];
     for (role, paths) in allowed {
         for path in GUARDED {
             let is_allowed = paths.iter().any(|allowed| path.starts_with(allowed));

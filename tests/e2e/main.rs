@@ -11,6 +11,7 @@
 #![cfg(test)]
 
 mod access;
+mod attention;
 mod bodies;
 mod canary;
 mod check;

@@ -34,6 +34,10 @@ async fn one_trainer_waits_and_all_others_are_served() {
     }
     let parked = "SELECT count(*) FROM projection.parked_unit";
     assert_eq!(app.database.number(parked).await, 1, "one unit is parked");
+    let told = app.operator().get("/api/v1/admin/projections").await.expect(200);
+    assert_eq!(told["parked"][0]["unit"], "customer/cus_ill", "{told}");
+    let reason = told["parked"][0]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("poison") && told["parked"][1].is_null(), "{told}");
     assert_eq!(app.anyone().get("/readyz").await.status, 200, "the service stays in use");
     let waiting = "SELECT count(*) FROM projection.parked_event";
     assert!(app.database.number(waiting).await > 0, "its events wait");

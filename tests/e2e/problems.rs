@@ -5,7 +5,7 @@ use reqwest::Method;
 use crate::harness::{Answer, Caller, TestApp};
 
 /// Every path of the service, with the method that it takes.
-const ROUTES: [(&str, &str); 13] = [
+const ROUTES: [(&str, &str); 16] = [
     ("POST", "/api/v1/webhooks/stripe"),
     ("POST", "/api/v1/webhooks/stripe/default"),
     ("GET", "/api/v1/tiers"),
@@ -15,6 +15,9 @@ const ROUTES: [(&str, &str); 13] = [
     ("GET", "/api/v1/entitlements/customers"),
     ("GET", "/api/v1/audit/events"),
     ("GET", "/api/v1/audit/events/evt_1"),
+    ("GET", "/api/v1/admin/anomalies"),
+    ("GET", "/api/v1/admin/dead-letters"),
+    ("GET", "/api/v1/admin/projections"),
     ("GET", "/problems/invalid_request"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
@@ -22,7 +25,7 @@ const ROUTES: [(&str, &str); 13] = [
 ];
 
 /// Paths whose query means something.
-const WITH_A_QUERY: [&str; 7] = [
+const WITH_A_QUERY: [&str; 10] = [
     "/api/v1/tiers",
     "/api/v1/tiers/current",
     "/api/v1/tiers/history",
@@ -30,6 +33,9 @@ const WITH_A_QUERY: [&str; 7] = [
     "/api/v1/entitlements/customers",
     "/api/v1/audit/events",
     "/api/v1/audit/events/evt_1",
+    "/api/v1/admin/anomalies",
+    "/api/v1/admin/dead-letters",
+    "/api/v1/admin/projections",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,5 +145,9 @@ async fn every_type_of_a_problem_leads_to_its_explanation() {
 }
 
 fn who_may(app: &TestApp, path: &str) -> Caller {
-    if path.contains("audit") { app.auditor() } else { app.trainer("t1") }
+    match path {
+        _ if path.contains("audit") => app.auditor(),
+        _ if path.contains("admin") => app.operator(),
+        _ => app.trainer("t1"),
+    }
 }

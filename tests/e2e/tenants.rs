@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_as, query_scalar};
 
-use crate::bodies::{AI_STARTER, DAY, PROFESSIONAL, STARTER, Story, Version};
+use crate::bodies::{AI_STARTER, DAY, PROFESSIONAL, STARTER, Story, Version, event};
 use crate::check::verify_log;
 use crate::harness::{Claims, Settings, TestApp, eventually, now};
 
@@ -72,6 +73,29 @@ async fn equal_names_in_two_tenants_are_two_trainers() {
     let listed = events["events"].as_array().unwrap().len();
     let own = "SELECT count(*) FROM event WHERE tenant = 'acme'";
     assert_eq!(i64::try_from(listed).unwrap(), app.database.number(own).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_odd_in_one_tenant_is_listed_in_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, ours, _) = two_tenants(folder.path()).await;
+    let mut story = Story::new("t7", Version::Clover, now() - 5 * DAY);
+    story.purchase(STARTER).pass(DAY).change_to(PROFESSIONAL).pass(DAY).cancel_at_period_end(true);
+    let mut webhooks = story.take();
+    webhooks.retain(|webhook| webhook["data"]["previous_attributes"]["items"].is_null());
+    webhooks.push(event(Version::Clover, "evt_odd", "invoice.paid", now(), &Value::Null, None));
+    let theirs = app.stripe_of("acme", ACME_SECRET).deliver_all(&webhooks).await;
+    let acme = app.caller(&of_acme("operator", "olga"));
+    for (path, list) in
+        [("/api/v1/admin/anomalies", "anomalies"), ("/api/v1/admin/dead-letters", "dead_letters")]
+    {
+        let listed = acme.read_at(path, theirs).await;
+        assert_eq!(listed[list].as_array().map(Vec::len), Some(1), "{listed}");
+        let none = app.operator().read_at(path, ours).await;
+        assert_eq!(none[list], serde_json::json!([]), "{none}");
+    }
+    let told = acme.get("/api/v1/admin/projections").await.expect(200);
+    assert_eq!(told["log"]["position"], theirs, "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,18 +6,35 @@ pub(crate) mod store;
 
 use std::collections::BTreeMap;
 
-use ledger_domain::account::{Sold, TenantUnit};
+use ledger_domain::account::{FactAnomaly, Sold, SoldChanges, TenantUnit};
 use ledger_domain::catalog::Catalogs;
 use ledger_domain::event::{Entry, Event};
 use ledger_domain::id::StripeId;
 
-use crate::rows::PartRow;
+use crate::rows::{PartRow, key_text, table_rows};
 use rows::{CatalogRow, EnforcementRow, IdentityRow, SoldRow};
 pub use rows::{EnforcementView, SoldView};
 pub(crate) use store::Batch;
 
 /// Makes the tables.
 pub(crate) const SCHEMA: &str = include_str!("schema.sql");
+
+table_rows! {
+    /// A price or product whose anomalies are told anew.
+    SubjectRow, SubjectColumns {
+        subject: String,
+    }
+}
+
+table_rows! {
+    /// Something about a price or product that a person should look at.
+    SoldAnomalyRow, SoldAnomalyColumns {
+        subject: String,
+        kind: String,
+        event_id: String,
+        previous_event_id: Option<String>,
+    }
+}
 
 /// What a page changes for the tenant.
 #[derive(Debug, Default)]
@@ -27,6 +44,7 @@ pub(crate) struct TenantChanges {
     enforcement: Vec<EnforcementRow>,
     sold: BTreeMap<StripeId, (Sold, i64)>,
     parts: Vec<(String, Vec<u8>)>,
+    anomalies: Vec<(String, Vec<FactAnomaly>)>,
 }
 
 impl TenantChanges {
@@ -61,7 +79,8 @@ impl TenantChanges {
                 changes.sold.insert(id, (sold, position));
             }
         }
-        changes.parts = unit.take_parts();
+        let SoldChanges { parts, anomalies } = unit.take_changes();
+        (changes.parts, changes.anomalies) = (parts, anomalies);
         Ok(changes)
     }
 }
@@ -81,6 +100,17 @@ impl Batch {
         }
         for row in &changes.enforcement {
             self.enforcement.push(row.clone());
+        }
+        for (subject, anomalies) in &changes.anomalies {
+            for anomaly in anomalies {
+                self.anomalies.push(SoldAnomalyRow {
+                    subject: subject.clone(),
+                    kind: anomaly.kind().into(),
+                    event_id: key_text(anomaly.event()),
+                    previous_event_id: anomaly.other().map(key_text),
+                });
+            }
+            self.looked_at.push(SubjectRow { subject: subject.clone() });
         }
         for (sold, position) in changes.sold.values() {
             match sold {

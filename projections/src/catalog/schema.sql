@@ -1,6 +1,6 @@
 -- What holds for a whole tenant. Made in a schema of its own by the role that writes it; every
 -- version of the read model comes from this file. No row here is about one trainer, so every
--- reader of the tenant sees all of it.
+-- reader of the tenant sees all of it, but for what is odd: that is for who sees the whole tenant.
 
 CREATE TABLE stripe_account (
     tenant   text COLLATE "C"    NOT NULL,
@@ -53,6 +53,16 @@ CREATE TABLE product (
     CONSTRAINT product_pkey PRIMARY KEY (tenant, product_id)
 );
 
+CREATE TABLE sold_anomaly (
+    tenant            text COLLATE "C" NOT NULL,
+    subject           text COLLATE "C" NOT NULL,
+    kind              text COLLATE "C" NOT NULL,
+    event_id          text COLLATE "C" NOT NULL,
+    previous_event_id text COLLATE "C",
+    CONSTRAINT sold_anomaly_pkey PRIMARY KEY (tenant, subject, kind, event_id)
+);
+COMMENT ON TABLE sold_anomaly IS 'what a person should look at, recomputed from all facts of a price or product';
+
 -- The fold's own state. Nobody but the projector reads it.
 CREATE TABLE tenant_part (
     tenant text COLLATE "C"  NOT NULL,
@@ -67,7 +77,7 @@ DECLARE
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['stripe_account', 'catalog', 'enforcement', 'price', 'product',
-        'tenant_part']
+        'sold_anomaly', 'tenant_part']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
@@ -79,4 +89,10 @@ BEGIN
             USING (tenant = (SELECT public.current_tenant()))', name);
         EXECUTE format('GRANT SELECT ON %I TO ledger_api, ledger_auditor', name);
     END LOOP;
+    CREATE POLICY api ON sold_anomaly FOR SELECT TO ledger_api USING (
+        tenant = (SELECT public.current_tenant())
+        AND (SELECT public.current_user_id()) = '*');
+    CREATE POLICY auditor ON sold_anomaly FOR SELECT TO ledger_auditor
+        USING (tenant = (SELECT public.current_tenant()));
+    GRANT SELECT ON sold_anomaly TO ledger_api, ledger_auditor;
 END $$;

@@ -3,15 +3,16 @@
 use ledger_domain::account::LogIdentity;
 use ledger_domain::catalog::Catalogs;
 use ledger_domain::event::stripe::{Price, Product};
-use ledger_domain::id::Tenant;
+use ledger_domain::id::{StripeId, Tenant};
 use sqlx::PgConnection;
 
 use super::rows::{
     CatalogColumns, CatalogRow, EnforcementColumns, EnforcementRow, IdentityColumns, IdentityRow,
     SoldColumns, SoldRow,
 };
-use super::{EnforcementView, SoldView};
+use super::{EnforcementView, SoldAnomalyColumns, SoldView, SubjectColumns};
 use crate::QueryError;
+use crate::queries::{AnomalyFilter, AnomalyPlace, FoundRow};
 use crate::rows::{PartColumns, PartRow};
 
 /// Everything that one page changes in this read model.
@@ -23,6 +24,9 @@ pub(crate) struct Batch {
     pub(crate) enforcement: EnforcementColumns,
     pub(crate) prices: SoldColumns,
     pub(crate) products: SoldColumns,
+    /// Whose anomalies are replaced.
+    pub(crate) looked_at: SubjectColumns,
+    pub(crate) anomalies: SoldAnomalyColumns,
 }
 
 /// Writes a page's changes.
@@ -37,6 +41,8 @@ pub(crate) async fn write(
     batch.enforcement.run(conn, tenant, INSERT_ENFORCEMENT).await?;
     batch.prices.run(conn, tenant, UPSERT_PRICES).await?;
     batch.products.run(conn, tenant, UPSERT_PRODUCTS).await?;
+    batch.looked_at.run(conn, tenant, DELETE_ANOMALIES).await?;
+    batch.anomalies.run(conn, tenant, INSERT_ANOMALIES).await?;
     Ok(())
 }
 
@@ -87,6 +93,42 @@ const UPSERT_PRODUCTS: &str = "
         snapshot = excluded.snapshot,
         deleted = excluded.deleted,
         position = excluded.position";
+
+const DELETE_ANOMALIES: &str =
+    "DELETE FROM sold_anomaly WHERE tenant = $1 AND subject = ANY($2::text[])";
+
+const INSERT_ANOMALIES: &str = "
+    INSERT INTO sold_anomaly (tenant, subject, kind, event_id, previous_event_id)
+    SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[])
+    ON CONFLICT DO NOTHING";
+
+/// What is odd about prices and products, in the order of its key, after a place in that order.
+pub(crate) async fn anomalies(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    filter: &AnomalyFilter,
+    after: AnomalyPlace,
+    limit: i64,
+) -> sqlx::Result<Vec<FoundRow>> {
+    const SELECT: &str = "
+        SELECT '' AS customer_id, NULL AS trainer_id, subject, kind, event_id, previous_event_id
+        FROM sold_anomaly
+        WHERE tenant = $1
+            AND ($2::text IS NULL OR kind = $2)
+            AND ($3::text IS NULL OR split_part(subject, '/', 2) = $3)
+            AND (subject, kind, event_id) > ($4, $5, $6)
+        ORDER BY subject, kind, event_id LIMIT $7";
+    sqlx::query_as(SELECT)
+        .bind(tenant.as_str())
+        .bind(filter.kind.as_deref())
+        .bind(filter.subject.as_ref().map(StripeId::as_str))
+        .bind(after.subject)
+        .bind(after.kind)
+        .bind(after.event_id)
+        .bind(limit)
+        .fetch_all(conn)
+        .await
+}
 
 /// The stored state of units.
 pub(crate) async fn parts(

@@ -141,3 +141,19 @@ pub(crate) async fn history_of(
         .fetch_all(conn)
         .await
 }
+
+/// The trainers of tiers that were given and not taken back, one entry for each, from a trainer on,
+/// in order. Whether that one is included is said beside it.
+pub(crate) async fn holders(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    (from, is_included): (&str, bool),
+    limit: i64,
+) -> sqlx::Result<Vec<String>> {
+    const SELECT: &str = "SELECT trainer_id FROM entitlement_grants
+        WHERE tenant = $1 AND trainer_id >= $2 AND ($3 OR trainer_id > $2)
+            AND kind <> 'override' AND revoked_at IS NULL
+        ORDER BY trainer_id LIMIT $4";
+    let query = sqlx::query_scalar(SELECT).bind(tenant.as_str()).bind(from).bind(is_included);
+    query.bind(limit).fetch_all(conn).await
+}

@@ -1,7 +1,12 @@
 //! What readers ask: always inside a transaction that sees one tenant, and one trainer or all.
 
+mod attention;
 mod reader;
 
+pub(crate) use attention::FoundRow;
+pub use attention::{
+    AnomalyFilter, AnomalyPage, AnomalyPlace, AnomalyView, DeadLetterView, HolderPlace, Holders,
+};
 pub use reader::{HistoryPage, PaymentPage, Place, Reader, as_reader, events_of};
 
 use crate::rows::InvalidRow;

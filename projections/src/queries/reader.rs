@@ -21,8 +21,8 @@ use crate::{ReadModel, Schemas, catalog, control, grants, subscriptions, usage};
 /// A transaction that sees one tenant, and one trainer or all, at one instant.
 #[derive(Debug)]
 pub struct Reader {
-    tx: Transaction<'static, Postgres>,
-    tenant: Tenant,
+    pub(super) tx: Transaction<'static, Postgres>,
+    pub(super) tenant: Tenant,
     schemas: Schemas,
 }
 
@@ -81,7 +81,7 @@ pub struct PaymentPage {
 }
 
 /// The most rows that one page of an answer may have.
-const LIMIT_MAX: usize = 1_000;
+pub(super) const LIMIT_MAX: usize = 1_000;
 
 impl Reader {
     /// The connection, for other statements within the same transaction.
@@ -246,7 +246,7 @@ impl Reader {
     }
 }
 
-fn limit_plus_one(limit: usize) -> i64 {
+pub(super) fn limit_plus_one(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1
 }
 

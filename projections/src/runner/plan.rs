@@ -16,7 +16,7 @@ use super::trouble::Trouble;
 use crate::ReadModel;
 use crate::control::{ParkColumns, ParkRow, ParkedEventColumns, ParkedEventRow};
 use crate::rows::key_text;
-use crate::subscriptions::{DeadLetterRow, Noted, WaitingColumns, WaitingRow, store};
+use crate::subscriptions::{AnomalyRow, DeadLetterRow, Noted, WaitingColumns, WaitingRow, store};
 
 /// What a plan is made from.
 pub(super) struct Known<'a> {
@@ -119,13 +119,15 @@ impl Plan {
             // Both lists are kept beside subscriptions; another runner may be the one that does.
             Route::Foreign | Route::Nowhere
                 if !known.config.models.contains(&ReadModel::Subscriptions) => {}
-            Route::Foreign => self.noted.foreign.push(key_text(&entry.key)),
+            Route::Foreign => {
+                self.noted.odd.push(AnomalyRow::of_event("foreign", &entry, None));
+            }
             Route::Nowhere => self.note(&entry),
         }
         None
     }
 
-    /// Remembers a webhook that could not be read.
+    /// Remembers a webhook that could not be read, and an id that came with another content.
     fn note(&mut self, entry: &Entry) {
         if let Event::StripeEventRecorded(event) = &entry.event
             && let Unread::Unusable(lacks) = &event.reason
@@ -133,6 +135,9 @@ impl Plan {
             let (event_id, position) = (key_text(&entry.key), entry.position);
             let lacks = lacks.as_ref().to_owned();
             self.noted.dead_letters.push(DeadLetterRow { event_id, position, lacks });
+        }
+        if let Event::IdReuseSeen(seen) = &entry.event {
+            self.noted.odd.push(AnomalyRow::of_event("id_reused", entry, Some(&seen.key)));
         }
     }
 

@@ -4,8 +4,9 @@ mod payments;
 mod rows;
 pub(crate) mod store;
 
-use ledger_domain::account::OrderAnomaly;
-use ledger_domain::id::StripeId;
+use ledger_domain::account::FactAnomaly;
+use ledger_domain::event::Entry;
+use ledger_domain::id::{EventKey, StripeId};
 
 use crate::history::ChangeRow;
 use crate::rows::{PartRow, key_text, table_rows};
@@ -29,8 +30,9 @@ table_rows! {
 /// Events of a page that belong to no unit, and that somebody should know of all the same.
 #[derive(Debug, Default)]
 pub(crate) struct Noted {
-    /// Events of another mode or account than the log's.
-    pub(crate) foreign: Vec<String>,
+    /// Events that are odd whatever else there is: of another mode or account than the log's, or
+    /// under an id that was taken.
+    pub(crate) odd: Vec<AnomalyRow>,
     /// Webhooks that could not be read.
     pub(crate) dead_letters: Vec<DeadLetterRow>,
 }
@@ -86,6 +88,22 @@ table_rows! {
     }
 }
 
+impl AnomalyRow {
+    /// Of an event that is odd by itself: of the customer that it names, and of no object whose
+    /// other events could explain it.
+    pub(crate) fn of_event(kind: &str, entry: &Entry, other: Option<&EventKey>) -> Self {
+        let event_id = key_text(&entry.key);
+        let customer = entry.metadata.subject.customer.as_ref();
+        Self {
+            customer_id: customer.map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            subject: format!("event/{}", entry.key.id),
+            kind: kind.into(),
+            event_id,
+            previous_event_id: other.map(key_text),
+        }
+    }
+}
+
 impl Batch {
     /// Adds what changed for one customer.
     pub(crate) fn add(&mut self, unit: &str, customer: &StripeId, news: &News) {
@@ -137,31 +155,18 @@ impl Batch {
         for row in &noted.dead_letters {
             self.dead_letters.push(row.clone());
         }
-        let foreign = noted.foreign.iter().map(|event_id| AnomalyRow {
-            customer_id: String::new(),
-            subject: "event".into(),
-            kind: "foreign".into(),
-            event_id: event_id.clone(),
-            previous_event_id: None,
-        });
-        foreign.for_each(|row| self.anomalies.push(row));
+        noted.odd.iter().for_each(|row| self.anomalies.push(row.clone()));
     }
 
-    fn look_at(&mut self, customer: &str, subject: &str, anomalies: &[OrderAnomaly]) {
+    fn look_at(&mut self, customer: &str, subject: &str, anomalies: &[FactAnomaly]) {
         let (customer_id, subject) = (customer.to_owned(), subject.to_owned());
         for anomaly in anomalies {
-            let (kind, event, previous) = match anomaly {
-                OrderAnomaly::GapSuspected(event, previous) => {
-                    ("gap_suspected", event, previous.as_ref())
-                }
-                OrderAnomaly::OrderConflict(event) => ("order_conflict", event, None),
-            };
             self.anomalies.push(AnomalyRow {
                 customer_id: customer_id.clone(),
                 subject: subject.clone(),
-                kind: kind.into(),
-                event_id: key_text(event),
-                previous_event_id: previous.map(key_text),
+                kind: anomaly.kind().into(),
+                event_id: key_text(anomaly.event()),
+                previous_event_id: anomaly.other().map(key_text),
             });
         }
         self.looked_at.push(SubjectRow { customer_id, subject });

@@ -158,10 +158,11 @@ CREATE TABLE dead_letter (
     lacks    text             NOT NULL,
     CONSTRAINT dead_letter_pkey PRIMARY KEY (tenant, event_id)
 );
+CREATE INDEX dead_letter_by_position ON dead_letter (tenant, position);
 COMMENT ON TABLE dead_letter IS 'webhooks of a known type whose object could not be read; their redacted bodies are kept, so that a later translator can';
 COMMENT ON COLUMN dead_letter.lacks IS 'the path in the body of what is missing or not as it should be';
 
-COMMENT ON TABLE anomaly IS 'what a person should look at, recomputed from all facts of its subject; customer_id is empty for events of another mode or account';
+COMMENT ON TABLE anomaly IS 'what a person should look at, recomputed from all facts of its subject, or (subject event/ID) stated by an event itself; customer_id is empty where such an event names none';
 
 DO $$
 DECLARE

@@ -1,14 +1,15 @@
 //! Every statement on the tables of subscriptions, payments and their history.
 
 use ledger_domain::account::{PaymentView, SubscriptionView};
-use ledger_domain::id::{Tenant, TrainerId};
+use ledger_domain::id::{StripeId, Tenant, TrainerId};
 use sqlx::PgConnection;
 
 use super::payments::{LinkColumns, PaymentColumns, PaymentRow};
 use super::rows::{ItemColumns, ItemRow, SubscriptionColumns, SubscriptionRow};
-use super::{AnomalyColumns, DeadLetterColumns, TieColumns, TieRow, WaitingColumns};
+use super::{AnomalyColumns, DeadLetterColumns, DeadLetterRow, TieColumns, TieRow, WaitingColumns};
 use crate::QueryError;
 use crate::history::{ChangeColumns, ChangeRow};
+use crate::queries::{AnomalyFilter, AnomalyPlace, FoundRow};
 use crate::rows::{PartColumns, PartRow};
 
 /// Everything that one page changes in this read model.
@@ -332,4 +333,76 @@ pub(crate) async fn customers_of(
         SELECT customer_id FROM trainer_subscriptions
         WHERE tenant = $1 AND trainer_id = $2 AND customer_id IS NOT NULL";
     sqlx::query_scalar(SELECT).bind(tenant.as_str()).bind(trainer.as_str()).fetch_all(conn).await
+}
+
+/// What is odd about facts and events, in the order of its key, after a place in that order. Whose
+/// an object is stands with the object, else with its customer. `customers` are those of the
+/// wanted trainer.
+pub(crate) async fn anomalies(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    filter: &AnomalyFilter,
+    customers: Option<Vec<String>>,
+    after: AnomalyPlace,
+    limit: i64,
+) -> sqlx::Result<Vec<FoundRow>> {
+    const SELECT: &str = "
+        SELECT * FROM (
+            SELECT a.customer_id, a.subject, a.kind, a.event_id, a.previous_event_id, coalesce(
+                (SELECT s.trainer_id FROM trainer_subscriptions AS s
+                 WHERE s.tenant = a.tenant AND s.subscription_id = split_part(a.subject, '/', 2)),
+                (SELECT p.trainer_id FROM payment_logs AS p
+                 WHERE p.tenant = a.tenant AND p.object_id = split_part(a.subject, '/', 2)),
+                (SELECT l.trainer_id FROM customer_link AS l
+                 WHERE l.tenant = a.tenant AND l.customer_id = a.customer_id)) AS trainer_id
+            FROM anomaly AS a
+            WHERE a.tenant = $1
+                AND ($2::text IS NULL OR a.kind = $2)
+                AND ($3::text IS NULL OR a.customer_id = $3)
+                AND ($4::text[] IS NULL OR a.customer_id = ANY($4))
+                AND ($5::text IS NULL OR split_part(a.subject, '/', 2) = $5)
+                AND (a.customer_id, a.subject, a.kind, a.event_id) > ($6, $7, $8, $9)) AS found
+        WHERE $10::text IS NULL OR trainer_id = $10
+        ORDER BY customer_id, subject, kind, event_id LIMIT $11";
+    sqlx::query_as(SELECT)
+        .bind(tenant.as_str())
+        .bind(filter.kind.as_deref())
+        .bind(filter.customer.as_ref().map(StripeId::as_str))
+        .bind(customers)
+        .bind(filter.subject.as_ref().map(StripeId::as_str))
+        .bind(after.customer_id)
+        .bind(after.subject)
+        .bind(after.kind)
+        .bind(after.event_id)
+        .bind(filter.trainer.as_ref().map(TrainerId::as_str))
+        .bind(limit)
+        .fetch_all(conn)
+        .await
+}
+
+/// Webhooks that could not be read, in the order of the log.
+pub(crate) async fn dead_letters(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    after: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<DeadLetterRow>> {
+    const SELECT: &str = "SELECT event_id, position, lacks FROM dead_letter
+        WHERE tenant = $1 AND position > $2 ORDER BY position LIMIT $3";
+    sqlx::query_as(SELECT).bind(tenant.as_str()).bind(after).bind(limit).fetch_all(conn).await
+}
+
+/// The trainers of subscriptions, one entry for each, from a trainer on, in order. Whether that one
+/// is included is said beside it.
+pub(crate) async fn holders(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    (from, is_included): (&str, bool),
+    limit: i64,
+) -> sqlx::Result<Vec<String>> {
+    const SELECT: &str = "SELECT trainer_id FROM trainer_subscriptions
+        WHERE tenant = $1 AND trainer_id >= $2 AND ($3 OR trainer_id > $2)
+        ORDER BY trainer_id LIMIT $4";
+    let query = sqlx::query_scalar(SELECT).bind(tenant.as_str()).bind(from).bind(is_included);
+    query.bind(limit).fetch_all(conn).await
 }

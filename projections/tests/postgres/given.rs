@@ -101,6 +101,22 @@ reports! {
     subscription SubscriptionReported Subscription;
 }
 
+/// An update of a subscription that tells what was before.
+pub(crate) fn updated(id: &str, at: i64, snapshot: Value, before: Value) -> NewEvent {
+    let customer = customer_of(&snapshot).map(str::to_owned);
+    let before = Before::Fields(before.as_object().unwrap().clone());
+    let report = reported::<Subscription>("updated", snapshot, before);
+    webhook(id, at, customer.as_deref(), Event::SubscriptionReported(report))
+}
+
+/// The same fact as of real money.
+pub(crate) fn of_real_money(mut event: NewEvent) -> NewEvent {
+    let mut metadata = Metadata::from_bytes(&event.metadata).unwrap();
+    metadata.stripe.as_mut().unwrap().livemode = true;
+    event.metadata = metadata.to_bytes();
+    event
+}
+
 /// A subscription's snapshot: a month of Starter.
 pub(crate) fn snapshot(id: &str, customer: &str, status: &str, from: i64) -> Value {
     json!({

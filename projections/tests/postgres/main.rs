@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test, and says so")]
 
 mod access;
+mod attention;
 mod converge;
 mod given;
 mod lease;

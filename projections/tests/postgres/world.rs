@@ -65,7 +65,7 @@ impl World {
     /// Every row of every read model of a tenant, without what depends on order of arrival or on
     /// the tenant's name.
     pub(crate) fn rows(&self, tenant: &Tenant) -> String {
-        const TABLES: [&str; 11] = [
+        const TABLES: [&str; 12] = [
             "rm_subscriptions.trainer_subscriptions",
             "rm_subscriptions.subscription_items",
             "rm_subscriptions.tier_history",
@@ -77,6 +77,7 @@ impl World {
             "rm_grants.entitlement_grants",
             "rm_usage.tier_usage_tracking",
             "rm_catalog.price",
+            "rm_catalog.sold_anomaly",
         ];
         let rows = |table: &&str| {
             let without = "'{tenant,position,recorded_at}'::text[]";

@@ -142,6 +142,11 @@ impl TestApp {
         self.caller(&Claims::of("service", "e2e-service"))
     }
 
+    /// Who runs the ledger.
+    pub(crate) fn operator(&self) -> Caller {
+        self.caller(&Claims::of("operator", "e2e-operator"))
+    }
+
     /// An auditor.
     pub(crate) fn auditor(&self) -> Caller {
         self.caller(&Claims::of("auditor", "e2e-auditor"))

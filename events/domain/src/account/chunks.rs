@@ -165,6 +165,7 @@ const GAP: u8 = 2;
 const FINAL: u8 = 4;
 const NOTHING: u8 = 8;
 const KNOWN: u8 = 16;
+const UNEXPECTED: u8 = 32;
 
 /// A fact is stored as a list without names: there are very many. Second, event, position, brief,
 /// rank, flags, fingerprint after, fingerprint before.
@@ -176,8 +177,9 @@ impl<B: Serialize> Serialize for Fact<B> {
             Prior::Nothing => (NOTHING, 0),
             Prior::Known(before) => (KNOWN, before),
         };
-        let flags =
-            prior | flag(self.is_tied, TIED) | flag(self.is_gap, GAP) | flag(self.is_final, FINAL);
+        let odd = flag(self.is_tied, TIED) | flag(self.is_gap, GAP);
+        let odd = odd | flag(self.is_unexpected, UNEXPECTED);
+        let flags = prior | odd | flag(self.is_final, FINAL);
         let mut fields = serializer.serialize_tuple(9)?;
         fields.serialize_element(&self.at)?;
         fields.serialize_element(&self.key.id)?;
@@ -228,6 +230,7 @@ impl<'de, B: DeserializeOwned> Deserialize<'de> for Fact<B> {
                     is_final: is(FINAL),
                     is_tied: is(TIED),
                     is_gap: is(GAP),
+                    is_unexpected: is(UNEXPECTED),
                 })
             }
         }

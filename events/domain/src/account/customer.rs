@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::anomaly::FactAnomaly;
 use super::chunks::group;
-use super::facts::{Facts, OrderAnomaly, Snapshot};
+use super::facts::{Facts, Snapshot};
 use super::history::History;
 use super::index::Index;
-use super::links::{Links, Tie};
-use super::snapshots::trainer_in;
+use super::links::{Links, Tie, linked_trainer};
 use super::view::{LinkView, PaymentView, SubscriptionView};
 use crate::event::stripe::{
     Charge, Customer, Dispute, Invoice, InvoicePayment, PaymentIntent, Refund, Reported, Schedule,
@@ -58,7 +58,7 @@ pub struct CustomerChanges {
     pub gone_link: bool,
     /// What a person should look at, for each object where something was or is; an empty list
     /// clears it.
-    pub anomalies: Vec<(String, Vec<OrderAnomaly>)>,
+    pub anomalies: Vec<(String, Vec<FactAnomaly>)>,
 }
 
 /// The state of one Stripe customer.
@@ -86,6 +86,9 @@ pub(super) fn part_name(kind: &str, id: &StripeId) -> String {
 
 /// The part that says which trainer the customer is.
 const LINKS: &str = "links";
+
+/// What its anomalies are about: the part named `customer` is another one.
+const LINK_SUBJECT: &str = "customer_link";
 
 /// Bytes that a unit without parts takes in memory, about.
 const BARE_WEIGHT: usize = 512;
@@ -148,18 +151,14 @@ impl CustomerUnit {
     /// Adds a fact. Facts that don't concern a customer's state change nothing.
     pub fn evolve(&mut self, entry: &Entry) {
         let owners = (self.linked_trainer().cloned(), self.customers_trainer().cloned());
+        if let Some(trainer) = linked_trainer(&entry.event) {
+            self.links().claim(&trainer, entry.occurred_at, &entry.key, entry.position);
+        }
         match &entry.event {
-            Event::CustomerLinked(e) => {
-                self.links().claim(&e.trainer, entry.occurred_at, &entry.key, entry.position);
-            }
-            Event::CheckoutSessionReported(e) => {
-                let session = &e.snapshot;
-                self.links().remember(entry.position);
-                let named = session.client_reference_id.clone();
-                self.claim(named.or_else(|| trainer_in(&session.metadata)), entry);
-            }
+            // It names a trainer or not: it may turn out to be another customer's.
+            Event::CheckoutSessionReported(_) => self.links().remember(entry.position),
+            Event::CustomerLinked(_) => {}
             Event::CustomerReported(e) => {
-                self.claim(trainer_in(&e.snapshot.metadata), entry);
                 self.insert("customer", &e.snapshot.id, entry, e, Part::Customer);
             }
             Event::SubscriptionReported(e) => {
@@ -223,7 +222,11 @@ impl CustomerUnit {
                 self.resize(part, bytes.len());
             }
             changes.parts.extend(parts);
-            changes.anomalies.extend(anomalies.map(|anomalies| (name.clone(), anomalies)));
+            let subject = match name.as_str() {
+                LINKS => part_name(LINK_SUBJECT, &self.customer),
+                name => name.to_owned(),
+            };
+            changes.anomalies.extend(anomalies.map(|anomalies| (subject, anomalies)));
             changed_from.insert(name.as_str(), from);
         }
         changes.gone_payments = self.merged_charges(&payments);
@@ -309,12 +312,6 @@ impl CustomerUnit {
         }
     }
 
-    fn claim(&mut self, trainer: Option<TrainerId>, entry: &Entry) {
-        if let Some(trainer) = trainer {
-            self.links().claim(&trainer, entry.occurred_at, &entry.key, entry.position);
-        }
-    }
-
     fn links(&mut self) -> &mut Links {
         self.touched.insert(LINKS.into());
         let part = self.parts.entry(LINKS.into());
@@ -397,10 +394,10 @@ macro_rules! part_of {
             }
 
             /// See [`Facts::take_news`].
-            fn take_news(&mut self) -> (usize, Option<Vec<OrderAnomaly>>) {
+            fn take_news(&mut self) -> (usize, Option<Vec<FactAnomaly>>) {
                 match self {
                     $(Self::$kind(facts) => facts.take_news(),)*
-                    Self::Links(_) => (0, None),
+                    Self::Links(links) => (0, links.anomalies()),
                 }
             }
 

@@ -14,19 +14,19 @@
 //! grow by whole snapshots. One more fact orders its own second (and the seconds after it while
 //! their beginning changes), and stores the chunk that it falls into; see [`super::chunks`].
 
-use std::hash::Hasher;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use siphasher::sip::SipHasher13;
 
+use super::anomaly::FactAnomaly;
 use super::chunks::Chunks;
+use super::compared::{Earlier, Fields, earlier, fingerprint};
 use super::links::Tie;
-use super::order::settle;
+use super::order::{rival, settle};
 use crate::event::Code;
-use crate::event::stripe::{Before, Reported};
+use crate::event::stripe::Reported;
 use crate::id::EventKey;
 
 /// What the order of facts needs to know of a kind of object.
@@ -35,8 +35,8 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
     type Brief: Serialize + DeserializeOwned + Clone;
 
     /// The fields by which two snapshots are held to be the same, normalised so that the API
-    /// version doesn't show.
-    fn compared(&self) -> impl Serialize;
+    /// version doesn't show: the one list for the order of facts and for what people are told.
+    fn compared(&self, fields: &mut impl Fields);
 
     /// Where a fact stands within its second if nothing better is known.
     fn rank(&self, cause: &Code) -> i64;
@@ -48,6 +48,11 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
 
     /// What is remembered of this fact.
     fn brief(&self, cause: &Code) -> Self::Brief;
+
+    /// Whether a fact may follow another one that it doesn't contradict.
+    fn is_expected_step(_before: &Self::Brief, _after: &Self::Brief) -> bool {
+        true
+    }
 
     /// What it tells of which objects belong together.
     fn ties(&self) -> Vec<Tie> {
@@ -86,16 +91,8 @@ pub(super) struct Fact<B> {
     pub(super) is_tied: bool,
     /// Whether the object was otherwise before it than the facts so far make it.
     pub(super) is_gap: bool,
-}
-
-/// Something about the order of an object's facts that a person should look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OrderAnomaly {
-    /// The event says the object was otherwise before than the facts so far make it: a fact is
-    /// missing. The events concerned are the one that says so and the one before it, if any.
-    GapSuspected(EventKey, Option<EventKey>),
-    /// Nothing but its id could tell where the event stands among those of its second.
-    OrderConflict(EventKey),
+    /// Whether the object should not have become what it says, by what it was.
+    pub(super) is_unexpected: bool,
 }
 
 /// The facts of one object in order.
@@ -150,18 +147,19 @@ impl<S: Snapshot> Facts<S> {
         if self.facts[second.clone()].iter().any(|fact| fact.key == *key) {
             return false;
         }
-        let Reported { before, cause, snapshot } = reported;
+        let Reported { cause, snapshot, .. } = reported;
         let fact = Fact {
             at,
             key: key.clone(),
             position,
             brief: snapshot.brief(cause),
-            before: prior(before, snapshot),
-            after: fingerprint(&snapshot.compared()),
+            before: prior(reported),
+            after: fingerprint(snapshot),
             rank: snapshot.rank(cause),
             is_final: snapshot.is_final(cause),
             is_tied: false,
             is_gap: false,
+            is_unexpected: false,
         };
         let (_, was_odd) = *self.news.get_or_insert((second.start, self.odd > 0));
         self.news = self.news.map(|(from, _)| (from.min(second.start), was_odd));
@@ -214,25 +212,43 @@ impl<S: Snapshot> Facts<S> {
         self.position
     }
 
-    /// From which fact on something changed since the last call; and missing facts and undecided
-    /// order as the set shows them now, if any are there or were.
-    pub(super) fn take_news(&mut self) -> (usize, Option<Vec<OrderAnomaly>>) {
+    /// From which fact on something changed since the last call; and what is odd about the facts
+    /// as the set shows it now, if anything is or was.
+    pub(super) fn take_news(&mut self) -> (usize, Option<Vec<FactAnomaly>>) {
         let (from, was_odd) = self.news.take().unwrap_or((self.facts.len(), false));
         (from, (was_odd || self.odd > 0).then(|| self.anomalies()))
     }
 
-    fn anomalies(&self) -> Vec<OrderAnomaly> {
-        let mut found = Vec::new();
+    fn anomalies(&self) -> Vec<FactAnomaly> {
+        let (mut found, mut conflicts) = (Vec::new(), BTreeMap::new());
         for (i, fact) in self.facts.iter().enumerate() {
+            let previous = i.checked_sub(1).map(|i| self.facts[i].key.clone());
             if fact.is_gap {
-                let previous = i.checked_sub(1).map(|i| self.facts[i].key.clone());
-                found.push(OrderAnomaly::GapSuspected(fact.key.clone(), previous));
+                found.push(FactAnomaly::GapSuspected(fact.key.clone(), previous.clone()));
             }
-            if fact.is_tied {
-                found.push(OrderAnomaly::OrderConflict(fact.key.clone()));
+            if let Some(rival) = self.rival(i) {
+                let (first, second) = (i.min(rival), i.max(rival));
+                conflicts.entry(&self.facts[second].key).or_insert(&self.facts[first].key);
+            }
+            if let Some(previous) = previous.filter(|_| fact.is_unexpected) {
+                found.push(FactAnomaly::UnexpectedTransition(fact.key.clone(), previous));
             }
         }
+        let conflict = |(second, first): (&EventKey, &EventKey)| {
+            FactAnomaly::OrderConflict(second.clone(), first.clone())
+        };
+        found.extend(conflicts.into_iter().map(conflict));
         found
+    }
+
+    /// Of a fact whose place only its id decided: another that could have had the place.
+    fn rival(&self, index: usize) -> Option<usize> {
+        let fact = &self.facts[index];
+        if !fact.is_tied {
+            return None;
+        }
+        let second = self.second(fact.at);
+        rival(&self.facts[second.clone()], index - second.start).map(|rival| second.start + rival)
     }
 
     fn current_index(&self) -> Option<usize> {
@@ -261,12 +277,12 @@ impl<S: Snapshot> Facts<S> {
         loop {
             self.chunks.touch(&self.facts, self.facts[second.start].at);
             let facts = &mut self.facts;
-            let before = state_before(facts, second.start);
-            let settled = settle(before, facts[second.clone()].to_vec());
+            let start = state_before(facts, second.start);
+            let mut settled = settle(start, facts[second.clone()].to_vec());
+            let before = second.start.checked_sub(1).map(|last| &facts[last]);
+            mark_unexpected::<S>(before, &mut settled);
             let old = &facts[second.clone()];
-            let same = settled.iter().zip(old).all(|(new, old)| {
-                (&new.key, new.is_tied, new.is_gap) == (&old.key, old.is_tied, old.is_gap)
-            });
+            let same = settled.iter().zip(old).all(|(new, old)| new.stands_as(old));
             self.odd += settled.iter().filter(|fact| fact.is_odd()).count();
             self.odd -= old.iter().filter(|fact| fact.is_odd()).count();
             facts[second.clone()].clone_from_slice(&settled);
@@ -292,7 +308,13 @@ impl<S: Snapshot> Facts<S> {
 
 impl<B> Fact<B> {
     const fn is_odd(&self) -> bool {
-        self.is_gap || self.is_tied
+        self.is_gap || self.is_tied || self.is_unexpected
+    }
+
+    /// Whether it is the same fact, and as odd in its place.
+    fn stands_as(&self, other: &Self) -> bool {
+        let odd = |fact: &Self| (fact.is_gap, fact.is_tied, fact.is_unexpected);
+        self.key == other.key && odd(self) == odd(other)
     }
 }
 
@@ -300,39 +322,27 @@ fn state_before<B>(facts: &[Fact<B>], index: usize) -> Prior {
     index.checked_sub(1).map_or(Prior::Nothing, |i| Prior::Known(facts[i].after))
 }
 
-fn prior<S: Snapshot>(before: &Before, snapshot: &S) -> Prior {
-    match before {
-        Before::Absent => Prior::Unknown,
-        Before::NoObject => Prior::Nothing,
-        Before::Fields(fields) => {
-            let Ok(Value::Object(mut object)) = serde_json::to_value(snapshot) else {
-                return Prior::Unknown;
-            };
-            for (key, value) in fields {
-                match value {
-                    Value::Null => object.remove(key),
-                    value => object.insert(key.clone(), value.clone()),
-                };
-            }
-            serde_json::from_value::<S>(Value::Object(object))
-                .map_or(Prior::Unknown, |before| Prior::Known(fingerprint(&before.compared())))
-        }
+/// Finds the steps of a second, from the fact before it on, that should not happen.
+fn mark_unexpected<S: Snapshot>(before: Option<&Fact<S::Brief>>, facts: &mut [Fact<S::Brief>]) {
+    for i in 0..facts.len() {
+        let (earlier, later) = facts.split_at_mut(i);
+        let previous = earlier.last().or(before);
+        later[0].is_unexpected =
+            previous.is_some_and(|previous| is_unexpected::<S>(previous, &later[0]));
     }
 }
 
-/// A fingerprint that doesn't depend on the compiler: it is stored.
-fn fingerprint(compared: &impl Serialize) -> u64 {
-    struct Sink(SipHasher13);
-    impl std::io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.write(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
+/// Whether a step from one fact to the next should not happen. Of facts between which one is
+/// missing, or whose order nobody knows, nothing can be said.
+fn is_unexpected<S: Snapshot>(previous: &Fact<S::Brief>, fact: &Fact<S::Brief>) -> bool {
+    let is_undecided = fact.is_tied || (previous.is_tied && previous.at == fact.at);
+    !fact.is_gap && !is_undecided && !S::is_expected_step(&previous.brief, &fact.brief)
+}
+
+fn prior<S: Snapshot>(reported: &Reported<S>) -> Prior {
+    match earlier(reported) {
+        Earlier::Unknown => Prior::Unknown,
+        Earlier::Nothing => Prior::Nothing,
+        Earlier::Object(before) => Prior::Known(fingerprint(&*before)),
     }
-    let mut sink = Sink(SipHasher13::new());
-    serde_json::to_writer(&mut sink, compared).expect("compared fields have text keys, no floats");
-    sink.0.finish()
 }

@@ -4,10 +4,35 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::anomaly::FactAnomaly;
+use super::snapshots::trainer_in;
 use super::view::LinkView;
 use crate::event::stripe::{Charge, Invoice, InvoicePayment, PaidBy, PaymentIntent};
+use crate::event::{Event, of_nobody, of_tenant, of_trainer, of_usage};
 use crate::id::{EventKey, StripeId, TrainerId};
 use crate::time::Timestamp;
+
+/// The trainer that an event says its customer is, if it is an event that links customers.
+#[must_use]
+pub fn linked_trainer(event: &Event) -> Option<TrainerId> {
+    match event {
+        Event::CustomerLinked(e) => Some(e.trainer.clone()),
+        Event::CheckoutSessionReported(e) => {
+            let session = &e.snapshot;
+            session.client_reference_id.clone().or_else(|| trainer_in(&session.metadata))
+        }
+        Event::CustomerReported(e) => trainer_in(&e.snapshot.metadata),
+        Event::SubscriptionReported(_)
+        | Event::ScheduleReported(_)
+        | Event::InvoiceReported(_)
+        | Event::InvoicePaymentReported(_)
+        | Event::PaymentIntentReported(_)
+        | Event::ChargeReported(_)
+        | Event::RefundReported(_)
+        | Event::DisputeReported(_) => None,
+        of_tenant!() | of_trainer!() | of_usage!() | of_nobody!() => None,
+    }
+}
 
 /// One event that says which trainer a customer is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,6 +90,17 @@ impl Links {
             conflicting: self.claims.len() > 1,
             position: self.claimed().max().unwrap_or(0),
         })
+    }
+
+    /// Whether events disagree, by the latest word of another trainer and the first after it that
+    /// overrules it.
+    pub(super) fn anomalies(&self) -> Option<Vec<FactAnomaly>> {
+        let winner = self.trainer()?;
+        let others = self.claims.iter().filter(|(trainer, _)| *trainer != winner);
+        let overruled = others.map(|(_, (_, last))| last).max()?;
+        let (first, last) = &self.claims[winner];
+        let event = if first > overruled { first } else { last };
+        Some(vec![FactAnomaly::ConflictingLink(event.key.clone(), overruled.key.clone())])
     }
 
     pub(super) fn positions(&self) -> Vec<i64> {

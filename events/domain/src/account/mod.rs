@@ -4,8 +4,11 @@
 //! arrives in whatever order gives a state, and the same facts give the same state. A unit then
 //! tells which views changed.
 
+mod anomaly;
 mod chunks;
+mod compared;
 mod customer;
+mod explain;
 mod facts;
 mod history;
 mod index;
@@ -17,12 +20,17 @@ mod rows;
 mod snapshots;
 mod tenant;
 mod trainer;
+mod transitions;
 mod view;
 
+pub use anomaly::FactAnomaly;
+pub use compared::Difference;
 pub use customer::{CustomerChanges, CustomerUnit};
-pub use facts::OrderAnomaly;
+pub use explain::{difference, disagreement};
 pub use history::History;
+pub use links::linked_trainer;
 pub use route::{LogIdentity, Route, UnitKey, route};
-pub use tenant::{Sold, TenantUnit};
+pub use tenant::{Sold, SoldChanges, TenantUnit};
 pub use trainer::{TrainerChanges, TrainerUnit};
+pub use transitions::next_statuses;
 pub use view::*;

@@ -9,7 +9,7 @@ use super::facts::{Fact, Prior};
 
 /// Orders the facts of one second, starting from the state before it.
 pub(super) fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fact<B>> {
-    facts.sort_by(|a, b| (a.rank, &a.key).cmp(&(b.rank, &b.key)));
+    sort(&mut facts);
     let mut state = start;
     let mut ordered: Vec<Fact<B>> = Vec::with_capacity(facts.len());
     while !facts.is_empty() {
@@ -22,8 +22,8 @@ pub(super) fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fac
             continue;
         }
         let (next, is_tied) = if trail.is_empty() {
-            let (next, is_tied) = starting(&facts);
-            (vec![next], is_tied)
+            let (next, rival) = starting(&facts);
+            (vec![next], rival.is_some())
         } else {
             (trail, false)
         };
@@ -99,19 +99,34 @@ fn twin<B>(facts: &[Fact<B>], ordered: &[Fact<B>]) -> Option<(usize, usize)> {
     })
 }
 
-/// The fact to go on with where the trail breaks off, and whether only its id decided. The facts
-/// are sorted by rank and key.
-fn starting<B>(facts: &[Fact<B>]) -> (usize, bool) {
+/// Of the facts of a second in their order, another one that could have had a fact's place: one that
+/// the trail could have gone on with, else the nearest one that leaves the object otherwise.
+pub(super) fn rival<B: Clone>(ordered: &[Fact<B>], place: usize) -> Option<usize> {
+    let mut rest = ordered[place..].to_vec();
+    sort(&mut rest);
+    let head = starting(&rest).1.map(|head| rest[head].key.clone());
+    let others = || (0..ordered.len()).filter(|&i| ordered[i].after != ordered[place].after);
+    let head = others().find(|&other| Some(&ordered[other].key) == head.as_ref());
+    head.or_else(|| others().min_by_key(|other| other.abs_diff(place)))
+}
+
+fn sort<B>(facts: &mut [Fact<B>]) {
+    facts.sort_by(|a, b| (a.rank, &a.key).cmp(&(b.rank, &b.key)));
+}
+
+/// The fact to go on with where the trail breaks off, and another one that it precedes by nothing
+/// but its id, if there is one. The facts are sorted by rank and key.
+fn starting<B>(facts: &[Fact<B>]) -> (usize, Option<usize>) {
     let leads_to = |i: usize| {
         (0..facts.len())
             .any(|other| other != i && facts[i].before == Prior::Known(facts[other].after))
     };
     let mut heads = (0..facts.len()).filter(|&i| !leads_to(i));
     let next = heads.next().unwrap_or(0);
-    let tied = heads
+    let rival = heads
         .take_while(|&i| facts[i].rank == facts[next].rank)
-        .any(|i| facts[i].after != facts[next].after);
-    (next, tied)
+        .find(|&i| facts[i].after != facts[next].after);
+    (next, rival)
 }
 
 impl<B> Fact<B> {

@@ -3,8 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::compared::{Fields, Name};
 use super::facts::Snapshot;
 use super::links::Tie;
+use super::transitions;
 use crate::event::stripe::{
     Charge, CheckoutSession, Customer, Dispute, Invoice, InvoicePayment, Item, KeptMetadata,
     PaymentIntent, Price, Product, Refund, Schedule, Subscription,
@@ -68,20 +70,33 @@ fn by_cause(cause: &Code) -> i64 {
 impl Snapshot for Subscription {
     type Brief = SubscriptionBrief;
 
-    fn compared(&self) -> impl Serialize {
-        let items: Vec<_> = self
-            .items
-            .data
-            .iter()
-            .map(|i| (&i.price.id, i.quantity, i.current_period_start, i.current_period_end))
-            .collect();
-        (
-            (&self.status, items, &self.customer, &self.metadata),
-            (self.cancel_at, self.cancel_at_period_end, self.canceled_at, self.ended_at),
-            (self.trial_start, self.trial_end, self.billing_cycle_anchor, &self.schedule),
-            // Not the latest invoice: the oldest API versions don't tell it.
-            (self.pause_collection.is_some(), self.pending_update.is_some()),
-        )
+    /// Not the latest invoice: the oldest API versions don't tell it.
+    fn compared(&self, fields: &mut impl Fields) {
+        fields.field("status", &self.status);
+        fields.entries(self.items.data.len());
+        for (i, item) in self.items.data.iter().enumerate() {
+            let of = |name| Name::Of("items", i, name);
+            fields.field(of("price"), &item.price.id);
+            fields.field(of("quantity"), &item.quantity);
+            fields.instant(of("current_period_start"), item.current_period_start);
+            fields.instant(of("current_period_end"), item.current_period_end);
+        }
+        fields.field("customer", &self.customer);
+        fields.field("metadata", &self.metadata);
+        fields.instant("cancel_at", self.cancel_at);
+        fields.field("cancel_at_period_end", &self.cancel_at_period_end);
+        fields.instant("canceled_at", self.canceled_at);
+        fields.instant("ended_at", self.ended_at);
+        fields.instant("trial_start", self.trial_start);
+        fields.instant("trial_end", self.trial_end);
+        fields.instant("billing_cycle_anchor", self.billing_cycle_anchor);
+        fields.field("schedule", &self.schedule);
+        fields.field("collection_paused", &self.pause_collection.is_some());
+        fields.field("update_pending", &self.pending_update.is_some());
+    }
+
+    fn is_expected_step(before: &SubscriptionBrief, after: &SubscriptionBrief) -> bool {
+        transitions::is_expected(before.status.as_str(), after.status.as_str())
     }
 
     fn rank(&self, cause: &Code) -> i64 {
@@ -106,8 +121,20 @@ impl Snapshot for Subscription {
 impl Snapshot for Schedule {
     type Brief = ();
 
-    fn compared(&self) -> impl Serialize {
-        (&self.status, &self.phases, &self.current_phase, &self.subscription, &self.end_behavior)
+    fn compared(&self, fields: &mut impl Fields) {
+        fields.field("status", &self.status);
+        fields.entries(self.phases.len());
+        for (i, phase) in self.phases.iter().enumerate() {
+            let of = |name| Name::Of("phases", i, name);
+            fields.instant(of("start_date"), Some(phase.start_date));
+            fields.instant(of("end_date"), phase.end_date);
+            fields.field(of("items"), &phase.items);
+            fields.instant(of("trial_end"), phase.trial_end);
+        }
+        fields.instant("current_phase.start_date", self.current_phase.map(|p| p.start_date));
+        fields.instant("current_phase.end_date", self.current_phase.map(|p| p.end_date));
+        fields.field("subscription", &self.subscription);
+        fields.field("end_behavior", &self.end_behavior);
     }
 
     fn rank(&self, cause: &Code) -> i64 {
@@ -124,12 +151,15 @@ impl Snapshot for Schedule {
 impl Snapshot for Invoice {
     type Brief = InvoiceBrief;
 
-    fn compared(&self) -> impl Serialize {
-        (
-            (&self.status, self.total, self.amount_due, self.amount_paid, self.amount_remaining),
-            // Not the instants of its transitions: the oldest API versions tell one of them.
-            (self.attempt_count, self.next_payment_attempt),
-        )
+    fn compared(&self, fields: &mut impl Fields) {
+        fields.field("status", &self.status);
+        fields.field("total", &self.total);
+        fields.field("amount_due", &self.amount_due);
+        fields.field("amount_paid", &self.amount_paid);
+        fields.field("amount_remaining", &self.amount_remaining);
+        fields.field("attempt_count", &self.attempt_count);
+        fields.instant("next_payment_attempt", self.next_payment_attempt);
+        // Not the instants of its transitions: the oldest API versions tell one of them.
     }
 
     fn rank(&self, cause: &Code) -> i64 {
@@ -156,8 +186,11 @@ impl Snapshot for Invoice {
 impl Snapshot for InvoicePayment {
     type Brief = ();
 
-    fn compared(&self) -> impl Serialize {
-        (&self.status, self.amount_paid, &self.payment_intent, &self.charge)
+    fn compared(&self, fields: &mut impl Fields) {
+        fields.field("status", &self.status);
+        fields.field("amount_paid", &self.amount_paid);
+        fields.field("payment_intent", &self.payment_intent);
+        fields.field("charge", &self.charge);
     }
 
     fn rank(&self, _cause: &Code) -> i64 {
@@ -174,8 +207,12 @@ impl Snapshot for InvoicePayment {
 impl Snapshot for PaymentIntent {
     type Brief = ();
 
-    fn compared(&self) -> impl Serialize {
-        (&self.status, self.amount, self.amount_received, &self.latest_charge, self.canceled_at)
+    fn compared(&self, fields: &mut impl Fields) {
+        fields.field("status", &self.status);
+        fields.field("amount", &self.amount);
+        fields.field("amount_received", &self.amount_received);
+        fields.field("latest_charge", &self.latest_charge);
+        fields.instant("canceled_at", self.canceled_at);
     }
 
     fn rank(&self, cause: &Code) -> i64 {
@@ -198,8 +235,12 @@ impl Snapshot for PaymentIntent {
 impl Snapshot for Charge {
     type Brief = ();
 
-    fn compared(&self) -> impl Serialize {
-        (&self.status, self.amount, self.amount_refunded, self.refunded, self.disputed)
+    fn compared(&self, fields: &mut impl Fields) {
+        fields.field("status", &self.status);
+        fields.field("amount", &self.amount);
+        fields.field("amount_refunded", &self.amount_refunded);
+        fields.field("refunded", &self.refunded);
+        fields.field("disputed", &self.disputed);
     }
 
     /// What was given back only grows.
@@ -217,8 +258,10 @@ impl Snapshot for Charge {
 impl Snapshot for Refund {
     type Brief = ();
 
-    fn compared(&self) -> impl Serialize {
-        (&self.status, self.amount, &self.failure_reason)
+    fn compared(&self, fields: &mut impl Fields) {
+        fields.field("status", &self.status);
+        fields.field("amount", &self.amount);
+        fields.field("failure_reason", &self.failure_reason);
     }
 
     fn rank(&self, cause: &Code) -> i64 {
@@ -236,8 +279,10 @@ impl Snapshot for Refund {
 impl Snapshot for Dispute {
     type Brief = ();
 
-    fn compared(&self) -> impl Serialize {
-        (&self.status, self.amount, &self.reason)
+    fn compared(&self, fields: &mut impl Fields) {
+        fields.field("status", &self.status);
+        fields.field("amount", &self.amount);
+        fields.field("reason", &self.reason);
     }
 
     fn rank(&self, cause: &Code) -> i64 {
@@ -259,8 +304,11 @@ impl Snapshot for Dispute {
 impl Snapshot for CheckoutSession {
     type Brief = ();
 
-    fn compared(&self) -> impl Serialize {
-        (&self.status, &self.payment_status, &self.customer, &self.subscription)
+    fn compared(&self, fields: &mut impl Fields) {
+        fields.field("status", &self.status);
+        fields.field("payment_status", &self.payment_status);
+        fields.field("customer", &self.customer);
+        fields.field("subscription", &self.subscription);
     }
 
     fn rank(&self, cause: &Code) -> i64 {
@@ -276,8 +324,11 @@ impl Snapshot for CheckoutSession {
 impl Snapshot for Customer {
     type Brief = ();
 
-    fn compared(&self) -> impl Serialize {
-        (self.deleted, self.delinquent, &self.metadata, self.currency)
+    fn compared(&self, fields: &mut impl Fields) {
+        fields.field("deleted", &self.deleted);
+        fields.field("delinquent", &self.delinquent);
+        fields.field("metadata", &self.metadata);
+        fields.field("currency", &self.currency);
     }
 
     fn rank(&self, cause: &Code) -> i64 {
@@ -294,8 +345,12 @@ impl Snapshot for Customer {
 impl Snapshot for Price {
     type Brief = ();
 
-    fn compared(&self) -> impl Serialize {
-        (self.active, self.currency, &self.product, self.unit_amount, &self.unit_amount_decimal)
+    fn compared(&self, fields: &mut impl Fields) {
+        fields.field("active", &self.active);
+        fields.field("currency", &self.currency);
+        fields.field("product", &self.product);
+        fields.field("unit_amount", &self.unit_amount);
+        fields.field("unit_amount_decimal", &self.unit_amount_decimal);
     }
 
     fn rank(&self, cause: &Code) -> i64 {
@@ -312,8 +367,10 @@ impl Snapshot for Price {
 impl Snapshot for Product {
     type Brief = ();
 
-    fn compared(&self) -> impl Serialize {
-        (self.active, &self.name, &self.default_price)
+    fn compared(&self, fields: &mut impl Fields) {
+        fields.field("active", &self.active);
+        fields.field("name", &self.name);
+        fields.field("default_price", &self.default_price);
     }
 
     fn rank(&self, cause: &Code) -> i64 {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::anomaly::FactAnomaly;
 use super::chunks::group;
 use super::facts::Facts;
 use crate::event::stripe::{Price, Product};
@@ -19,6 +20,16 @@ pub enum Sold {
     Price(Price, bool),
     /// A product; true = deleted.
     Product(Product, bool),
+}
+
+/// What became of what a tenant sells since the last look.
+#[derive(Debug, Default)]
+pub struct SoldChanges {
+    /// Parts of the state to be stored: their names and bytes.
+    pub parts: Vec<(String, Vec<u8>)>,
+    /// What a person should look at, for each price or product where something was or is; an empty
+    /// list clears it.
+    pub anomalies: Vec<(String, Vec<FactAnomaly>)>,
 }
 
 /// The facts about one price or product.
@@ -54,20 +65,23 @@ impl TenantUnit {
         Ok(unit)
     }
 
-    /// The parts to be stored since the last call: their names and bytes.
+    /// What is to be stored and shown since the last call.
     ///
     /// # Panics
     /// Never: what is touched is there.
     #[must_use]
-    pub fn take_parts(&mut self) -> Vec<(String, Vec<u8>)> {
-        let mut parts = Vec::new();
+    pub fn take_changes(&mut self) -> SoldChanges {
+        let mut changes = SoldChanges::default();
         for name in std::mem::take(&mut self.touched) {
-            parts.extend(match self.sold.get_mut(&name).expect("what is touched is there") {
-                SoldFacts::Price(facts) => facts.take_parts(&name),
-                SoldFacts::Product(facts) => facts.take_parts(&name),
-            });
+            let facts = self.sold.get_mut(&name).expect("what is touched is there");
+            let (parts, (_, anomalies)) = match facts {
+                SoldFacts::Price(facts) => (facts.take_parts(&name), facts.take_news()),
+                SoldFacts::Product(facts) => (facts.take_parts(&name), facts.take_news()),
+            };
+            changes.parts.extend(parts);
+            changes.anomalies.extend(anomalies.map(|anomalies| (name, anomalies)));
         }
-        parts
+        changes
     }
 
     /// Adds a fact and tells the price or product that it concerns, with the position of the

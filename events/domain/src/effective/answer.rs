@@ -204,6 +204,13 @@ pub enum Anomaly {
         /// By what.
         sources: Vec<Source>,
     },
+    /// A subscription to a tier had a trial although an earlier one had one.
+    SecondTrial {
+        /// Which subscription.
+        subscription: StripeId,
+        /// The first one that had a trial.
+        earlier: StripeId,
+    },
     /// A live subscription has a price that no plan of the catalogue has.
     UnknownPrice {
         /// Which subscription.
@@ -243,6 +250,7 @@ impl Anomaly {
         match self {
             Self::SeveralTiers(_) => "several_tiers",
             Self::AddOnTwice { .. } => "add_on_twice",
+            Self::SecondTrial { .. } => "second_trial",
             Self::UnknownPrice { .. } => "unknown_price",
             Self::UnknownStatus { .. } => "unknown_status",
             Self::ItemsIncomplete(_) => "items_incomplete",

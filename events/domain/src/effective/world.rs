@@ -12,7 +12,7 @@ use super::tier::{Choice, choose};
 use super::{Access, Anomaly, Denial, Effective, Entitlement, Holdings, Setting};
 use crate::catalog::Catalog;
 use crate::event::Code;
-use crate::id::{FeatureSlug, PlanSlug};
+use crate::id::{FeatureSlug, PlanSlug, StripeId};
 
 /// What a trainer may do at `setting.now`, and why.
 #[must_use]
@@ -130,9 +130,25 @@ impl<'a> World<'a> {
                 found.push(Anomaly::AddOnTwice { add_on: plan.slug().clone(), sources });
             }
         }
+        found.extend(self.second_trials());
         found.extend(self.overrides.iter().filter_map(|x| x.anomaly(self.catalog)));
         found.sort();
         found.dedup();
         found
+    }
+
+    /// Trials of tiers after the first one, whether the subscriptions still run or not.
+    fn second_trials(&self) -> Vec<Anomaly> {
+        let views = self.all.tiers().filter_map(Held::subscription);
+        let mut tried: Vec<_> = views.filter_map(|v| Some((v.trial?.from, &v.id))).collect();
+        tried.sort_unstable();
+        let Some(&(_, earlier)) = tried.first() else { return Vec::new() };
+        // One subscription may be to two tiers.
+        let later = tried.into_iter().map(|(_, id)| id).filter(|id| *id != earlier);
+        let second = |subscription: &StripeId| Anomaly::SecondTrial {
+            subscription: subscription.clone(),
+            earlier: earlier.clone(),
+        };
+        later.map(second).collect()
     }
 }

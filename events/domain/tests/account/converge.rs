@@ -8,6 +8,7 @@ use ledger_domain::event::Entry;
 use proptest::prelude::*;
 use serde_json::json;
 
+use crate::explain::expect_explained;
 use crate::given::{DAY_0, items, stripe_id, sub};
 
 /// A life of one subscription: each step changes something, at most a second after the last.
@@ -112,6 +113,9 @@ proptest! {
         let straight = at_once(&life);
         prop_assert_eq!(&straight, &at_once(&shuffled));
         prop_assert_eq!(&straight, &step_by_step(&shuffled, 1));
+        expect_explained(&life);
+        let lossy = life.iter().enumerate().filter(|(i, _)| i % 3 != 1);
+        expect_explained(&lossy.map(|(_, entry)| entry.clone()).collect::<Vec<_>>());
     }
 }
 

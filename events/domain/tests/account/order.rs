@@ -1,6 +1,6 @@
 //! The order of facts within one object.
 
-use ledger_domain::account::{Change, OrderAnomaly};
+use ledger_domain::account::{Change, FactAnomaly};
 use ledger_domain::event::Entry;
 use serde_json::json;
 
@@ -120,7 +120,7 @@ fn the_same_change_before_and_after_it_was_taken_back_is_a_conflict() {
     for order in orders(&entries) {
         let mut changes = folded(&order).take_changes();
         let (_, anomalies) = changes.anomalies.remove(0);
-        assert_eq!(anomalies, [OrderAnomaly::OrderConflict(key("evt_4"))]);
+        assert_eq!(anomalies, [FactAnomaly::OrderConflict(key("evt_4"), key("evt_3"))]);
         assert!(changes.subscriptions[0].cancel_at.is_some());
     }
 }
@@ -168,10 +168,10 @@ fn a_missing_fact_is_suspected_until_it_arrives() {
         let changes = folded(entries).take_changes();
         changes.anomalies.into_iter().flat_map(|(_, anomalies)| anomalies).collect::<Vec<_>>()
     };
-    let gap = OrderAnomaly::GapSuspected(key("evt_3"), Some(key("evt_1")));
+    let gap = FactAnomaly::GapSuspected(key("evt_3"), Some(key("evt_1")));
     assert_eq!(anomalies(&[created.clone(), active.clone()]), [gap]);
     assert_eq!(anomalies(&[active, created, past_due.clone()]), []);
-    let nothing_before = OrderAnomaly::GapSuspected(key("evt_2"), None);
+    let nothing_before = FactAnomaly::GapSuspected(key("evt_2"), None);
     assert_eq!(anomalies(&[past_due]), [nothing_before]);
 }
 
@@ -184,7 +184,10 @@ fn what_only_an_id_decided_is_said() {
     ];
     for order in orders(&entries) {
         let changes = folded(&order).take_changes();
-        assert_eq!(changes.anomalies[0].1, [OrderAnomaly::OrderConflict(key("evt_2"))]);
+        assert_eq!(
+            changes.anomalies[0].1,
+            [FactAnomaly::OrderConflict(key("evt_3"), key("evt_2"))]
+        );
         assert_eq!(changes.subscriptions[0].status, *"unpaid");
     }
 }

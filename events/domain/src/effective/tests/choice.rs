@@ -199,3 +199,20 @@ fn an_incomplete_list_of_items_is_listed() {
     let partial = starter().change(|view| view.items_complete = false);
     assert_eq!(anomalies(&studio(), partial), ["items_incomplete"]);
 }
+
+#[test]
+fn a_second_trial_of_a_tier_is_listed() {
+    let none = studio();
+    let first = starter().started("2026-01-01").on_trial_until("2026-01-15").ended("2026-01-15");
+    let second = professional().started("2026-11-10").on_trial_until("2026-11-24");
+    let add_on = subscribed("sub_ai", "price_ai_starter_month").started("2026-11-10");
+    let add_on = add_on.on_trial_until("2026-11-24");
+    assert_eq!(anomalies(&none, second.clone()), [""; 0]);
+    assert_eq!(anomalies(&none, Holdings::from(first.clone()).and(add_on)), [""; 0]);
+    assert_eq!(anomalies(&none, Holdings::from(first.clone()).and(professional())), [""; 0]);
+    let listed = answer(&none, Holdings::from(second).and(first), NOW).anomalies;
+    let [Anomaly::SecondTrial { subscription, earlier }] = &listed[..] else {
+        panic!("{listed:?}");
+    };
+    assert_eq!((subscription.as_str(), earlier.as_str()), ("sub_pro", "sub_starter"));
+}
