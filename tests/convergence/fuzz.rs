@@ -214,6 +214,7 @@ fn survivors(value: &Value, path: &mut Vec<String>, sold: bool, found: &mut Vec<
                 if key.contains(FREE) || key.contains(IDLIKE) {
                     found.push(path.join("."));
                 }
+                let sold = sold || SOLD.contains(&key.as_str());
                 survivors(value, path, sold, found);
                 path.pop();
             }

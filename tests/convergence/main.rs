@@ -32,3 +32,8 @@ fn config(few: u32, many: u32) -> proptest::test_runner::Config {
 fn is_soak() -> bool {
     std::env::var_os("LEDGER_SOAK").is_some_and(|value| value == "1")
 }
+
+/// How many steps a life may have: longer lives cost more, and find rarer things.
+fn steps_max() -> usize {
+    if is_soak() { 40 } else { 20 }
+}

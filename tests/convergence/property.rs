@@ -55,13 +55,13 @@ proptest! {
     #![proptest_config(crate::config(1_000, 500_000))]
 
     #[test]
-    fn deliveries_of_a_life_converge(case in case(30)) {
+    fn deliveries_of_a_life_converge(case in case(crate::steps_max())) {
         check(&case)?;
     }
 
     /// The same once more, so that two threads share the work.
     #[test]
-    fn deliveries_of_other_lives_converge(case in case(30)) {
+    fn deliveries_of_other_lives_converge(case in case(crate::steps_max())) {
         check(&case)?;
     }
 }

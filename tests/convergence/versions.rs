@@ -71,7 +71,7 @@ proptest! {
     #![proptest_config(crate::config(60, 10_000))]
 
     #[test]
-    fn every_version_tells_the_same_life(case in case(30)) {
+    fn every_version_tells_the_same_life(case in case(crate::steps_max())) {
         check(&case)?;
     }
 }

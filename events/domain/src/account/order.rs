@@ -46,8 +46,9 @@ pub(super) fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fac
 
 /// The facts that follow each other from a state on, as far as they do.
 fn trail<B>(start: Prior, facts: &[Fact<B>]) -> Vec<usize> {
+    let copies = copies(facts);
     let mut walked = vec![false; facts.len()];
-    let mut path = walk(start, facts, &mut walked);
+    let mut path = walk(start, (facts, &copies), &mut walked);
     let mut place = 0;
     while place <= path.len() && path.len() < facts.len() {
         let state = match place.checked_sub(1) {
@@ -55,7 +56,7 @@ fn trail<B>(start: Prior, facts: &[Fact<B>]) -> Vec<usize> {
             None => start,
         };
         let mut with_detour = walked.clone();
-        let detour = walk(state, facts, &mut with_detour);
+        let detour = walk(state, (facts, &copies), &mut with_detour);
         let end = detour.last().map(|&last| Prior::Known(facts[last].after));
         if end == Some(state) {
             walked = with_detour;
@@ -67,9 +68,22 @@ fn trail<B>(start: Prior, facts: &[Fact<B>]) -> Vec<usize> {
     path
 }
 
-/// Walks on from a state, the smallest key first, until no fact continues. Facts that change
-/// nothing come as soon as the object is what they say.
-fn walk<B>(start: Prior, facts: &[Fact<B>], walked: &mut [bool]) -> Vec<usize> {
+/// How many facts with smaller keys tell of the same change, for each fact.
+fn copies<B>(facts: &[Fact<B>]) -> Vec<usize> {
+    let earlier = |fact: &Fact<B>| {
+        facts.iter().filter(|other| other.key < fact.key && other.is_twin_of(fact)).count()
+    };
+    facts.iter().map(earlier).collect()
+}
+
+/// Walks on from a state until no fact continues: the smallest key first, but what no other fact
+/// tells before what another has told. Facts that change nothing come as soon as the object is what
+/// they say.
+fn walk<B>(
+    start: Prior,
+    (facts, copies): (&[Fact<B>], &[usize]),
+    walked: &mut [bool],
+) -> Vec<usize> {
     let mut path = Vec::new();
     let mut state = start;
     loop {
@@ -82,7 +96,7 @@ fn walk<B>(start: Prior, facts: &[Fact<B>], walked: &mut [bool]) -> Vec<usize> {
         }
         let next = (0..facts.len())
             .filter(|&i| !walked[i] && facts[i].before == state)
-            .min_by(|&a, &b| facts[a].key.cmp(&facts[b].key));
+            .min_by_key(|&i| (copies[i], &facts[i].key));
         let Some(next) = next else { return path };
         walked[next] = true;
         path.push(next);

@@ -62,8 +62,8 @@ pub(super) fn invoice(node: View<'_>, cause: &str) -> Result<Invoice, Missing> {
 }
 
 /// Until 2018-11-08 an invoice had flags instead of a status; `closed` said that its collection
-/// had stopped, not that nothing was owed (`/changelog/2018-11-08`). What was finalised is no draft,
-/// also before its payment was tried; that it was voided is told by the event alone.
+/// had stopped, not that nothing was owed (`/changelog/2018-11-08`). What was finalised is no
+/// draft, also before its payment was tried; that it was voided is told by the event alone.
 fn old_status(node: View<'_>, cause: &str) -> Option<Code> {
     let is = |key| flag(node, key).unwrap_or_default();
     let is_finalized = matches!(int(node, "finalized_at"), Ok(Some(_)));

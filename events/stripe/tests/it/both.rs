@@ -128,3 +128,18 @@ fn the_oldest_bodies_tell_by_other_means() {
         }])
     );
 }
+
+#[test]
+fn an_old_invoice_that_was_finalised_is_open_and_one_that_was_voided_is_void() {
+    let of = |event_type: &str, finalized_at: Value| {
+        let invoice = json!({
+            "id": "in_1", "object": "invoice", "currency": "usd", "closed": false, "paid": false,
+            "forgiven": false, "attempted": false, "finalized_at": finalized_at,
+            "amount_due": 1, "amount_paid": 0, "total": 1,
+        });
+        snapshot(event_type, &invoice)["status"].take()
+    };
+    assert_eq!(of("invoice.created", Value::Null), "draft");
+    assert_eq!(of("invoice.finalized", json!(5)), "open");
+    assert_eq!(of("invoice.voided", json!(5)), "void");
+}
