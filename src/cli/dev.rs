@@ -12,15 +12,16 @@ use crate::signals;
 /// Try it: everything on this machine, nothing to configure
 ///
 /// Starts a private PostgreSQL from the installed server programs, makes a database, publishes the
-/// default catalogue and serves on loopback. What it chose is in DIR/dev.env (DIR is .ledger unless
-/// --data-dir says otherwise), so that other subcommands find it with `--data-dir DIR`. To begin
-/// afresh, remove the folder.
+/// default catalogue and serves on loopback. Unless STRIPE_SECRET_KEY is set, a simulator stands in
+/// for Stripe: it has the catalogue's prices, and its webhooks arrive here. What it chose is in
+/// DIR/dev.env (DIR is .ledger unless --data-dir says otherwise), so that other subcommands find it
+/// with `--data-dir DIR`. To begin afresh, remove the folder.
 #[derive(Debug, Args)]
 pub(super) struct Dev {
     /// Where to listen; port 0 takes any free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// First play months of a small product's life, as webhooks through the front door
+    /// First live months of a small product in the simulator, and deliver their webhooks
     #[arg(long)]
     sample: bool,
 }
@@ -40,6 +41,7 @@ impl Dev {
         };
         dev::run(request, stopped).await.map_err(|error| match error {
             DevError::Config(error) => Failure::usage(error),
+            DevError::Usage(text) => Failure::usage(anyhow::Error::msg(text)),
             DevError::Start(error) => super::serve::failure(error),
             DevError::Other(error) => Failure::unavailable(error),
         })

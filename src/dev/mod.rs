@@ -4,6 +4,8 @@ mod env_file;
 mod postgres;
 mod sample;
 mod settings;
+mod shop;
+mod simulator;
 mod tour;
 
 use std::path::{Path, PathBuf};
@@ -14,10 +16,10 @@ use anyhow::{Context, bail};
 use crate::app::{self, Running};
 use crate::cli::tell;
 use crate::clock::Clock;
-use crate::commands::catalog::CatalogFile;
-use crate::config::{Config, ConfigErrors, Environment};
+use crate::config::{Config, ConfigErrors, Environment, TenantConfig};
 use postgres::Postgres;
 use settings::Chosen;
+use simulator::Stripe;
 
 /// Where everything is kept unless a folder is named.
 pub(crate) const DATA_DIR_DEFAULT: &str = ".ledger";
@@ -37,6 +39,8 @@ pub(crate) struct Request {
 pub(crate) enum DevError {
     #[error(transparent)]
     Config(#[from] ConfigErrors),
+    #[error("{0}")]
+    Usage(String),
     #[error(transparent)]
     Start(#[from] app::StartError),
     #[error(transparent)]
@@ -50,11 +54,12 @@ pub(crate) async fn run(
 ) -> Result<(), DevError> {
     let mut stopped = std::pin::pin!(stopped);
     // What is wrong with the settings is said at once, before anything is started.
-    let chosen = Chosen::new(&request)?;
-    Config::read(&chosen.environment())?;
+    let mut chosen = Chosen::new(&request)?;
+    let config = Config::read(&chosen.environment())?;
     let started = async {
+        let stripe = start_stripe(&request, &mut chosen, &config.tenants.default).await?;
         let postgres = start_postgres(&request.data_dir).await?;
-        let up = start(&request, chosen, &postgres).await;
+        let up = start(&request, chosen, stripe, &postgres).await;
         DevResult::Ok((postgres, up))
     };
     // A signal while starting ends the program; the database server ends with it.
@@ -70,6 +75,9 @@ pub(crate) async fn run(
                 error = postgres.died() => Err(error.into()),
                 () = stopped => Ok(()),
             };
+            if let Some(stripe) = up.stripe {
+                stripe.stop().await;
+            }
             up.running.shutdown().await;
             presented
         }
@@ -86,8 +94,26 @@ type DevResult<T> = Result<T, DevError>;
 /// The service, and what it was started with.
 struct Up {
     running: Running,
+    /// What stands in for Stripe, where no Stripe is named.
+    stripe: Option<Stripe>,
     chosen: Chosen,
     config: Config,
+}
+
+async fn start_stripe(
+    request: &Request,
+    chosen: &mut Chosen,
+    tenant: &TenantConfig,
+) -> DevResult<Option<Stripe>> {
+    if chosen.is_simulated() {
+        return Ok(Some(Stripe::start(request, chosen, tenant).await?));
+    }
+    if request.sample {
+        let why = "the sample is played in the simulator: unset STRIPE_SECRET_KEY, or leave out \
+                   --sample";
+        return Err(DevError::Usage(why.to_owned()));
+    }
+    Ok(None)
 }
 
 async fn start_postgres(data_dir: &Path) -> anyhow::Result<Postgres> {
@@ -97,7 +123,12 @@ async fn start_postgres(data_dir: &Path) -> anyhow::Result<Postgres> {
     started.context("start PostgreSQL")?
 }
 
-async fn start(request: &Request, mut chosen: Chosen, postgres: &Postgres) -> DevResult<Up> {
+async fn start(
+    request: &Request,
+    mut chosen: Chosen,
+    stripe: Option<Stripe>,
+    postgres: &Postgres,
+) -> DevResult<Up> {
     let (owner, service) = (postgres.owner_url(), postgres.service_url());
     crate::cli::migrate::migrate(&owner, &[postgres::LOGIN])
         .await
@@ -109,37 +140,25 @@ async fn start(request: &Request, mut chosen: Chosen, postgres: &Postgres) -> De
     chosen.set("LEDGER_URL", &format!("http://{}", running.address()));
     chosen.set("LEDGER_LISTEN", &running.address().to_string());
     chosen.write(&request.data_dir)?;
-    Ok(Up { running, chosen, config })
+    Ok(Up { running, stripe, chosen, config })
 }
 
-/// Plays the sample, waits until everything can be asked, and says what there is.
+/// Lets the webhooks arrive, waits until everything can be asked, and says what there is.
 async fn present(request: &Request, up: &Up) -> DevResult<()> {
     let url = up.chosen.get("LEDGER_URL");
-    let cast = if request.sample { Some(play(up, url).await?) } else { None };
+    if let Some(stripe) = &up.stripe {
+        let secrets = up.config.tenants.default.secrets.webhook.as_ref();
+        // The newest of several comes first.
+        let secrets = secrets.into_iter().flat_map(|secrets| secrets.reveal().split(','));
+        let secret = secrets.map(str::trim).find(|secret| !secret.is_empty());
+        stripe.attach(url, secret.context("there is no secret to sign webhooks with")?)?;
+        stripe.catch_up().await?;
+    }
     wait_until_ready(up, url).await?;
     tell(&format!("ready {url}\n"));
-    tell(&tour::text(&up.config.auth, url, &request.data_dir, cast.as_ref())?);
+    let stripe = up.stripe.as_ref();
+    tell(&tour::text(&up.config.auth, url, &request.data_dir, stripe)?);
     Ok(())
-}
-
-/// Plays months of webhooks through the service's own front door.
-async fn play(up: &Up, url: &str) -> anyhow::Result<sample::History> {
-    let file = CatalogFile::of(&up.config.tenants.default)?;
-    let until = up.chosen.get("LEDGER_SAMPLE_UNTIL").parse().context("read LEDGER_SAMPLE_UNTIL")?;
-    let mut history = sample::history(&file.parsed.catalog, until)
-        .context("the catalogue sells no tier, so there is no sample to play")?;
-    let secrets = &up.config.tenants.default.secrets.signing;
-    let secret = secrets.first().context("there is no secret to sign webhooks with")?;
-    let target = sample::Target {
-        url: format!("{url}/api/v1/webhooks/stripe"),
-        secret: secret.clone(),
-        clock: Clock::system(),
-    };
-    let webhooks = std::mem::take(&mut history.webhooks);
-    let count = webhooks.len();
-    sample::send(target, webhooks).await?;
-    say(&format!("played {count} webhooks about {} trainers", history.trainers));
-    Ok(history)
 }
 
 async fn wait_until_ready(up: &Up, url: &str) -> anyhow::Result<()> {

@@ -7,14 +7,17 @@ use anyhow::Context;
 use rand::RngExt;
 
 use super::{Request, env_file};
-use crate::clock::Clock;
 use crate::commands::catalog::CatalogFile;
 use crate::config::{DEV_FILE, Environment, LISTEN_DEFAULT, TenantsConfig};
 
 /// The settings that stay what they were at the last start, unless the environment says otherwise.
-const KEPT: [&str; 3] = ["LEDGER_JWT_SECRET", "STRIPE_WEBHOOK_SECRET", "LEDGER_SAMPLE_UNTIL"];
+const KEPT: [&str; 2] = ["LEDGER_JWT_SECRET", "STRIPE_WEBHOOK_SECRET"];
+/// What the simulator's key begins with. A shell that has read `dev.env` hands it to us as though
+/// there were a Stripe account.
+const SIMULATOR_KEY: &str = "sk_test_simulator_";
 /// The settings that the environment may give.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 13] = [
+    "STRIPE_API_BASE",
     "STRIPE_WEBHOOK_SECRET",
     "STRIPE_WEBHOOK_SECRET_FILE",
     "STRIPE_SECRET_KEY",
@@ -35,6 +38,7 @@ pub(super) struct Chosen(BTreeMap<String, String>);
 impl Chosen {
     pub(super) fn new(request: &Request) -> anyhow::Result<Self> {
         let mut chosen = Self(BTreeMap::new());
+        let mut simulator_key = None;
         if request.data_dir.join(DEV_FILE).exists() {
             let before = Environment::default().with_data_dir(&request.data_dir)?;
             for name in KEPT {
@@ -42,6 +46,7 @@ impl Chosen {
                     chosen.set(name, value);
                 }
             }
+            simulator_key = before.get("STRIPE_SECRET_KEY").and_then(of_simulator);
         }
         let environment = &request.environment;
         for name in TAKEN {
@@ -66,12 +71,10 @@ impl Chosen {
         chosen.set("DATABASE_URL", "postgres:///");
         chosen.set_default("LEDGER_JWT_SECRET", || format!("dev_{}", secret()));
         chosen.set_default("STRIPE_WEBHOOK_SECRET", || format!("whsec_dev_{}", secret()));
-        if !chosen.has("STRIPE_SECRET_KEY") {
+        if !chosen.has("STRIPE_SECRET_KEY") || chosen.is_simulated() {
             chosen.set_default("STRIPE_LIVEMODE", || "false".into());
-        }
-        if request.sample {
-            // A sample that is played again tells the same story, so that it changes nothing.
-            chosen.set_default("LEDGER_SAMPLE_UNTIL", || Clock::system().now().unix().to_string());
+            let key = simulator_key.unwrap_or_else(|| format!("{SIMULATOR_KEY}{}", secret()));
+            chosen.set("STRIPE_SECRET_KEY", &key);
         }
         chosen.name_prices()?;
         Ok(chosen)
@@ -87,6 +90,11 @@ impl Chosen {
             self.set(&unset.variable, &format!("price_{}_{}", unset.plan, unset.interval));
         }
         Ok(())
+    }
+
+    /// Whether the simulator stands in for Stripe.
+    pub(super) fn is_simulated(&self) -> bool {
+        of_simulator(self.get("STRIPE_SECRET_KEY")).is_some()
     }
 
     pub(super) fn environment(&self) -> Environment {
@@ -117,6 +125,19 @@ impl Chosen {
     }
 }
 
+fn of_simulator(key: &str) -> Option<String> {
+    key.starts_with(SIMULATOR_KEY).then(|| key.to_owned())
+}
+
+/// A number that nobody had before.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what the simulator makes its ids from is drawn here"
+)]
+pub(super) fn random_number() -> u64 {
+    rand::rng().random()
+}
+
 #[expect(clippy::disallowed_methods, reason = "a development secret is drawn here")]
 fn secret() -> String {
     hex::encode(rand::rng().random::<[u8; 32]>())
@@ -140,6 +161,7 @@ mod tests {
         let second = choose(dir.path(), Environment::default());
         assert_eq!(first.0, second.0);
         assert!(first.get("STRIPE_WEBHOOK_SECRET").starts_with("whsec_dev_"));
+        assert!(first.is_simulated());
         assert_eq!(first.get("STRIPE_PRICE_TIER_STARTER"), "price_starter_month");
         assert_eq!(first.get("STRIPE_PRICE_ADDON_AI_STARTER_YEAR"), "price_ai_starter_year");
     }
@@ -168,5 +190,25 @@ mod tests {
         assert_eq!(chosen.get("STRIPE_WEBHOOK_SECRET"), "whsec_mine");
         assert_eq!(chosen.get("STRIPE_PRICE_TIER_STARTER"), "price_mine");
         assert_eq!(chosen.get("STRIPE_PRICE_TIER_ENTERPRISE"), "");
+    }
+
+    #[test]
+    fn a_key_of_stripes_takes_the_simulators_place_and_the_other_way_round() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = choose(dir.path(), Environment::default());
+        first.write(dir.path()).unwrap();
+        let real = Environment::default().with("STRIPE_SECRET_KEY", "sk_test_mine");
+        let chosen = choose(dir.path(), real);
+        assert_eq!(
+            (chosen.get("STRIPE_SECRET_KEY"), chosen.is_simulated()),
+            ("sk_test_mine", false)
+        );
+        chosen.write(dir.path()).unwrap();
+        assert!(choose(dir.path(), Environment::default()).is_simulated());
+        // A shell that has read the file.
+        let read = Environment::default()
+            .with("STRIPE_SECRET_KEY", first.get("STRIPE_SECRET_KEY"))
+            .with("STRIPE_API_BASE", "http://127.0.0.1:1");
+        assert!(choose(dir.path(), read).is_simulated());
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::sample::History;
+use super::simulator::Stripe;
 use crate::cli::token::make;
 use crate::clock::Clock;
 use crate::config::{AuthConfig, DEFAULT_TENANT};
@@ -17,7 +17,7 @@ pub(super) fn text(
     auth: &AuthConfig,
     url: &str,
     data_dir: &Path,
-    history: Option<&History>,
+    stripe: Option<&Stripe>,
 ) -> anyhow::Result<String> {
     let now = Clock::system().now().unix();
     let token =
@@ -33,8 +33,8 @@ pub(super) fn text(
     line(&format!("AUDITOR={auditor}"));
     line("\n# The tiers that are sold");
     line(&get("", "/api/v1/tiers"));
-    let cast = history.map(|history| history.cast.as_slice()).unwrap_or_default();
-    for (situation, trainer) in cast {
+    let cast = stripe.map(Stripe::cast).unwrap_or_default();
+    for (situation, trainer) in &cast {
         line(&format!("\n# A trainer who is {situation}: what they have, what they may do"));
         line(&get("SERVICE", &format!("/api/v1/tiers/current?trainer={trainer}")));
         line(&get("SERVICE", &format!("/api/v1/entitlements?trainer={trainer}")));
@@ -47,9 +47,36 @@ pub(super) fn text(
     }
     line("\n# What the service measures");
     line(&get("", "/metrics"));
+    if let Some(stripe) = stripe {
+        buy(&mut line, stripe, data_dir);
+    }
     line(&format!(
         "\nMore tokens: ledger --data-dir {} token --role trainer --subject NAME\nEnd with Ctrl-C.",
         data_dir.display()
     ));
     Ok(text)
+}
+
+/// A tier bought at the simulator: a page is opened, and its buyer pays.
+fn buy(line: &mut impl FnMut(&str), stripe: &Stripe, data_dir: &Path) {
+    let Some(offer) = stripe.shop.tiers.first() else { return };
+    let sessions = "\"$STRIPE_API_BASE/v1/checkout/sessions\"";
+    line("\n# Stripe is a simulator here. A customer's checkout page, paid; then what came of it");
+    line(&format!(". {}/dev.env", data_dir.display()));
+    line("STRIPE=\"Authorization: Bearer $STRIPE_SECRET_KEY\"");
+    line(&format!(
+        "PAGE=$(curl -s -H \"$STRIPE\" {sessions} -d mode=subscription \\\n  \
+         -d client_reference_id=ada -d 'subscription_data[metadata][trainer_id]=ada' \\\n  \
+         -d 'line_items[0][price]={}' -d 'line_items[0][quantity]=1' \\\n  \
+         -d success_url=https://app.example.test/ | grep -o 'cs_test_[A-Za-z0-9]*' | head -1)",
+        offer.price
+    ));
+    line(
+        "curl -s -H \"$STRIPE\" -X POST \\\n  \
+         \"$STRIPE_API_BASE/v1/test_helpers/checkout/sessions/$PAGE/pay\" | grep subscription",
+    );
+    line("sleep 1  # the webhooks are on their way");
+    line(
+        "curl -s -H \"Authorization: Bearer $SERVICE\" \"$LEDGER_URL/api/v1/tiers/current?trainer=ada\"",
+    );
 }

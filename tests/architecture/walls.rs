@@ -9,7 +9,7 @@ struct Wall {
     inside: &'static [(&'static str, &'static str)],
 }
 
-const WALLS: [Wall; 4] = [
+const WALLS: [Wall; 5] = [
     Wall {
         crates: &["axum"],
         inside: &[
@@ -62,6 +62,13 @@ const WALLS: [Wall; 4] = [
             ("events/log/src/kurrentdb/**", "the log's other engine"),
             ("events/log/src/kurrentdb.rs", "the log's other engine"),
             ("events/log/tests/**", "the contract of both engines"),
+        ],
+    },
+    Wall {
+        crates: &["ledger_simulator"],
+        inside: &[
+            ("src/dev/**", "`ledger dev` runs it in the place of Stripe"),
+            ("tests/**", "its own tests, and those that compare the ledger with it"),
         ],
     },
 ];
@@ -153,5 +160,7 @@ mod tests {
         assert_eq!(violations("src/scheduler/mod.rs", "use stripe_core::Customer;").len(), 1);
         assert_eq!(violations("src/app.rs", "use kurrentdb::Client;").len(), 1);
         assert_eq!(violations("projections/src/lib.rs", "use axum::Json;").len(), 1);
+        assert_eq!(violations("src/ingest.rs", "use ledger_simulator::world::World;").len(), 1);
+        assert!(violations("src/dev/stripe.rs", "use ledger_simulator::shell;").is_empty());
     }
 }

@@ -1,136 +1,89 @@
-//! Months in the life of a small product, told by webhooks.
+//! Months in the life of a small product, lived in the simulator.
 //!
-//! [`history`] makes them up: a world of trainers, subscriptions and invoices in which things
-//! happen by chance, but always the same things for the same seed and the same last day. To let
-//! something else happen, add a `Step`, what it does in `life.rs` or `payment.rs`, and how often in
-//! `plan_period`.
+//! Nobody makes up a webhook: people sign up, buy, pay and leave by calls to the simulator, at
+//! times of their own, and it tells of what followed as Stripe would. The first few trainers have
+//! stories that end today in a situation worth a look, the others live by chance. To let something
+//! else happen, add an `Act`, what it does in `acts.rs`, and how often in `fates.rs`.
 
+mod acts;
+mod agenda;
+mod cast;
 mod dice;
-mod life;
-mod objects;
-mod offer;
-mod payment;
-mod send;
-mod world;
+mod fates;
 
-pub(crate) use send::{Target, send};
-pub(crate) use world::Webhook;
+pub(super) use cast::{Cast, cast};
 
-use ledger_domain::catalog::Catalog;
+use indicatif::{ProgressBar, ProgressStyle};
+use ledger_simulator::shell::{Account, JournalError};
+use ledger_simulator::world::{Answer, Method};
+use serde_json::Map;
 
-use offer::Shop;
-use world::{Holding, Step, Trainer, World};
+use super::shop::Shop;
+use acts::Player;
 
 const DAY: i64 = 86_400;
 /// How far back the sample begins.
-const DAYS: i64 = 270;
+pub(super) const SECONDS: i64 = 200 * DAY;
 /// How many trainers sign up in that time.
-const TRAINERS: usize = 240;
+const TRAINERS: usize = 220;
 const SEED: u64 = 20_260_101;
-/// How many lives are looked at.
-const LIVES_MAX: u64 = 12;
+/// The metadata of a customer who is in a sample.
+const MARK: &str = "sample";
 
-/// A made-up history.
-pub(crate) struct History {
-    /// What Stripe tells, oldest first.
-    pub(crate) webhooks: Vec<Webhook>,
-    /// Trainers worth looking at, with what is worth seeing.
-    pub(crate) cast: Vec<(&'static str, String)>,
-    /// How many trainers signed up.
-    pub(crate) trainers: usize,
+/// What is in an account, as far as a sample is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inside {
+    /// Nobody has bought anything.
+    Nobody,
+    /// A sample, and whatever came after it.
+    Sample,
+    /// Somebody's own doing.
+    Others,
 }
 
-/// Makes up the months before `until`; none if the catalogue sells no tier. Of a few lives the one
-/// is told that ends with the most situations, so that there is something to see on every day.
-pub(crate) fn history(catalog: &Catalog, until: i64) -> Option<History> {
-    let shop = Shop::new(catalog)?;
-    let mut best: Option<History> = None;
-    for seed in SEED..SEED + LIVES_MAX {
-        let life = live(seed, shop.clone(), until);
-        if best.as_ref().is_none_or(|best| life.cast.len() > best.cast.len()) {
-            best = Some(life);
-        }
-        if best.as_ref().is_some_and(|best| best.cast.len() == SITUATIONS.len()) {
-            break;
-        }
-    }
-    best
-}
-
-fn live(seed: u64, shop: Shop, until: i64) -> History {
-    let start = until - DAYS * DAY;
-    let mut world = World::new(seed, shop, start);
-    open_shop(&mut world);
-    for _ in 0..TRAINERS {
-        arrive(&mut world, start, until);
-    }
-    world.run(until);
-    let cast = cast(&world);
-    History { webhooks: world.webhooks, cast, trainers: world.trainers.len() }
-}
-
-/// Products and prices are made before anybody buys.
-fn open_shop(world: &mut World) {
-    let offers: Vec<_> = world.shop.tiers.iter().chain(&world.shop.add_ons).cloned().collect();
-    for (nth, offer) in offers.iter().enumerate() {
-        let is_new = offers[..nth].iter().all(|other| other.product != offer.product);
-        if is_new {
-            let product = objects::product(offer, world.now);
-            world.tell("product.created", &product);
-        }
-        let price = objects::price(offer, world.now);
-        world.tell("price.created", &price);
+/// Looks whose customers there are.
+pub(super) fn inside(account: &mut Account) -> Inside {
+    let customers = match account.call(Method::Get, "/v1/customers", Map::new()) {
+        Ok(Answer::List { data, .. }) => data,
+        _ => Vec::new(),
+    };
+    if customers.iter().any(|customer| customer["metadata"][MARK].is_string()) {
+        Inside::Sample
+    } else if customers.is_empty() {
+        Inside::Nobody
+    } else {
+        Inside::Others
     }
 }
 
-/// A trainer signs up some day, more likely late than early: the product grows.
-fn arrive(world: &mut World, start: i64, until: i64) {
-    let at = world.dice.between(start, until).max(world.dice.between(start, until));
-    let customer = world.id("cus");
-    let id = format!("trn_{}", world.dice.letters(10));
-    world.trainers.push(Trainer { id, customer });
-    let weights: Vec<i64> = world
-        .shop
-        .tiers
-        .iter()
-        .map(|offer| {
-            60 / i64::from(offer.level.unwrap_or(1).max(1)) / if offer.yearly { 4 } else { 1 }
-        })
-        .map(|weight| weight.max(1))
-        .collect();
-    let pick = world.dice.weighted(&weights);
-    let offer = world.shop.tiers[pick].clone();
-    world.holdings.push(Holding::new(world.trainers.len() - 1, offer));
-    let holding = world.holdings.len() - 1;
-    world.plan(at, holding, Step::SignUp);
+/// Lives until then in an account that begins [`SECONDS`] before. Between two acts it can be
+/// dropped.
+///
+/// # Errors
+/// When the account can't be written down.
+pub(super) async fn play(
+    account: &mut Account,
+    shop: &Shop,
+    until: i64,
+) -> Result<(), JournalError> {
+    let start = account.world().now();
+    let bar = progress_bar((until - start) / DAY);
+    let mut player = Player::new(account, shop, SEED, until);
+    player.plan_lives(start);
+    while let Some(at) = player.step()? {
+        bar.set_position(u64::try_from((at - start) / DAY).unwrap_or(0));
+        tokio::task::yield_now().await;
+    }
+    bar.finish_and_clear();
+    Ok(())
 }
 
-/// Whether a holding of a tier is in a situation.
-type Test = fn(&World, &Holding) -> bool;
-
-/// The situations that are worth a look.
-const SITUATIONS: [(&str, Test); 6] = [
-    ("in a trial", |_, h| h.status() == "trialing"),
-    ("paying, with an add-on", |w, h| h.is_settled() && has_add_on(w, h.trainer)),
-    ("late with a payment", |_, h| h.status() == "past_due"),
-    ("about to go down a tier", |_, h| h.schedule.is_some() && h.status() == "active"),
-    ("about to leave", |_, h| h.status() == "active" && h.is_ending()),
-    ("gone", |_, h| h.status() == "canceled"),
-];
-
-fn has_add_on(world: &World, trainer: usize) -> bool {
-    let mut others = world.holdings.iter().filter(|other| other.trainer == trainer);
-    others.any(|other| other.offer.level.is_none() && other.status() == "active")
-}
-
-/// One trainer for each situation that somebody is in at the end.
-fn cast(world: &World) -> Vec<(&'static str, String)> {
-    let tiers = || world.holdings.iter().filter(|holding| holding.offer.level.is_some());
-    let found = SITUATIONS.into_iter().filter_map(|(label, test)| {
-        let holding = tiers().find(|holding| test(world, holding))?;
-        Some((label, world.trainers[holding.trainer].id.clone()))
-    });
-    found.collect()
+fn progress_bar(days: i64) -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "living months of a small product  {bar:32} day {pos} of {len}  {eta} left",
+    );
+    let bar = ProgressBar::new(u64::try_from(days).unwrap_or(0));
+    style.map_or(bar.clone(), |style| bar.with_style(style))
 }
 
 #[cfg(test)]

@@ -5,5 +5,7 @@ mod dev;
 mod migrate;
 mod refusals;
 mod replay;
+mod sample;
 mod serve;
+mod simulator;
 mod token;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,11 +91,24 @@ impl Default for Sending {
     }
 }
 
+/// Where an account is kept, so that it's there again after a restart.
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    /// The file; it's made if it isn't there.
+    pub path: PathBuf,
+    /// A number that no start before had: it decides the ids made after this one.
+    pub salt: u64,
+    /// How large the file may become, in bytes. Then nothing can be changed any more.
+    pub bytes_max: u64,
+}
+
 /// A simulator's settings.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What it simulates.
+    /// What it simulates. An account that was kept goes on with what it began with.
     pub world: world::Config,
+    /// Where it's kept; none if it's to be forgotten.
+    pub keeping: Option<Keeping>,
     /// Where it listens; port 0 takes any that is free.
     pub listen: SocketAddr,
     /// The account's API version, for requests and endpoints that name none.
@@ -120,6 +134,7 @@ impl Config {
     pub fn new(world: world::Config) -> Self {
         Self {
             world,
+            keeping: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             api_version: NEWEST.to_owned(),
             keys: Vec::new(),

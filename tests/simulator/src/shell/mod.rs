@@ -6,10 +6,12 @@
 //! are short, so one mutex guards it. To add a resource that isn't the world's, add a module to
 //! `api` and a line to its `execute`.
 
+mod account;
 mod api;
 mod config;
 mod control;
 mod faults;
+mod journal;
 pub mod render;
 mod serve;
 mod state;
@@ -18,12 +20,13 @@ mod webhooks;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::config::{Clock, Config, Endpoint, Sending, Time};
-use self::state::Shared;
+pub use self::account::{Account, CallError};
+pub use self::config::{Clock, Config, Endpoint, Keeping, Sending, Time};
+pub use self::journal::JournalError;
+use self::state::{Shared, State};
 use crate::world::World;
 
 /// Why the simulator didn't start.
@@ -40,6 +43,9 @@ pub enum StartError {
     /// The client for webhooks couldn't be made.
     #[error("can't make the client that delivers webhooks")]
     Client(#[source] reqwest::Error),
+    /// What is kept can't be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// No such API version.
     #[error("{0} is no API version")]
     Version(String),
@@ -52,18 +58,7 @@ pub struct Simulator;
 impl Simulator {
     /// Starts to listen and to deliver.
     pub async fn start(config: Config) -> Result<Running, StartError> {
-        let address = config.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| StartError::Listen { address, source })?;
-        let address =
-            listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
-        let shared = Arc::new(Shared::new(config)?);
-        let (tasks, stop) = (TaskTracker::new(), shared.stop.clone());
-        tasks.spawn(serve::accept(listener, Arc::clone(&shared), tasks.clone()));
-        tasks.spawn(webhooks::work(Arc::clone(&shared)));
-        tasks.close();
-        Ok(Running { url: format!("http://{address}"), shared, tasks, stop })
+        Account::open(config)?.serve().await
     }
 }
 
@@ -81,6 +76,22 @@ impl Running {
     /// Looks at the world as it is.
     pub fn with_world<T>(&self, look: impl FnOnce(&World) -> T) -> T {
         look(&self.shared.lock().world)
+    }
+
+    /// Registers an endpoint as though it had been there from the start: what hasn't arrived there
+    /// yet, in this life or one before, is delivered now. The id tells it from others.
+    pub fn attach(&self, id: &str, endpoint: Endpoint) -> Result<(), StartError> {
+        let mut state = self.shared.lock();
+        let State { world, outbox, .. } = &mut *state;
+        outbox.attach(id, endpoint, world.events(), world.now())?;
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+
+    /// How many events have not arrived yet at an endpoint, those given up not counted.
+    #[must_use]
+    pub fn backlog(&self, endpoint: &str) -> usize {
+        self.shared.lock().outbox.outstanding_for(endpoint)
     }
 
     /// Ends all that it does and waits for it.

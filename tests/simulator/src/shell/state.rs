@@ -13,6 +13,7 @@ use super::StartError;
 use super::api::{Keys, Rate};
 use super::config::{Clock, Config, Sending, Time};
 use super::faults::Faults;
+use super::journal::{Entry, Journal, JournalError, Sum};
 use super::render::{Links, Renderer, Version};
 use super::webhooks::Outbox;
 use crate::world::{Event, World};
@@ -41,9 +42,7 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config) -> Result<Self, StartError> {
-        let account_version = Version::parse(&config.api_version)
-            .ok_or_else(|| StartError::Version(config.api_version.clone()))?;
+    pub(crate) fn new(config: Config, state: State) -> Result<Self, StartError> {
         // A webhook is posted to where it was sent: a redirect counts as a failure.
         let client = reqwest::Client::builder()
             .timeout(config.sending.timeout)
@@ -51,21 +50,7 @@ impl Shared {
             .no_proxy()
             .build()
             .map_err(StartError::Client)?;
-        let mut ids = Ids { seed: config.world.seed, count: 0 };
-        let mut outbox =
-            Outbox::new(config.world.seed, config.world.livemode, account_version.clone());
-        for endpoint in config.endpoints {
-            outbox.register(ids.next("we_", 24), endpoint, config.world.now)?;
-        }
-        let state = State {
-            world: World::new(config.world),
-            links: Links::default(),
-            index_of: HashMap::new(),
-            outbox,
-            keys: Keys::default(),
-            rate: Rate::new(config.requests_per_second),
-            ids,
-        };
+        let account_version = state.outbox.account.clone();
         Ok(Self {
             state: Mutex::new(state),
             faults: Faults::new(),
@@ -106,15 +91,55 @@ pub(crate) struct State {
     pub(crate) keys: Keys,
     pub(crate) rate: Rate,
     pub(crate) ids: Ids,
+    pub(crate) journal: Option<Journal>,
+    /// The sum of the events that were taken note of.
+    pub(crate) sum: Sum,
 }
 
 impl State {
-    /// Moves the world's time forward.
-    pub(crate) fn advance_to(&mut self, now: i64) {
-        if now > self.world.now() {
-            self.world.advance_to(now);
-            self.sync();
+    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
+        let account_version = Version::parse(&config.api_version)
+            .ok_or_else(|| StartError::Version(config.api_version.clone()))?;
+        let world = &config.world;
+        let mut ids = Ids { seed: world.seed, count: 0 };
+        let mut outbox = Outbox::new(world.seed, world.livemode, account_version);
+        for endpoint in config.endpoints.clone() {
+            outbox.register(ids.next("we_", 24), endpoint, world.now)?;
         }
+        Ok(Self {
+            world: World::new(config.world.clone()),
+            links: Links::default(),
+            index_of: HashMap::new(),
+            outbox,
+            keys: Keys::default(),
+            rate: Rate::new(config.requests_per_second),
+            ids,
+            journal: None,
+            sum: Sum::default(),
+        })
+    }
+
+    /// Moves the world's time forward. Where that can't be written down time stands still: whoever
+    /// was told of what it brought would be told of it again, by other ids.
+    pub(crate) fn advance_to(&mut self, now: i64) {
+        if now <= self.world.now() {
+            return;
+        }
+        let to = Entry::Time { sum: self.sum.text(), to: now };
+        if self.journal.is_some()
+            && self.world.is_due(now)
+            && let Err(error) = self.write(&to)
+        {
+            tracing::error!(error = %error, "time stands still");
+            return;
+        }
+        self.world.advance_to(now);
+        self.sync();
+    }
+
+    /// Writes something down, if anything is.
+    pub(crate) fn write(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        self.journal.as_mut().map_or(Ok(()), |journal| journal.write(entry))
     }
 
     /// Takes note of what the world did.
@@ -122,6 +147,7 @@ impl State {
         let known = self.index_of.len();
         for (index, event) in self.world.events().iter().enumerate().skip(known) {
             self.links.learn(event);
+            self.sum.add(event);
             self.index_of.insert(event.id.clone(), index);
             self.outbox.enqueue(index, event);
         }
@@ -155,10 +181,15 @@ impl State {
 #[derive(Debug, Clone)]
 pub(crate) struct Ids {
     seed: u64,
-    count: u64,
+    pub(crate) count: u64,
 }
 
 impl Ids {
+    /// From now on ids are made from this number, too.
+    pub(crate) fn salt(&mut self, salt: u64) {
+        self.seed = self.seed.rotate_left(1) ^ salt;
+    }
+
     pub(crate) fn next(&mut self, prefix: &str, length: usize) -> String {
         const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         self.count += 1;

@@ -58,7 +58,7 @@ impl World {
             uncollectible_at: None,
             payments: Vec::new(),
         };
-        self.made.push(("invoice", id.clone()));
+        self.list_made("invoice", &id);
         self.invoices.insert(id.clone(), invoice);
         id
     }

@@ -21,16 +21,38 @@ enum Act {
     ExpireSession,
 }
 
+/// The kinds of objects that time can do something to.
+pub(super) const MAY_FALL_DUE: [&str; 3] = ["subscription", "invoice", "checkout.session"];
+
 impl World {
+    /// Whether anything happens by itself until then.
+    #[must_use]
+    pub fn is_due(&self, until: i64) -> bool {
+        self.next_due(None, until).is_some()
+    }
+
     /// Moves a test clock, or the real time, and does on the way what falls due.
     pub(super) fn pass(&mut self, clock: Option<&str>, until: i64) {
         while let Some((at, act, id)) = self.next_due(clock, until) {
             let now = self.time_of(clock).max(at);
             self.show(clock, now);
             self.act(act, &id);
+            self.forget_settled();
         }
         let now = self.time_of(clock).max(until);
         self.show(clock, now);
+    }
+
+    /// Looks no more at what is over for good.
+    fn forget_settled(&mut self) {
+        let Self { awaiting, subscriptions, invoices, sessions, .. } = self;
+        awaiting.retain(|(kind, id)| match *kind {
+            "subscription" => !subscriptions[id].status.is_final(),
+            "invoice" => {
+                matches!(invoices[id].status, InvoiceStatus::Draft | InvoiceStatus::Open)
+            }
+            _ => sessions[id].status == "open",
+        });
     }
 
     fn show(&mut self, clock: Option<&str>, now: i64) {
@@ -41,7 +63,7 @@ impl World {
     }
 
     /// The first thing due for those who live by a clock. Among equals it's the one made first,
-    /// which its place in the list of all that was made tells.
+    /// which its place in the list tells.
     fn next_due(&self, clock: Option<&str>, until: i64) -> Option<(i64, Act, String)> {
         let mut first: Option<(i64, Act, String)> = None;
         let mut offer = |due: Option<i64>, act: Act, id: &str| {
@@ -50,7 +72,7 @@ impl World {
                 first = Some((at, act, id.to_owned()));
             }
         };
-        for (kind, id) in &self.made {
+        for (kind, id) in &self.awaiting {
             match *kind {
                 "subscription" => {
                     let of = &self.subscriptions[id];

@@ -8,11 +8,17 @@ const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno
 pub(super) struct Ids {
     seed: u64,
     made: u64,
+    salt: Option<u64>,
 }
 
 impl Ids {
     pub(super) fn new(seed: u64) -> Self {
-        Self { seed, made: 0 }
+        Self { seed, made: 0, salt: None }
+    }
+
+    /// From now on ids are made from this number, too.
+    pub(super) fn salt(&mut self, salt: u64) {
+        self.salt = Some(salt);
     }
 
     /// A prefix, a line, and 24 letters and digits.
@@ -21,6 +27,9 @@ impl Ids {
         let mut digest = Sha256::new();
         digest.update(self.seed.to_be_bytes());
         digest.update(self.made.to_be_bytes());
+        if let Some(salt) = self.salt {
+            digest.update(salt.to_be_bytes());
+        }
         let letters = digest.finalize();
         let letters = letters.iter().take(24);
         let letters = letters.map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]));
@@ -40,5 +49,7 @@ mod tests {
         assert_eq!(first, same.next("sub"));
         assert_ne!(first, other.next("sub"));
         assert_ne!(one.next("sub"), first);
+        same.salt(1);
+        assert_ne!(one.next("sub"), same.next("sub"));
     }
 }

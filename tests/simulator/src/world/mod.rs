@@ -71,8 +71,10 @@ pub struct World {
     events: Vec<Event>,
     /// The last rendering of each object that an event told of, by kind and id.
     told: BTreeMap<(String, String), Value>,
-    /// Kind and id of every object, in order of creation.
-    made: Vec<(&'static str, String)>,
+    /// The ids of every kind of object, in order of creation.
+    made: BTreeMap<&'static str, Vec<String>>,
+    /// Kind and id of what time may still do something to, in order of creation.
+    awaiting: Vec<(&'static str, String)>,
     /// Objects without behaviour of their own, as they are rendered.
     plain: BTreeMap<String, Value>,
     subscriptions: BTreeMap<String, Subscription>,
@@ -97,7 +99,8 @@ impl World {
             config,
             events: Vec::new(),
             told: BTreeMap::new(),
-            made: Vec::new(),
+            made: BTreeMap::new(),
+            awaiting: Vec::new(),
             plain: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
             invoices: BTreeMap::new(),
@@ -133,6 +136,12 @@ impl World {
         self.pass(None, now);
     }
 
+    /// Makes all ids from now on others than they would have been. Two worlds that were the same
+    /// until now never give one id to two things.
+    pub fn salt_ids(&mut self, salt: u64) {
+        self.ids.salt(salt);
+    }
+
     /// All that happened, in order of creation.
     #[must_use]
     pub fn events(&self) -> &[Event] {
@@ -159,8 +168,8 @@ impl World {
 
     /// All objects of a kind, newest first, without those deleted.
     fn all(&self, kind: &str) -> impl Iterator<Item = Value> {
-        let ids = self.made.iter().rev().filter(move |(made, _)| *made == kind);
-        ids.filter_map(|(_, id)| self.find(id)).filter(|object| object["deleted"] != true)
+        let ids = self.made.get(kind).into_iter().flatten().rev();
+        ids.filter_map(|id| self.find(id)).filter(|object| object["deleted"] != true)
     }
 
     /// An object that a parameter names, of the kind that is meant.
@@ -171,10 +180,18 @@ impl World {
         }
     }
 
+    /// Notes that there is a new object.
+    fn list_made(&mut self, kind: &'static str, id: &str) {
+        self.made.entry(kind).or_default().push(id.to_owned());
+        if due::MAY_FALL_DUE.contains(&kind) {
+            self.awaiting.push((kind, id.to_owned()));
+        }
+    }
+
     /// Puts a new object without behaviour into the world.
     fn make(&mut self, kind: &'static str, object: Value) -> String {
         let id = template::text(&object, "id").to_owned();
-        self.made.push((kind, id.clone()));
+        self.list_made(kind, &id);
         self.plain.insert(id.clone(), object);
         id
     }

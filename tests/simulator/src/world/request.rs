@@ -1,9 +1,11 @@
 //! What goes into the world and what comes out of it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// How a request asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// Reads.
     Get,
@@ -15,7 +17,7 @@ pub enum Method {
 
 /// One API request, its form already decoded: nested maps for `a[b]`, arrays for `a[]` and `a[0]`;
 /// leaves are strings, of which an empty one unsets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
     /// How it asks.
     pub method: Method,

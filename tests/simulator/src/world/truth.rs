@@ -38,8 +38,8 @@ impl World {
     /// What every subscription is now, oldest first.
     #[must_use]
     pub fn truth(&self) -> Vec<Truth> {
-        let made = self.made.iter().filter(|(kind, _)| *kind == "subscription");
-        made.filter_map(|(_, id)| self.truth_of(id)).collect()
+        let made = self.made.get("subscription").into_iter().flatten();
+        made.filter_map(|id| self.truth_of(id)).collect()
     }
 
     fn truth_of(&self, id: &str) -> Option<Truth> {

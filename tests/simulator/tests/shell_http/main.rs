@@ -6,6 +6,7 @@ mod adversary;
 mod faults;
 mod harness;
 mod idempotency;
+mod keeping;
 mod lists;
 mod requests;
 mod versions;

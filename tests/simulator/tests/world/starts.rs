@@ -83,6 +83,21 @@ fn checkout_with_trial() {
 }
 
 #[test]
+fn a_trial_that_is_ended_early_is_followed_by_a_whole_period() {
+    let mut sim = Sim::new();
+    let session = session(&mut sim, json!({ "trial_period_days": 14 }));
+    let done = sim.post(&act(&session, "pay"), json!({}));
+    sim.wait(24 * HOUR);
+    sim.skip();
+    let path = format!("subscriptions/{}", done["subscription"].as_str().unwrap());
+    sim.post(&path, json!({ "trial_end": "now" }));
+    let told = sim.told();
+    let paid = &of_kind(&told, "invoice.paid").object;
+    assert_eq!(paid["amount_paid"], 3_000);
+    assert_eq!(paid["lines"]["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_declined_card_leaves_the_page_open() {
     let mut sim = Sim::new();
     let session = session(&mut sim, json!({}));

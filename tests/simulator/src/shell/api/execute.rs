@@ -6,14 +6,32 @@ use super::expand::Expansion;
 use super::failure::{Failure, bad_request};
 use super::page::{Paging, Place};
 use super::{Reply, events};
+use crate::shell::journal::Entry;
 use crate::shell::render::Version;
 use crate::shell::state::{Shared, State};
 use crate::world::{Answer, Method, Request};
 
+/// Whether a request is carried out for the first time, or once more after a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    Again,
+}
+
 /// Carries a request out at the present time.
 pub(super) fn execute(shared: &Shared, call: &Request, version: &Version) -> Reply {
-    let mut state = shared.lock_now();
-    match outcome(&mut state, call, version) {
+    reply(&mut shared.lock_now(), call, version, Turn::First)
+}
+
+/// Carries a request out as it once was. Its answer is under its key again.
+pub(crate) fn repeat(state: &mut State, call: &Request, version: &Version) {
+    let reply = reply(state, call, version, Turn::Again);
+    let now = state.world.now();
+    state.keys.keep(call, reply, now);
+}
+
+fn reply(state: &mut State, call: &Request, version: &Version, turn: Turn) -> Reply {
+    match outcome(state, call, version, turn) {
         Ok(value) => Reply::object(&value),
         Err(failure) => {
             let failure = failure.map_payment_intent(|intent| state.render(intent, version));
@@ -22,8 +40,13 @@ pub(super) fn execute(shared: &Shared, call: &Request, version: &Version) -> Rep
     }
 }
 
-fn outcome(state: &mut State, call: &Request, version: &Version) -> Result<Value, Failure> {
-    let mut call = call.clone();
+fn outcome(
+    state: &mut State,
+    original: &Request,
+    version: &Version,
+    turn: Turn,
+) -> Result<Value, Failure> {
+    let mut call = original.clone();
     let expansion = Expansion::take(&mut call.params)?;
     let paging = match call.method {
         Method::Get => Paging::take(&mut call.params)?,
@@ -35,11 +58,15 @@ fn outcome(state: &mut State, call: &Request, version: &Version) -> Result<Value
         (Method::Get, ["v1", "events"]) => events::list(state, call, &paging, version)?,
         (Method::Get, ["v1", "events", id]) => events::one(state, &call, id, version)?,
         (_, ["v1", "webhook_endpoints", rest @ ..]) => {
+            note(state, original, version, turn)?;
             let answer = state.call_endpoints(&call, rest)?;
             show(state, answer, &paging, version)?
         }
         _ => {
-            rehearse(state, &call, &expansion, version)?;
+            if turn == Turn::First {
+                rehearse(state, &call, &expansion, version)?;
+            }
+            note(state, original, version, turn)?;
             let called = state.world.call(&call);
             // Also a call that failed may have changed something, as a declined payment does.
             state.sync();
@@ -49,6 +76,21 @@ fn outcome(state: &mut State, call: &Request, version: &Version) -> Result<Value
     let find = |id: &str| state.find(id).map(|object| state.render(&object, version));
     expansion.apply(&mut shown, &find)?;
     Ok(shown)
+}
+
+/// Writes down what is about to be carried out, if it may change something.
+fn note(state: &mut State, call: &Request, version: &Version, turn: Turn) -> Result<(), Failure> {
+    if state.journal.is_none() || call.method == Method::Get || turn == Turn::Again {
+        return Ok(());
+    }
+    let entry = Entry::Call {
+        sum: state.sum.text(),
+        at: state.world.now(),
+        ids: state.ids.count,
+        version: version.name().to_owned(),
+        call: call.clone(),
+    };
+    state.write(&entry).map_err(|error| Failure::unwritten(&error))
 }
 
 /// Sees on a copy whether the answer will have what is to be expanded, since a request that is

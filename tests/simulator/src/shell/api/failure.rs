@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::shell::JournalError;
 use crate::world::ApiError;
 
 /// A request that failed.
@@ -117,6 +118,12 @@ impl Failure {
              request."
         );
         Self::plain(400, &message).with_kind("idempotency_error")
+    }
+
+    /// The journal can't be written, so nothing may happen.
+    pub(crate) fn unwritten(error: &JournalError) -> Self {
+        Self::plain(500, &format!("The simulator carries nothing out: {error}."))
+            .with_kind("api_error")
     }
 
     /// Stripe's own fault.

@@ -62,6 +62,15 @@ pub(crate) fn key(method: &HttpMethod, headers: &HeaderMap) -> Result<Option<Str
 }
 
 impl Keys {
+    /// Keeps the answer to a request that was carried out again after a restart.
+    pub(crate) fn keep(&mut self, call: &Request, reply: Reply, now: i64) {
+        if let Some(key) = call.idempotency_key.clone().filter(|_| !reply.is_premature) {
+            let request = call.id.clone().unwrap_or_default();
+            let fingerprint = fingerprint(call);
+            self.used.insert(key, Used { fingerprint, since: now, request, reply: Some(reply) });
+        }
+    }
+
     /// Forgets what is too old. What is under way never is: whoever waits for it must find it.
     fn prune(&mut self, now: i64) {
         if self.pruned < now {

@@ -19,6 +19,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Statu
 use axum::response::Response;
 use serde_json::Value;
 
+pub(crate) use self::execute::repeat;
 pub(crate) use self::failure::{Failure, bad_request, missing, unknown_parameter};
 pub(crate) use self::idempotency::Keys;
 use self::idempotency::{Begun, Ticket};
@@ -32,7 +33,7 @@ use crate::world::{Method, Request as Call};
 const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// The length of a request's id after its prefix.
-const REQUEST_ID_LENGTH: usize = 14;
+pub(crate) const REQUEST_ID_LENGTH: usize = 14;
 
 /// An answer, as it's kept under an idempotency key.
 #[derive(Debug, Clone)]

@@ -95,6 +95,44 @@ impl Outbox {
         Ok(())
     }
 
+    /// Takes an endpoint that wants what was before it, except what has arrived there already.
+    pub(crate) fn attach(
+        &mut self,
+        id: &str,
+        endpoint: Endpoint,
+        events: &[Event],
+        now: i64,
+    ) -> Result<(), StartError> {
+        self.register(id.to_owned(), endpoint, now)?;
+        let Self { hooks, arrived, account, .. } = self;
+        let Some(hook) = hooks.last_mut() else { return Ok(()) };
+        for (index, event) in events.iter().enumerate() {
+            if hook.wants(&event.kind, account) {
+                let arrived = arrived.entry(event.id.clone()).or_default();
+                if !*arrived.entry(hook.id.clone()).or_insert(false) {
+                    hook.waiting.push(index);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what a journal tells: an event has arrived.
+    pub(crate) fn has_arrived(&mut self, event: String, hook: String) {
+        self.arrived.entry(event).or_default().insert(hook, true);
+    }
+
+    /// Takes away what arrived before the last restart.
+    pub(crate) fn forget_arrived(&mut self, events: &[Event]) {
+        let Self { hooks, arrived, .. } = self;
+        for hook in hooks {
+            hook.waiting.retain(|&index| {
+                let by_hook = arrived.get(&events[index].id);
+                by_hook.and_then(|by_hook| by_hook.get(&hook.id)) != Some(&true)
+            });
+        }
+    }
+
     /// Notes an event for all who want it.
     pub(crate) fn enqueue(&mut self, index: usize, event: &Event) {
         for hook in &mut self.hooks {
@@ -196,6 +234,12 @@ impl Outbox {
     /// Whether anything waits, due or not.
     pub(crate) fn outstanding(&self) -> usize {
         self.open.len() + self.hooks.iter().map(|hook| hook.waiting.len()).sum::<usize>()
+    }
+
+    /// The same for one endpoint.
+    pub(crate) fn outstanding_for(&self, hook: &str) -> usize {
+        let open = self.open.iter().filter(|at| self.deliveries[**at].hook == hook).count();
+        open + self.hook(hook).map_or(0, |hook| hook.waiting.len())
     }
 
     pub(crate) fn delivery(&self, at: usize) -> &Delivery {

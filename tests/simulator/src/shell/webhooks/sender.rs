@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::outbox::Stage;
 use super::signature;
 use crate::shell::config::Time;
+use crate::shell::journal::Entry;
 use crate::shell::state::{Shared, State};
 
 /// A pass ends after so many rounds, should every delivery make new events.
@@ -111,7 +112,16 @@ async fn deliver(shared: &Shared, at: usize) -> Option<bool> {
     });
     let mut state = shared.lock_now();
     let now = state.world.now();
-    Some(state.outbox.finish(at, result, now, &shared.sending.retry_after))
+    let succeeded = state.outbox.finish(at, result, now, &shared.sending.retry_after);
+    if succeeded && state.journal.is_some() {
+        let delivery = state.outbox.delivery(at);
+        let (event, endpoint) = (delivery.event_id.clone(), delivery.hook.clone());
+        // What can't be written down is delivered once more after a restart, as may always happen.
+        if let Err(error) = state.write(&Entry::Arrived { event, endpoint }) {
+            tracing::warn!(error = %error, "a delivery can't be written down");
+        }
+    }
+    Some(succeeded)
 }
 
 /// Renders and signs a delivery as of now: its count of endpoints that lack the event is live.

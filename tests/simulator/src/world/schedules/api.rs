@@ -54,7 +54,7 @@ impl World {
             flexible: of.flexible,
         };
         let id = schedule.id.clone();
-        self.made.push(("subscription_schedule", id.clone()));
+        self.list_made("subscription_schedule", &id);
         self.schedules.insert(id.clone(), schedule);
         if let Some(of) = self.subscriptions.get_mut(&subscription) {
             of.schedule = Some(id.clone());

@@ -84,7 +84,7 @@ impl World {
             items: self.new_items(form, "line_items", now)?,
         };
         let id = self.ids.next(if self.config.livemode { "cs_live" } else { "cs_test" });
-        self.made.push(("checkout.session", id.clone()));
+        self.list_made("checkout.session", &id);
         self.sessions.insert(id.clone(), Session { id: id.clone(), ..session });
         self.answer(&id)
     }

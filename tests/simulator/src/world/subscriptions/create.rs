@@ -118,7 +118,7 @@ impl World {
                 subscription.status = Status::Incomplete;
             }
         }
-        self.made.push(("subscription", id.clone()));
+        self.list_made("subscription", &id);
         self.subscriptions.insert(id.clone(), subscription);
         let draft = Draft {
             reason: "subscription_create",

@@ -44,7 +44,9 @@ impl World {
         now: i64,
         begins: bool,
     ) -> Vec<Line> {
-        let charged = matches!(of.status, Status::Active | Status::PastDue);
+        // A trial that has just been ended was free, and so nothing of it is given back.
+        let was_trial = of.trial.is_some_and(|trial| trial.0 == of.period.0);
+        let charged = matches!(of.status, Status::Active | Status::PastDue) && !was_trial;
         let (rest, whole) = (of.period.1 - now, of.period.1 - of.period.0);
         if !charged || rest <= 0 || whole <= 0 {
             return Vec::new();
