@@ -113,8 +113,8 @@ fn twin<B>(facts: &[Fact<B>], ordered: &[Fact<B>]) -> Option<(usize, usize)> {
     })
 }
 
-/// Of the facts of a second in their order, another one that could have had a fact's place: one that
-/// the trail could have gone on with, else the nearest one that leaves the object otherwise.
+/// Of the facts of a second in their order, another one that could have had a fact's place: one
+/// that the trail could have gone on with, else the nearest one that leaves the object otherwise.
 pub(super) fn rival<B: Clone>(ordered: &[Fact<B>], place: usize) -> Option<usize> {
     let mut rest = ordered[place..].to_vec();
     sort(&mut rest);
