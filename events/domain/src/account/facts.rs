@@ -24,7 +24,7 @@ use super::anomaly::FactAnomaly;
 use super::chunks::Chunks;
 use super::compared::{Earlier, Fields, earlier, fingerprint};
 use super::links::Tie;
-use super::order::{rival, settle};
+use super::order::{TRAIL_MAX, rival, settle};
 use crate::event::Code;
 use crate::event::stripe::Reported;
 use crate::id::EventKey;
@@ -294,15 +294,18 @@ impl<S: Snapshot> Facts<S> {
         }
     }
 
+    /// Keeps the snapshots of which one may become the current one: those of the last second and of
+    /// the second of the current fact. Of a second without a trail that is the current one alone.
     fn forget_old_snapshots(&mut self) {
         let (Some(last), Some(current)) = (self.facts.last(), self.current_index()) else {
             return;
         };
-        let kept = [last.at, self.facts[current].at];
-        let facts = &self.facts;
-        self.snapshots.retain(|(key, _)| {
-            facts.iter().rev().any(|fact| fact.key == *key && kept.contains(&fact.at))
-        });
+        let current = &self.facts[current];
+        let seconds = [self.second(last.at), self.second(current.at)];
+        let small = seconds.into_iter().filter(|second| second.len() <= TRAIL_MAX);
+        let facts = small.flat_map(|second| &self.facts[second]).chain([last, current]);
+        let kept: Vec<&EventKey> = facts.map(|fact| &fact.key).collect();
+        self.snapshots.retain(|(key, _)| kept.contains(&key));
     }
 }
 

@@ -4,12 +4,23 @@
 //! A trail may pass through one state several times, when something is switched on, off and on
 //! again. What comes back to a state is walked before what leaves it for good, so that a trail
 //! that takes in all facts is found wherever there is one; all such trails end alike.
+//!
+//! A trail costs more than in proportion to its facts, and nobody changes one object hundreds of
+//! times in a second. Where a second holds more than [`TRAIL_MAX`] facts they stand by rank and id,
+//! and the first of them says that nobody knows their order.
 
 use super::facts::{Fact, Prior};
+
+/// The most facts of one second among which a trail is looked for.
+pub(super) const TRAIL_MAX: usize = 64;
 
 /// Orders the facts of one second, starting from the state before it.
 pub(super) fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fact<B>> {
     sort(&mut facts);
+    if facts.len() > TRAIL_MAX {
+        let undecided = |(i, fact)| Fact { is_tied: i == 0, is_gap: false, ..fact };
+        return facts.into_iter().enumerate().map(undecided).collect();
+    }
     let mut state = start;
     let mut ordered: Vec<Fact<B>> = Vec::with_capacity(facts.len());
     while !facts.is_empty() {
@@ -116,6 +127,9 @@ fn twin<B>(facts: &[Fact<B>], ordered: &[Fact<B>]) -> Option<(usize, usize)> {
 /// Of the facts of a second in their order, another one that could have had a fact's place: one
 /// that the trail could have gone on with, else the nearest one that leaves the object otherwise.
 pub(super) fn rival<B: Clone>(ordered: &[Fact<B>], place: usize) -> Option<usize> {
+    if ordered.len() > TRAIL_MAX {
+        return Some(place + 1);
+    }
     let mut rest = ordered[place..].to_vec();
     sort(&mut rest);
     let head = starting(&rest).1.map(|head| rest[head].key.clone());
