@@ -66,15 +66,16 @@ fn trail<B>(start: Prior, facts: &[Fact<B>]) -> Vec<usize> {
             Some(last) => Prior::Known(facts[path[last]].after),
             None => start,
         };
-        let mut with_detour = walked.clone();
-        let detour = walk(state, (facts, &copies), &mut with_detour);
-        let end = detour.last().map(|&last| Prior::Known(facts[last].after));
-        if end == Some(state) {
-            walked = with_detour;
-            path.splice(place..place, detour);
-        } else {
+        let mut detour = walk(state, (facts, &copies), &mut walked.clone());
+        // As far as it comes back: what leads on from there may be a second event of one change.
+        let back = detour.iter().rposition(|&i| Prior::Known(facts[i].after) == state);
+        detour.truncate(back.map_or(0, |last| last + 1));
+        if detour.is_empty() {
             place += 1;
+            continue;
         }
+        detour.iter().for_each(|&i| walked[i] = true);
+        path.splice(place..place, detour);
     }
     path
 }
