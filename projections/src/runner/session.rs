@@ -1,7 +1,7 @@
 //! A session: what one holder of the lease does, and all that it remembers. Any trouble ends it,
 //! and the next session begins from what the database holds.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use ledger_domain::account::LogIdentity;
@@ -167,7 +167,7 @@ impl<'a> Session<'a> {
             plan.park(&known, model_of(&unit.key), unit.name, &reason, unit.positions);
         }
         if let Some((unit, positions)) =
-            retried.filter(|(unit, _)| !plan.newly_parked.contains(*unit))
+            retried.filter(|(unit, _)| !plan.newly_parked.contains_key(*unit))
         {
             store::unpark(&mut tx, self.tenant, &self.written, unit, positions).await?;
         }
@@ -207,12 +207,23 @@ impl<'a> Session<'a> {
         self.ties.remember(after.ties);
         self.anything_waits |= after.anything_waits;
         if is_retry || !after.newly_parked.is_empty() {
-            self.parked.units.extend(after.newly_parked);
+            self.park(after.newly_parked);
             self.parked.is_stale = true;
         }
         self.lag_seconds = after.lag_seconds;
         self.checkpoint = end;
         self.publish();
+    }
+
+    /// Remembers units as parked, and tells of each that was not: a unit that is tried again and
+    /// fails is no news.
+    fn park(&mut self, units: HashMap<String, String>) {
+        for (unit, reason) in units {
+            if self.parked.units.insert(unit.clone()) {
+                metrics::counter!("ledger_projection_parked_total").increment(1);
+                tracing::warn!(tenant = %self.tenant, unit, reason, "a unit is parked");
+            }
+        }
     }
 
     /// Whether the log is still the one that the checkpoint was taken in.
@@ -292,7 +303,7 @@ impl<'a> Session<'a> {
 /// What memory learns from a page once it is committed.
 struct After {
     ties: super::ties::PageTies,
-    newly_parked: HashSet<String>,
+    newly_parked: HashMap<String, String>,
     anything_waits: bool,
     /// How long ago the log accepted the page's last event.
     lag_seconds: f64,
