@@ -18,6 +18,7 @@ use crate::config::{Config, ConfigErrors, DatabaseConfig};
 use crate::http::{self, Authenticator, Limits};
 use crate::ids;
 use crate::ingest::Ingest;
+use crate::lag::{self, LagMeter};
 use crate::meters::{Meters, UPKEEP_INTERVAL};
 use crate::readiness::Readiness;
 use crate::reads::Reads;
@@ -166,6 +167,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let reread = Arc::new(Notify::new());
     let ticks = Ticks::or_at(Arc::clone(&reread), REREAD_INTERVAL, stop_tasks.clone());
     base.keep_house(keeper, rotation, ticks, &tasks, &stop_tasks);
+    let lag = LagMeter::new(base.log(), runner.positions().clone());
+    tasks.spawn(lag.follow(Ticks::new(lag::INTERVAL, stop_tasks.clone())));
     tracing::info!(%address, "listening");
     let (stop_connections, stop_tasks) = (stop_connections.drop_guard(), stop_tasks.drop_guard());
     let Base { log, pools, .. } = base;

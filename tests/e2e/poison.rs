@@ -8,8 +8,7 @@ use crate::harness::{TestApp, eventually, now};
 /// however often it was tried again.
 async fn assert_told_once(app: &TestApp) {
     let output = app.output().text();
-    let told: Vec<&str> =
-        output.lines().filter(|line| line.contains("a unit is parked")).collect();
+    let told: Vec<&str> = output.lines().filter(|line| line.contains("a unit is parked")).collect();
     let [line] = told[..] else { panic!("one line: {told:?}") };
     for part in ["WARN", "default", "customer/cus_ill", "poison"] {
         assert!(line.contains(part), "{part} in {line}");
