@@ -10,6 +10,7 @@ use ledger_projections::{Positions, Runner};
 use ledger_stripe::redact::MetadataKeys;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -18,6 +19,7 @@ use crate::config::{Config, ConfigErrors, DatabaseConfig};
 use crate::http::{self, Authenticator, Limits};
 use crate::ids;
 use crate::ingest::Ingest;
+use crate::lag::{self, LagMeter};
 use crate::meters::{Meters, UPKEEP_INTERVAL};
 use crate::readiness::Readiness;
 use crate::reads::Reads;
@@ -28,6 +30,8 @@ use crate::ticks::Ticks;
 
 /// How long requests may take to finish once the service is asked to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long everything else may take to end after that: tasks at first, then the log and pools.
+const END_TIMEOUT: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 /// How often the folders of tenants, and secrets that are files, are read again.
 const REREAD_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -121,19 +125,29 @@ impl Running {
         self.reread.notify_one();
     }
 
-    /// Takes no more requests, finishes those under way, and ends everything.
+    /// Takes no more requests, finishes those under way, and ends everything. What doesn't end in
+    /// time is left behind: the log and the read models bear a process that is killed.
     pub async fn shutdown(self) {
         tracing::info!("shutting down");
         drop(self.stop_connections);
         self.connections.close();
-        if tokio::time::timeout(DRAIN_TIMEOUT, self.connections.wait()).await.is_err() {
+        if timeout(DRAIN_TIMEOUT, self.connections.wait()).await.is_err() {
             tracing::warn!("some requests did not finish in time");
         }
         drop(self.stop_tasks);
         self.tasks.close();
-        self.tasks.wait().await;
-        self.log.shutdown().await;
-        self.pools.close().await;
+        let deadline = Instant::now() + END_TIMEOUT.0;
+        if timeout_at(deadline, self.tasks.wait()).await.is_err() {
+            let left = self.tasks.len();
+            tracing::warn!(left, "some tasks did not end in time, among them perhaps the runner");
+        }
+        let deadline = Instant::now() + END_TIMEOUT.1;
+        if timeout_at(deadline, self.log.shutdown()).await.is_err() {
+            tracing::warn!("the log did not end in time");
+        }
+        if timeout_at(deadline, self.pools.close()).await.is_err() {
+            tracing::warn!("some connections to the database were not closed in time");
+        }
         tracing::info!("ended");
     }
 }
@@ -166,6 +180,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let reread = Arc::new(Notify::new());
     let ticks = Ticks::or_at(Arc::clone(&reread), REREAD_INTERVAL, stop_tasks.clone());
     base.keep_house(keeper, rotation, ticks, &tasks, &stop_tasks);
+    let lag = LagMeter::new(base.log(), runner.positions().clone());
+    tasks.spawn(lag.follow(Ticks::new(lag::INTERVAL, stop_tasks.clone())));
     tracing::info!(%address, "listening");
     let (stop_connections, stop_tasks) = (stop_connections.drop_guard(), stop_tasks.drop_guard());
     let Base { log, pools, .. } = base;

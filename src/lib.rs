@@ -13,6 +13,7 @@ mod errors;
 mod http;
 mod ids;
 mod ingest;
+mod lag;
 mod meters;
 mod readiness;
 mod reads;

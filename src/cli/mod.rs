@@ -13,6 +13,7 @@ pub(crate) mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -62,13 +63,20 @@ In production:
 Settings come from the environment; README.md lists them. Exit codes: 0 fine, 1 found something
 wrong, 2 wrong usage or settings, 3 something needed is unavailable.";
 
+/// How long threads that are still busy hold up the end: what a command waits for is done.
+const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging(matches!(arguments.command, Command::Serve(_) | Command::Dev(_)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = match runtime {
-        Ok(runtime) => runtime.block_on(execute(arguments)),
+        Ok(runtime) => {
+            let done = runtime.block_on(execute(arguments));
+            runtime.shutdown_timeout(LEFTOVERS_TIMEOUT);
+            done
+        }
         Err(error) => Err(Failure::unavailable(error)),
     };
     match done {

@@ -19,6 +19,7 @@ mod cli;
 mod convergence;
 mod crash;
 mod harness;
+mod lag;
 mod lists;
 mod poison;
 mod positions;

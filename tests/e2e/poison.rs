@@ -4,6 +4,20 @@ use crate::bodies::{DAY, PROFESSIONAL, STARTER, Story, Version};
 use crate::check::{expect_equal_to_a_fold, verify_log};
 use crate::harness::{TestApp, eventually, now};
 
+/// That the log has one line for the parked unit, with the reason, and the metrics count it once,
+/// however often it was tried again.
+async fn assert_told_once(app: &TestApp) {
+    let output = app.output().text();
+    let told: Vec<&str> = output.lines().filter(|line| line.contains("a unit is parked")).collect();
+    let [line] = told[..] else { panic!("one line: {told:?}") };
+    for part in ["WARN", "default", "customer/cus_ill", "poison"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    assert!(output.contains("trying a parked unit again"), "{output}");
+    let metrics = app.anyone().get("/metrics").await.body;
+    assert!(metrics.contains("\nledger_projection_parked_total 1\n"), "{metrics}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trainer_waits_and_all_others_are_served() {
     let mut app = TestApp::start().await;
@@ -52,6 +66,7 @@ async fn one_trainer_waits_and_all_others_are_served() {
     })
     .await;
     assert_eq!(app.database.number(parked).await, 0);
+    assert_told_once(&app).await;
     verify_log(app.owner(), "default").await;
     expect_equal_to_a_fold(&mut app).await;
 }

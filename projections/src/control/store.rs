@@ -113,10 +113,8 @@ pub(crate) async fn claim(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Moves the checkpoints of some read models on, in the transaction that writes the page. Tells
-/// for each that moved how many seconds ago the log accepted the page's last event: fewer answers
-/// than read models mean that somebody else writes them now, and the transaction must be rolled
-/// back.
+/// Moves the checkpoints of some read models on, in the transaction that writes the page; false =
+/// somebody else writes them now, and the transaction must be rolled back.
 pub(crate) async fn advance(
     conn: &mut PgConnection,
     tenant: &Tenant,
@@ -124,21 +122,19 @@ pub(crate) async fn advance(
     from: i64,
     to: &Checkpoint,
     token: i64,
-) -> sqlx::Result<Vec<Option<f64>>> {
+) -> sqlx::Result<bool> {
     const SQL: &str = "
         UPDATE checkpoint SET position = $3, seal = $4, recorded_at = $5
-        WHERE tenant = $1 AND read_model = ANY($2) AND position = $6 AND token = $7
-        RETURNING extract(epoch FROM clock_timestamp() - recorded_at)::float8";
-    sqlx::query_scalar(SQL)
+        WHERE tenant = $1 AND read_model = ANY($2) AND position = $6 AND token = $7";
+    let query = sqlx::query(SQL)
         .bind(tenant.as_str())
         .bind(read_models)
         .bind(to.position)
         .bind(&to.seal)
         .bind(to.recorded_at.map(Timestamp::to_datetime))
         .bind(from)
-        .bind(token)
-        .fetch_all(conn)
-        .await
+        .bind(token);
+    Ok(query.execute(conn).await?.rows_affected() == read_models.len() as u64)
 }
 
 /// How far each read model is.

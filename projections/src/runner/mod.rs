@@ -175,9 +175,11 @@ impl Runner {
                 }
                 Err(error) if is_listed => {
                     is_listed = false;
-                    tracing::warn!(%error, "the tenants can't be listed");
+                    tracing::warn!(error = chain(&error), "the tenants can't be listed");
                 }
-                Err(error) => tracing::debug!(%error, "the tenants still can't be listed"),
+                Err(error) => {
+                    tracing::debug!(error = chain(&error), "the tenants still can't be listed");
+                }
             }
             if !wait(self.config.poll, shutdown).await {
                 break;

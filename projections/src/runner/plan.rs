@@ -52,8 +52,8 @@ pub(super) struct Plan {
     pub(super) parks: ParkColumns,
     /// Events that queue up behind a parked unit.
     pub(super) parked_events: ParkedEventColumns,
-    /// Units that were parked by this page.
-    pub(super) newly_parked: HashSet<String>,
+    /// Units that were parked by this page, and why.
+    pub(super) newly_parked: HashMap<String, String>,
 }
 
 /// A fact about a customer.
@@ -295,7 +295,7 @@ impl Plan {
         let is_parked = known.parked.contains(&name)
             && known.retried != Some(&name)
             && !self.afresh.contains(&unit);
-        if is_parked || self.newly_parked.contains(&name) {
+        if is_parked || self.newly_parked.contains_key(&name) {
             self.queue(known, model, name, entry.position);
         } else {
             self.units.entry(unit).or_default().push(entry);
@@ -331,9 +331,11 @@ impl Plan {
             self.queue(known, model, unit.clone(), position);
         }
         let is_waiting = known.parked.contains(&unit) && known.retried != Some(&unit);
-        if !is_waiting && self.newly_parked.insert(unit.clone()) {
+        if !is_waiting && !self.newly_parked.contains_key(&unit) {
             let read_model = known.config.schemas.schema(model);
-            let reason = reason.chars().filter(|c| *c != '\0').take(REASON_CHARS_MAX).collect();
+            let told = reason.chars().filter(|c| *c != '\0').take(REASON_CHARS_MAX);
+            let reason: String = told.collect();
+            self.newly_parked.insert(unit.clone(), reason.clone());
             self.parks.push(ParkRow { read_model, unit, reason });
         }
     }

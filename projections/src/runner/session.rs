@@ -1,7 +1,7 @@
 //! A session: what one holder of the lease does, and all that it remembers. Any trouble ends it,
 //! and the next session begins from what the database holds.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use ledger_domain::account::LogIdentity;
@@ -41,7 +41,6 @@ pub(super) struct Session<'a> {
     ties: Ties,
     anything_waits: bool,
     page_events: usize,
-    lag_seconds: f64,
     /// The page after the checkpoint, if it was read already.
     ahead: Option<Vec<Recorded>>,
 }
@@ -70,7 +69,6 @@ impl<'a> Session<'a> {
             written,
             parked,
             anything_waits,
-            lag_seconds: 0.0,
             ahead: None,
         };
         session.check_head().await?;
@@ -92,7 +90,7 @@ impl<'a> Session<'a> {
             let begun = Instant::now();
             let events = self.advance().await?;
             self.adapt(events, begun.elapsed());
-            self.report(*head.borrow_and_update());
+            self.report();
             if events < self.page_events {
                 self.rest(&mut head, events, shutdown).await;
             }
@@ -167,7 +165,7 @@ impl<'a> Session<'a> {
             plan.park(&known, model_of(&unit.key), unit.name, &reason, unit.positions);
         }
         if let Some((unit, positions)) =
-            retried.filter(|(unit, _)| !plan.newly_parked.contains(*unit))
+            retried.filter(|(unit, _)| !plan.newly_parked.contains_key(*unit))
         {
             store::unpark(&mut tx, self.tenant, &self.written, unit, positions).await?;
         }
@@ -193,13 +191,11 @@ impl<'a> Session<'a> {
         store::park(tx, tenant, plan.parks).await?;
         store::park_events(tx, tenant, plan.parked_events).await?;
         let from = self.checkpoint.position;
-        let lags = store::advance(tx, tenant, written, from, end, self.token).await?;
-        if lags.len() < written.len() {
+        if !store::advance(tx, tenant, written, from, end, self.token).await? {
             return Err(Trouble::Fenced);
         }
-        let lag_seconds = lags.into_iter().flatten().fold(0.0, f64::max);
         let (ties, newly_parked) = (plan.ties, plan.newly_parked);
-        Ok(After { ties, newly_parked, anything_waits, lag_seconds })
+        Ok(After { ties, newly_parked, anything_waits })
     }
 
     fn remember(&mut self, after: After, folded: Vec<Folded>, end: Checkpoint, is_retry: bool) {
@@ -207,12 +203,22 @@ impl<'a> Session<'a> {
         self.ties.remember(after.ties);
         self.anything_waits |= after.anything_waits;
         if is_retry || !after.newly_parked.is_empty() {
-            self.parked.units.extend(after.newly_parked);
+            self.park(after.newly_parked);
             self.parked.is_stale = true;
         }
-        self.lag_seconds = after.lag_seconds;
         self.checkpoint = end;
         self.publish();
+    }
+
+    /// Remembers units as parked, and tells of each that was not: a unit that is tried again and
+    /// fails is no news.
+    fn park(&mut self, units: HashMap<String, String>) {
+        for (unit, reason) in units {
+            if self.parked.units.insert(unit.clone()) {
+                metrics::counter!("ledger_projection_parked_total").increment(1);
+                tracing::warn!(tenant = %self.tenant, unit, reason, "a unit is parked");
+            }
+        }
     }
 
     /// Whether the log is still the one that the checkpoint was taken in.
@@ -276,14 +282,8 @@ impl<'a> Session<'a> {
         self.runner.positions.publish(self.tenant, self.checkpoint.position);
     }
 
-    fn report(&self, head: i64) {
+    fn report(&self) {
         let tenant = self.tenant.to_string();
-        let at = self.checkpoint.position;
-        let lag = head.max(at) - at;
-        metrics::gauge!("ledger_projection_position", "tenant" => tenant.clone()).set(at as f64);
-        metrics::gauge!("ledger_projection_lag_events", "tenant" => tenant.clone()).set(lag as f64);
-        let seconds = if lag == 0 { 0.0 } else { self.lag_seconds };
-        metrics::gauge!("ledger_projection_lag_seconds", "tenant" => tenant.clone()).set(seconds);
         metrics::gauge!("ledger_projection_parked_units", "tenant" => tenant)
             .set(self.parked.units.len() as f64);
     }
@@ -292,10 +292,8 @@ impl<'a> Session<'a> {
 /// What memory learns from a page once it is committed.
 struct After {
     ties: super::ties::PageTies,
-    newly_parked: HashSet<String>,
+    newly_parked: HashMap<String, String>,
     anything_waits: bool,
-    /// How long ago the log accepted the page's last event.
-    lag_seconds: f64,
 }
 
 /// What the log's first event says of the account that it belongs to.
