@@ -7,7 +7,7 @@ use super::pools::Role;
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
-/// How often a grant is tried that collides with the same grant in another database's migration.
+/// How often a grant is tried that collides with the same grant in another migration.
 const GRANT_TRIES: usize = 50;
 
 /// Runs the migrations that the database lacks, as its owner, lets the owner become the projector,
@@ -21,7 +21,7 @@ pub async fn migrate(owner: &PgPool, grant_to: &[&str]) -> Result<(), MigrateErr
     let sql =
         "SELECT format('GRANT CREATE ON DATABASE %I TO ledger_projector', current_database())";
     let grant_create: String = sqlx::query_scalar(sql).fetch_one(owner).await?;
-    sqlx::raw_sql(AssertSqlSafe(grant_create)).execute(owner).await?;
+    execute(owner, &grant_create).await?;
     let own: String = sqlx::query_scalar("SELECT current_user::text").fetch_one(owner).await?;
     grant(owner, &[Role::Projector], &own).await?;
     for login in grant_to {
@@ -41,11 +41,18 @@ async fn grant(owner: &PgPool, roles: &[Role], login: &str) -> Result<(), sqlx::
     // The server quotes the login's name, which may be any text.
     let sql = "SELECT format('GRANT %s TO %I', array_to_string($2::text[], ', '), $1::text)";
     let grant: String = sqlx::query_scalar(sql).bind(login).bind(&roles).fetch_one(owner).await?;
+    if sqlx::query_scalar(may_become).bind(login).bind(&roles).fetch_one(owner).await? {
+        return Ok(());
+    }
+    execute(owner, &grant).await
+}
+
+/// Databases and roles belong to the whole cluster: somebody else may be granting the same at the
+/// same time, and the server reports that as an internal error or a broken key.
+async fn execute(owner: &PgPool, grant: &str) -> Result<(), sqlx::Error> {
     let mut tries = 0;
-    // Roles belong to the whole cluster: somebody else may be granting the same at the same time,
-    // and the server reports that as an internal error or a broken key.
-    while !sqlx::query_scalar(may_become).bind(login).bind(&roles).fetch_one(owner).await? {
-        match sqlx::raw_sql(AssertSqlSafe(grant.clone())).execute(owner).await {
+    loop {
+        match sqlx::raw_sql(AssertSqlSafe(grant.to_owned())).execute(owner).await {
             Err(sqlx::Error::Database(error))
                 if tries < GRANT_TRIES
                     && matches!(error.code().as_deref(), Some("XX000" | "23505")) =>
@@ -55,5 +62,4 @@ async fn grant(owner: &PgPool, roles: &[Role], login: &str) -> Result<(), sqlx::
             done => return done.map(drop),
         }
     }
-    Ok(())
 }
