@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use ledger_domain::event::Metadata;
-use ledger_domain::id::{EventId, EventKey, Namespace, Tenant, TrainerId};
+use ledger_domain::event::{Metadata, Source};
+use ledger_domain::id::{EventId, EventKey, EventType, Namespace, Tenant, TrainerId};
 use ledger_domain::time::Timestamp;
 use ledger_log::postgres::{AuditFilter, AuditPage, Audited};
 use ledger_log::{ReadError, Recorded};
@@ -30,8 +30,8 @@ const NAMESPACES: [&str; 3] = ["stripe", "ledger", "api"];
 pub(crate) struct Wanted {
     trainer: Option<String>,
     #[serde(rename = "type")]
-    event_type: Option<String>,
-    source: Option<String>,
+    event_type: Option<EventType>,
+    source: Option<Source>,
     actor: Option<String>,
     /// Accepted at this instant or later.
     from: Option<Timestamp>,
@@ -199,7 +199,7 @@ impl Search<'_> {
     async fn read(&self, after: i64, size: usize) -> Result<AuditPage, Problem> {
         let filter = AuditFilter {
             event_type: self.wanted.event_type.clone(),
-            source: self.wanted.source.clone(),
+            source: self.wanted.source,
             recorded_from: self.wanted.from,
             recorded_until: self.wanted.to,
         };
@@ -212,14 +212,15 @@ impl Search<'_> {
 
     fn fits(&self, event: &Recorded) -> Result<bool, Problem> {
         let Wanted { event_type, source, from, to, .. } = self.wanted;
-        let is_type = event_type.as_ref().is_none_or(|wanted| **wanted == *event.event_type);
+        let is_type =
+            event_type.as_ref().is_none_or(|wanted| wanted.as_str() == &*event.event_type);
         let in_time = from.is_none_or(|from| from <= event.recorded_at)
             && to.is_none_or(|to| event.recorded_at < to);
         if !is_type || !in_time || !self.is_by_actor(event)? {
             return Ok(false);
         }
         match source {
-            Some(source) => Ok(source == metadata(event)?.source.as_str()),
+            Some(source) => Ok(*source == metadata(event)?.source),
             None => Ok(true),
         }
     }

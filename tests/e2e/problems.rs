@@ -115,6 +115,27 @@ async fn a_query_that_cannot_be_understood_is_refused() {
     }
 }
 
+/// A text that no event can have is no reason to ask the database, which takes no NUL.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_fits_no_event_is_refused() {
+    let app = TestApp::start().await;
+    let list =
+        async |query: String| app.auditor().get(&format!("/api/v1/audit/events?{query}")).await;
+    for wrong in ["", "%00", "a%00", "no%20name", "%c3%a4", &"x".repeat(65)] {
+        for filter in ["type", "source", "trainer=t1&type", "trainer=t1&source"] {
+            let answer = list(format!("{filter}={wrong}")).await;
+            answer.expect_problem(400, "invalid_request");
+        }
+    }
+    for source in ["Stripe", "elsewhere"] {
+        list(format!("source={source}")).await.expect_problem(400, "invalid_request");
+    }
+    for query in ["type=Unheard_of", "source=scheduler", "actor=%00"] {
+        let page = list(query.to_owned()).await.expect(200);
+        assert_eq!(page["events"].as_array().map(Vec::len), Some(0), "{query}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn long_heads_are_refused_on_every_path() {
     let app = TestApp::start().await;

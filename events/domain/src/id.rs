@@ -115,6 +115,8 @@ names! {
     Namespace("a namespace", 32, b"_", "1 to 32 of A-Z a-z 0-9 _");
     /// An event's id within its namespace. Stripe's ids have up to 255 characters.
     EventId("an event id", 255, b"_.:-", "1 to 255 of A-Z a-z 0-9 _ . : -");
+    /// The type of an event, as the log holds it.
+    EventType("an event type", 64, b"_", "1 to 64 of A-Z a-z 0-9 _");
     /// A stream of the log.
     StreamName("a stream", 320, b"_.:-", "1 to 320 of A-Z a-z 0-9 _ . : -");
     /// The id of an object at Stripe (`sub_...`, `cus_...`, `price_...`), case-sensitive.

@@ -1,6 +1,12 @@
 //! `ledger migrate`.
 
-use crate::harness::{Database, Settings, run};
+use ledger_cluster::Cluster;
+
+use crate::bodies::{DAY, STARTER, Story, Version};
+use crate::harness::{
+    Caller, Claims, Database, Service, Settings, Stripe, WEBHOOK_SECRET, eventually, http, now,
+    run, token,
+};
 
 fn settings(database: &Database) -> Settings {
     Settings::none()
@@ -34,6 +40,46 @@ async fn two_at_once_do_no_harm() {
     for migrated in [one, two] {
         assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
     }
+}
+
+/// Nothing is there but what the README asks for: a server that never saw a ledger, an owner that
+/// is no superuser, and an ordinary login.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_is_no_superuser_is_enough() {
+    let cluster = Cluster::builder().start().expect("a cluster can be started");
+    let roles = "CREATE ROLE owner LOGIN CREATEROLE; CREATE ROLE svc LOGIN NOINHERIT";
+    cluster.execute("postgres", roles).unwrap();
+    cluster.execute("postgres", "CREATE DATABASE ledger OWNER owner").unwrap();
+    let settings = Settings::of_service()
+        .with("DATABASE_URL", cluster.url("ledger", "svc"))
+        .with("LEDGER_OWNER_DATABASE_URL", cluster.url("ledger", "owner"));
+    for time in ["first", "second"] {
+        let migrated = run(&settings, &["migrate"]).await;
+        assert_eq!(migrated.code, Some(0), "the {time} time: {}", migrated.stderr);
+    }
+
+    let settings = settings.without("LEDGER_OWNER_DATABASE_URL");
+    let service = Service::start(&settings, &["serve"]).await;
+    let service = service.unwrap_or_else(|error| panic!("ledger serve ended: {error}"));
+    let anyone = Caller::new(http(), service.url(), None);
+    eventually("/readyz answers 200", || async {
+        anyone.try_get("/readyz").await.ok().filter(|answer| answer.status == 200)
+    })
+    .await;
+    let stripe = Stripe {
+        http: http(),
+        url: format!("{}/api/v1/webhooks/stripe", service.url()),
+        secret: WEBHOOK_SECRET.to_owned(),
+    };
+    let mut story = Story::new("t1", Version::Clover, now() - DAY);
+    story.purchase(STARTER);
+    let position = stripe.deliver_all(&story.take()).await;
+    let trainer = anyone.with_token(&token(&Claims::of("trainer", "t1")));
+    let current = trainer.read_at("/api/v1/tiers/current", position).await;
+    assert_eq!(current["tier"]["slug"], "starter", "{current}");
+    let verified = run(&settings, &["replay", "verify"]).await;
+    assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
+    assert!(service.stop().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

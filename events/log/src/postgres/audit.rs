@@ -1,6 +1,7 @@
 //! Reading the log as an auditor: one tenant's, by the auditor's role, which sees no other.
 
-use ledger_domain::id::{EventKey, Tenant};
+use ledger_domain::event::Source;
+use ledger_domain::id::{EventKey, EventType, Tenant};
 use ledger_domain::time::Timestamp;
 use sqlx::{PgConnection, PgPool, Row};
 
@@ -40,9 +41,9 @@ const RECORDED_AT: &str = "SELECT recorded_at FROM event WHERE tenant = $1 AND p
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
     /// The type.
-    pub event_type: Option<String>,
+    pub event_type: Option<EventType>,
     /// The source that the metadata names.
-    pub source: Option<String>,
+    pub source: Option<Source>,
     /// Accepted at this instant or later.
     pub recorded_from: Option<Timestamp>,
     /// Accepted before this instant.
@@ -115,8 +116,8 @@ impl AuditReader {
                 .bind(tenant.as_str())
                 .bind(after)
                 .bind(upto)
-                .bind(&filter.event_type)
-                .bind(&filter.source)
+                .bind(filter.event_type.as_ref().map(EventType::as_str))
+                .bind(filter.source.map(Source::as_str))
                 .bind(i64::try_from(wanted).unwrap_or(i64::MAX))
                 .fetch_all(&mut *transaction)
                 .await

@@ -7,11 +7,11 @@ use super::pools::Role;
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
-/// How often a grant is tried that collides with the same grant in another database's migration.
+/// How often a grant is tried that collides with the same grant in another migration.
 const GRANT_TRIES: usize = 50;
 
-/// Runs the migrations that the database lacks, as its owner, and lets each of these logins become
-/// every role of the service.
+/// Runs the migrations that the database lacks, as its owner, lets the owner become the projector,
+/// as whom read models are made, and each of these logins every role of the service.
 ///
 /// # Errors
 /// What the database objected to.
@@ -21,24 +21,38 @@ pub async fn migrate(owner: &PgPool, grant_to: &[&str]) -> Result<(), MigrateErr
     let sql =
         "SELECT format('GRANT CREATE ON DATABASE %I TO ledger_projector', current_database())";
     let grant_create: String = sqlx::query_scalar(sql).fetch_one(owner).await?;
-    sqlx::raw_sql(AssertSqlSafe(grant_create)).execute(owner).await?;
+    execute(owner, &grant_create).await?;
+    let own: String = sqlx::query_scalar("SELECT current_user::text").fetch_one(owner).await?;
+    grant(owner, &[Role::Projector], &own).await?;
     for login in grant_to {
-        grant(owner, login).await?;
+        grant(owner, &Role::ALL, login).await?;
     }
     Ok(())
 }
 
-async fn grant(owner: &PgPool, login: &str) -> Result<(), sqlx::Error> {
-    let roles: Vec<String> = Role::ALL.iter().map(|role| role.as_str().to_owned()).collect();
-    let member = "SELECT bool_and(pg_has_role($1, role, 'MEMBER')) FROM unnest($2::text[]) role";
+/// Lets a login become these roles, if it can't yet.
+async fn grant(owner: &PgPool, roles: &[Role], login: &str) -> Result<(), sqlx::Error> {
+    let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    // From PostgreSQL 16 on, who makes a role is a member of it that may grant it, also to itself,
+    // but may not become it. Older servers know no such difference, nor the word for it.
+    let may_become = "SELECT bool_and(pg_has_role($1, role, CASE
+            WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END))
+        FROM unnest($2::text[]) role";
     // The server quotes the login's name, which may be any text.
     let sql = "SELECT format('GRANT %s TO %I', array_to_string($2::text[], ', '), $1::text)";
     let grant: String = sqlx::query_scalar(sql).bind(login).bind(&roles).fetch_one(owner).await?;
+    if sqlx::query_scalar(may_become).bind(login).bind(&roles).fetch_one(owner).await? {
+        return Ok(());
+    }
+    execute(owner, &grant).await
+}
+
+/// Databases and roles belong to the whole cluster: somebody else may be granting the same at the
+/// same time, and the server reports that as an internal error or a broken key.
+async fn execute(owner: &PgPool, grant: &str) -> Result<(), sqlx::Error> {
     let mut tries = 0;
-    // Roles belong to the whole cluster: somebody else may be granting the same at the same time,
-    // and the server reports that as an internal error or a broken key.
-    while !sqlx::query_scalar(member).bind(login).bind(&roles).fetch_one(owner).await? {
-        match sqlx::raw_sql(AssertSqlSafe(grant.clone())).execute(owner).await {
+    loop {
+        match sqlx::raw_sql(AssertSqlSafe(grant.to_owned())).execute(owner).await {
             Err(sqlx::Error::Database(error))
                 if tries < GRANT_TRIES
                     && matches!(error.code().as_deref(), Some("XX000" | "23505")) =>
@@ -48,5 +62,4 @@ async fn grant(owner: &PgPool, login: &str) -> Result<(), sqlx::Error> {
             done => return done.map(drop),
         }
     }
-    Ok(())
 }

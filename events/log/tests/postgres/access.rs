@@ -1,5 +1,7 @@
 //! Who sees what: row-level security, roles and grants.
 
+use ledger_domain::event::Source;
+use ledger_domain::id::EventType;
 use ledger_log::EventLog;
 use ledger_log::postgres::{AuditFilter, AuditReader, Scope, begin_scoped, migrate};
 use ledger_log::testing::{key, opening, own, tenant};
@@ -194,9 +196,9 @@ async fn audits_filter_page_and_show_what_lies_beside() {
     };
     let all = reader.page(&one, &AuditFilter::default(), 0, 100).await.unwrap();
     assert_eq!((positions(&all), all.next), ((1..=31).collect(), None));
-    let invoices =
-        AuditFilter { event_type: Some("InvoiceReported".to_owned()), ..AuditFilter::default() };
-    let imports = AuditFilter { source: Some("import".to_owned()), ..AuditFilter::default() };
+    let invoices = EventType::try_new("InvoiceReported").unwrap();
+    let invoices = AuditFilter { event_type: Some(invoices), ..AuditFilter::default() };
+    let imports = AuditFilter { source: Some(Source::Import), ..AuditFilter::default() };
     for filter in [&invoices, &imports] {
         let first = reader.page(&one, filter, 0, 4).await.unwrap();
         assert_eq!((positions(&first), first.next), (vec![2, 5, 8, 11], Some(11)));
