@@ -172,6 +172,7 @@ fn tenant() -> Vec<NewEvent> {
     let publish = json!({"effective_at": "2026-03-01T12:00:00Z", "toml": toml,
         "prices": {"starter": {"month": ["price_starter_month"]}}});
     let price = json!({"id": "price_starter_month", "currency": "usd", "unit_amount": 2900});
+    let cheaper = json!({"id": "price_starter_month", "currency": "usd", "unit_amount": 1900});
     let dearer = json!({"id": "price_starter_month", "currency": "usd", "unit_amount": 3900});
     let product = json!({"id": "prod_1", "name": "Starter"});
     let orphan = json!({"id": "re_orphan", "currency": "usd", "amount": 1, "charge": "ch_nobody",
@@ -182,7 +183,7 @@ fn tenant() -> Vec<NewEvent> {
         act("enforce-2", "tenant", 3, "EnforcementChanged", &json!({"mode": {"percent": 50}})),
         webhook("evt_price", DAY_0, "PriceReported", &reported("created", &price)),
         // Of one second, and neither says which came first.
-        webhook("evt_price_2", DAY_0 + 9, "PriceReported", &reported("updated", &price)),
+        webhook("evt_price_2", DAY_0 + 9, "PriceReported", &reported("updated", &cheaper)),
         webhook("evt_price_3", DAY_0 + 9, "PriceReported", &reported("updated", &dearer)),
         webhook("evt_product", DAY_0, "ProductReported", &reported("created", &product)),
         webhook("evt_orphan", DAY_0, "RefundReported", &reported("created", &orphan)),
