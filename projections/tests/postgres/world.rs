@@ -63,9 +63,9 @@ impl World {
     }
 
     /// Every row of every read model of a tenant, without what depends on order of arrival or on
-    /// the tenant's name.
+    /// the tenant's name; of stored states, which hold positions, their names.
     pub(crate) fn rows(&self, tenant: &Tenant) -> String {
-        const TABLES: [&str; 12] = [
+        const TABLES: [&str; 14] = [
             "rm_subscriptions.trainer_subscriptions",
             "rm_subscriptions.subscription_items",
             "rm_subscriptions.tier_history",
@@ -73,6 +73,8 @@ impl World {
             "rm_subscriptions.customer_link",
             "rm_subscriptions.anomaly",
             "rm_subscriptions.object_customer",
+            "rm_subscriptions.waiting_fact",
+            "rm_subscriptions.dead_letter",
             "rm_grants.trainer",
             "rm_grants.entitlement_grants",
             "rm_usage.tier_usage_tracking",
@@ -86,7 +88,10 @@ impl World {
             );
             format!("{table}\n{}\n", self.sql(&sql))
         };
-        TABLES.iter().map(rows).collect()
+        let parts = format!(
+            "SELECT unit, part FROM rm_subscriptions.unit_part WHERE tenant = '{tenant}' ORDER BY 1, 2"
+        );
+        TABLES.iter().map(rows).chain([self.sql(&parts)]).collect()
     }
 }
 

@@ -222,10 +222,7 @@ impl CustomerUnit {
                 self.resize(part, bytes.len());
             }
             changes.parts.extend(parts);
-            let subject = match name.as_str() {
-                LINKS => part_name(LINK_SUBJECT, &self.customer),
-                name => name.to_owned(),
-            };
+            let subject = self.subject(name);
             changes.anomalies.extend(anomalies.map(|anomalies| (subject, anomalies)));
             changed_from.insert(name.as_str(), from);
         }
@@ -272,12 +269,20 @@ impl CustomerUnit {
             }
         }
         changes.gone_link = shown.link.is_some() && now.link.is_none();
-        for name in before.parts.keys() {
-            if !changes.anomalies.iter().any(|(part, _)| part == name) {
-                changes.anomalies.push((name.clone(), Vec::new()));
+        for subject in before.parts.keys().map(|name| before.subject(name)) {
+            if !changes.anomalies.iter().any(|(known, _)| *known == subject) {
+                changes.anomalies.push((subject, Vec::new()));
             }
         }
         changes
+    }
+
+    /// What the anomalies of a part are about.
+    fn subject(&self, part: &str) -> String {
+        match part {
+            LINKS => part_name(LINK_SUBJECT, &self.customer),
+            object => object.to_owned(),
+        }
     }
 
     /// All that the state shows.
