@@ -1,8 +1,10 @@
 //! The order of facts within one object.
 
 use ledger_domain::account::{Change, FactAnomaly};
+use ledger_domain::event::stripe::Reported;
 use ledger_domain::event::{Entry, Event};
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::given::{DAY_0, entry, folded, items, key, orders, reported, sub, view};
 
@@ -278,11 +280,7 @@ fn where_no_trail_leads_rank_decides_and_not_the_id() {
         ],
         "active",
     );
-    let invoice = |id: &str, cause: &str, status: &str| {
-        let snapshot = json!({"id": "in_1", "customer": "cus_1", "currency": "usd",
-            "status": status, "total": 1});
-        entry(id, DAY_0, Event::InvoiceReported(reported(cause, snapshot, json!("absent"))))
-    };
+    let invoice = told(Event::InvoiceReported, json!({"id": "in_1", "total": 1}));
     check_rank(
         &[
             invoice("evt_9", "created", "draft"),
@@ -292,11 +290,7 @@ fn where_no_trail_leads_rank_decides_and_not_the_id() {
         ],
         "paid",
     );
-    let intent = |id: &str, cause: &str, status: &str| {
-        let snapshot = json!({"id": "pi_1", "customer": "cus_1", "currency": "usd",
-            "status": status, "amount": 1});
-        entry(id, DAY_0, Event::PaymentIntentReported(reported(cause, snapshot, json!("absent"))))
-    };
+    let intent = told(Event::PaymentIntentReported, json!({"id": "pi_1", "amount": 1}));
     check_rank(
         &[
             intent("evt_9", "created", "requires_payment_method"),
@@ -306,11 +300,7 @@ fn where_no_trail_leads_rank_decides_and_not_the_id() {
         ],
         "succeeded",
     );
-    let refund = |id: &str, cause: &str, status: &str| {
-        let snapshot = json!({"id": "re_1", "customer": "cus_1", "currency": "usd",
-            "status": status, "amount": 1});
-        entry(id, DAY_0, Event::RefundReported(reported(cause, snapshot, json!("absent"))))
-    };
+    let refund = told(Event::RefundReported, json!({"id": "re_1", "amount": 1}));
     check_rank(
         &[
             refund("evt_9", "created", "pending"),
@@ -319,11 +309,7 @@ fn where_no_trail_leads_rank_decides_and_not_the_id() {
         ],
         "failed",
     );
-    let dispute = |id: &str, cause: &str, status: &str| {
-        let snapshot = json!({"id": "dp_1", "charge": "ch_1", "currency": "usd",
-            "status": status, "amount": 1});
-        entry(id, DAY_0, Event::DisputeReported(reported(cause, snapshot, json!("absent"))))
-    };
+    let dispute = told(Event::DisputeReported, json!({"id": "dp_1", "amount": 1}));
     check_rank(
         &[
             dispute("evt_9", "created", "needs_response"),
@@ -332,4 +318,19 @@ fn where_no_trail_leads_rank_decides_and_not_the_id() {
         ],
         "won",
     );
+}
+
+/// Facts of one second about an object, by id, cause and status, that tell nothing of what was
+/// before.
+fn told<S: DeserializeOwned>(
+    event: fn(Reported<S>) -> Event,
+    object: Value,
+) -> impl Fn(&str, &str, &str) -> Entry {
+    move |id, cause, status| {
+        let mut snapshot = object.clone();
+        snapshot["customer"] = "cus_1".into();
+        snapshot["currency"] = "usd".into();
+        snapshot["status"] = status.into();
+        entry(id, DAY_0, event(reported(cause, snapshot, json!("absent"))))
+    }
 }
