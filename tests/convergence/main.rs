@@ -13,6 +13,7 @@
 
 mod delivery;
 mod drops;
+mod found;
 mod fuzz;
 mod ledger;
 mod lives;
@@ -22,10 +23,22 @@ mod property;
 mod truth;
 mod versions;
 
+use proptest::test_runner::RngSeed;
+
 /// How many cases to try: few by default, many with `LEDGER_SOAK=1`. What fails is printed whole.
 fn config(few: u32, many: u32) -> proptest::test_runner::Config {
     let cases = if is_soak() { many } else { few };
     proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
+}
+
+/// The same with other cases, also where the seed is given.
+fn other_config(few: u32, many: u32) -> proptest::test_runner::Config {
+    let config = config(few, many);
+    let rng_seed = match config.rng_seed {
+        RngSeed::Fixed(seed) => RngSeed::Fixed(seed.wrapping_add(1)),
+        RngSeed::Random => RngSeed::Random,
+    };
+    proptest::test_runner::Config { rng_seed, ..config }
 }
 
 /// Whether the long forms of the tests were asked for.

@@ -31,7 +31,7 @@ pub(crate) fn same(straight: &Shown, other: &Shown) -> Result<(), TestCaseError>
 /// Deliveries in pages of more than so many events are interrupted by a restart after each.
 const RESTARTED_AFTER: usize = 25;
 
-fn check(case: &Case) -> Result<(), TestCaseError> {
+pub(crate) fn check(case: &Case) -> Result<(), TestCaseError> {
     let world = case.live();
     let told = case.tell(&world);
     let straight = Ledger::of(told.iter().map(|told| &told.entry)).shown;
@@ -58,6 +58,10 @@ proptest! {
     fn deliveries_of_a_life_converge(case in case(crate::steps_max())) {
         check(&case)?;
     }
+}
+
+proptest! {
+    #![proptest_config(crate::other_config(1_000, 500_000))]
 
     /// The same once more, so that two threads share the work.
     #[test]

@@ -173,7 +173,10 @@ pub(super) enum Earlier<S> {
 /// What an object was before a fact, as far as the fact tells.
 pub(super) fn earlier<S: Snapshot>(reported: &Reported<S>) -> Earlier<S> {
     match &reported.before {
-        Before::Absent => Earlier::Unknown,
+        Before::Absent => {
+            let before = reported.snapshot.before_by(&reported.cause);
+            before.map_or(Earlier::Unknown, |before| Earlier::Object(Box::new(before)))
+        }
         Before::NoObject => Earlier::Nothing,
         Before::Fields(fields) => {
             let Ok(Value::Object(mut object)) = serde_json::to_value(&reported.snapshot) else {

@@ -41,6 +41,11 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
     /// Where a fact stands within its second if nothing better is known.
     fn rank(&self, cause: &Code) -> i64;
 
+    /// What the object was before, where what happened to it tells that without old values.
+    fn before_by(&self, _cause: &Code) -> Option<Self> {
+        None
+    }
+
     /// Whether the object is over, so that no later word of another kind brings it back.
     fn is_final(&self, _cause: &Code) -> bool {
         false

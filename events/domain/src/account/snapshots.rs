@@ -9,7 +9,7 @@ use super::links::Tie;
 use super::transitions;
 use crate::event::stripe::{
     Charge, CheckoutSession, Customer, Dispute, Invoice, InvoicePayment, Item, KeptMetadata,
-    PaymentIntent, Price, Product, Refund, Schedule, Subscription,
+    PaymentIntent, PendingUpdate, Price, Product, Refund, Schedule, Subscription,
 };
 use crate::event::{Code, is_false};
 use crate::id::{StripeId, TrainerId};
@@ -101,6 +101,13 @@ impl Snapshot for Subscription {
 
     fn rank(&self, cause: &Code) -> i64 {
         by_cause(cause)
+    }
+
+    /// A pending update lapses without an `updated` beside it, and changes nothing else.
+    fn before_by(&self, cause: &Code) -> Option<Self> {
+        let lapsed = *cause == "pending_update_expired" && self.pending_update.is_none();
+        let pending = PendingUpdate { expires_at: None, items: Vec::new(), trial_end: None };
+        lapsed.then(|| Self { pending_update: Some(pending), ..self.clone() })
     }
 
     fn is_final(&self, cause: &Code) -> bool {
