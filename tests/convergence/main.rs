@@ -3,8 +3,8 @@
 //! is compared with the straight delivery and with the simulator's own truth.
 //!
 //! Nothing in here does I/O: a life costs milliseconds, so that thousands of them fit into a test
-//! run. The same through HTTP and PostgreSQL is `tests/e2e/convergence`. `LEDGER_SOAK=1` lives a
-//! million lives.
+//! run. The same through HTTP and PostgreSQL is `tests/e2e/convergence`. `LEDGER_SOAK=1` makes a
+//! million deliveries.
 //!
 //! To compare one more thing with the truth, give it a line in `truth.rs`; `lives.rs` decides what
 //! lives are like, `delivery.rs` how they are told.
@@ -23,27 +23,42 @@ mod property;
 mod truth;
 mod versions;
 
-use proptest::test_runner::RngSeed;
+use proptest::test_runner::{Config, RngSeed};
 
-/// How many cases to try: few by default, many with `LEDGER_SOAK=1`. What fails is printed whole.
-fn config(few: u32, many: u32) -> proptest::test_runner::Config {
-    let cases = if is_soak() { many } else { few };
-    proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
+/// The service's allocator: a third of the time went into another one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How many cases to try: few by default, many with `LEDGER_SOAK=1`, as many as `PROPTEST_CASES`
+/// says where it is set. What fails is printed whole.
+fn config(few: u32, many: u32) -> Config {
+    let config = Config::default();
+    let cases = match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config.cases,
+        None if is_soak() => many,
+        None => few,
+    };
+    Config { cases, failure_persistence: None, ..config }
 }
 
 /// The same with other cases, also where the seed is given.
-fn other_config(few: u32, many: u32) -> proptest::test_runner::Config {
+fn other_config(few: u32, many: u32) -> Config {
     let config = config(few, many);
     let rng_seed = match config.rng_seed {
         RngSeed::Fixed(seed) => RngSeed::Fixed(seed.wrapping_add(1)),
         RngSeed::Random => RngSeed::Random,
     };
-    proptest::test_runner::Config { rng_seed, ..config }
+    Config { rng_seed, ..config }
 }
 
 /// Whether the long forms of the tests were asked for.
 fn is_soak() -> bool {
     std::env::var_os("LEDGER_SOAK").is_some_and(|value| value == "1")
+}
+
+/// In how many orders the same life is delivered: the order costs less than the life.
+fn deliveries() -> u64 {
+    if is_soak() { 8 } else { 1 }
 }
 
 /// How many steps a life may have: longer lives cost more, and find rarer things.
