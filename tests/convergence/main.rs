@@ -63,5 +63,5 @@ fn deliveries() -> u64 {
 
 /// How many steps a life may have: longer lives cost more, and find rarer things.
 fn steps_max() -> usize {
-    if is_soak() { 40 } else { 20 }
+    if is_soak() { 30 } else { 20 }
 }
