@@ -1,5 +1,7 @@
 //! Collecting what concurrent callers want into one batch.
 
+use std::time::Duration;
+
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::Instant;
@@ -15,6 +17,9 @@ const BATCH_EVENTS_MAX: usize = 4_096;
 const BATCH_BYTES_MAX: usize = 8 << 20;
 /// How often others get a turn to add to a batch that has stopped growing.
 const TURNS: usize = 2;
+/// How long a batch waits for callers that were answered a moment ago, and for what part of them.
+const RETURN_MAX: Duration = Duration::from_micros(200);
+const RETURNING: (usize, usize) = (3, 4);
 
 /// A command and who waits for its answer.
 pub(super) struct Request {
@@ -72,11 +77,13 @@ pub(super) struct Queue {
     requests: mpsc::Receiver<Request>,
     /// The request that didn't fit into the last batch.
     carried: Option<Request>,
+    /// How many callers the last batch had.
+    answered: usize,
 }
 
 impl Queue {
     pub(super) const fn new(requests: mpsc::Receiver<Request>) -> Self {
-        Self { requests, carried: None }
+        Self { requests, carried: None, answered: 0 }
     }
 
     /// The next batch; none once the queue is closed and empty. After the token is cancelled no
@@ -86,12 +93,30 @@ impl Queue {
             Some(request) => request,
             None => self.first(shutdown).await?,
         };
+        self.wait_for_returning();
+        let batch = self.fill(first).await;
+        self.answered = batch.callers.len();
+        Some(batch)
+    }
+
+    /// Callers that were answered a moment ago are about to come back. Without giving them a turn
+    /// the batches would be tiny, and each costs the database the same. The task has its thread for
+    /// itself, and lets others have the processor meanwhile.
+    fn wait_for_returning(&self) {
+        let wanted = self.answered * RETURNING.0 / RETURNING.1;
+        let until = Instant::now() + RETURN_MAX;
+        while self.requests.len() + 1 < wanted && Instant::now() < until {
+            std::thread::yield_now();
+        }
+    }
+
+    /// A batch of this request and those that have come, as far as they fit.
+    async fn fill(&mut self, first: Request) -> Batch {
         let (mut events, mut bytes) = (first.command.events(), first.command.bytes());
         let mut tenants = vec![first.command.tenant.clone()];
         let mut batch = Batch::default();
         batch.push(first, Instant::now());
-        // Callers that were answered a moment ago are about to come back. Without giving them a
-        // turn the batches would be tiny, and each costs the database the same.
+        // Whoever is about to send gets a turn too.
         let mut idle = 0;
         while idle < TURNS {
             yield_now().await;
@@ -107,12 +132,12 @@ impl Queue {
                 let full = events > BATCH_EVENTS_MAX || bytes > BATCH_BYTES_MAX;
                 if full || tenants.len() > TENANTS_MAX {
                     self.carried = Some(request);
-                    return Some(batch);
+                    return batch;
                 }
                 batch.push(request, now);
             }
         }
-        Some(batch)
+        batch
     }
 
     /// Sends everybody away who comes, until the queue is closed and empty.
