@@ -61,7 +61,5 @@ fn deliveries() -> u64 {
     if is_soak() { 8 } else { 1 }
 }
 
-/// How many steps a life may have: longer lives cost more, and find rarer things.
-fn steps_max() -> usize {
-    if is_soak() { 30 } else { 20 }
-}
+/// How many steps a life may have at most: longer lives cost more, and find rarer things.
+const STEPS_MAX: usize = 20;

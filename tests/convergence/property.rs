@@ -59,7 +59,7 @@ proptest! {
     #![proptest_config(crate::config(1_000, 62_500))]
 
     #[test]
-    fn deliveries_of_a_life_converge(case in case(crate::steps_max())) {
+    fn deliveries_of_a_life_converge(case in case(crate::STEPS_MAX)) {
         check(&case)?;
     }
 }
@@ -69,7 +69,7 @@ proptest! {
 
     /// The same once more, so that two threads share the work.
     #[test]
-    fn deliveries_of_other_lives_converge(case in case(crate::steps_max())) {
+    fn deliveries_of_other_lives_converge(case in case(crate::STEPS_MAX)) {
         check(&case)?;
     }
 }

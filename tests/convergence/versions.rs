@@ -71,7 +71,7 @@ proptest! {
     #![proptest_config(crate::config(40, 10_000))]
 
     #[test]
-    fn every_version_tells_the_same_life(case in case(crate::steps_max())) {
+    fn every_version_tells_the_same_life(case in case(crate::STEPS_MAX)) {
         check(&case)?;
     }
 }
