@@ -6,6 +6,7 @@
 mod anomalies;
 mod audit;
 mod auth;
+mod claims;
 mod cursor;
 mod dead_letters;
 mod entitlements;
