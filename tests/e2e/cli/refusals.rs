@@ -17,6 +17,22 @@ async fn missing_settings_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mistakes_of_every_kind_are_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broken.toml");
+    std::fs::write(&file, "name = 7\n").unwrap();
+    let settings = Settings::none()
+        .with("RUST_LOG", "info,a=b=c")
+        .with("STRIPE_LIVEMODE", "maybe")
+        .with("LEDGER_CATALOG", file.to_str().unwrap());
+    let told = refused(settings, 2).await.stderr;
+    let names = ["DATABASE_URL", "LEDGER_JWT_SECRET", "RUST_LOG", "STRIPE_LIVEMODE"];
+    for part in names.into_iter().chain(["LEDGER_CATALOG", "broken.toml", "line 1"]) {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_isnt_migrated_is_unavailable() {
     Database::fresh().await;
     let database = Database::empty();
