@@ -42,9 +42,7 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigErrors),
     /// The database can't be reached, or wasn't migrated.
-    #[error(
-        "the database can't be used: is it running, and was `ledger migrate` run for this version?"
-    )]
+    #[error("the database can't be used")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A tenant's log can't be opened.
     #[error("the log of tenant {tenant} can't be opened")]
@@ -284,8 +282,10 @@ fn pools(config: &DatabaseConfig) -> Result<Pools, StartError> {
 
 /// The log always asks the machine's clock: it refuses to write when that differs from the
 /// database's, as a clock set by a test would.
-async fn connect(pools: &Pools) -> Result<Arc<PostgresLog>, StartError> {
+pub(crate) async fn connect(pools: &Pools) -> Result<Arc<PostgresLog>, StartError> {
     let connected = PostgresLog::connect(pools, system_clock(), Settings::default());
-    let log = connected.await.map_err(|error| StartError::Database(Box::new(error)))?;
-    Ok(Arc::new(log))
+    match connected.await {
+        Ok(log) => Ok(Arc::new(log)),
+        Err(error) => Err(StartError::Database(Box::new(pools.explain(error).await))),
+    }
 }
