@@ -24,6 +24,7 @@ use crate::meters::{Meters, UPKEEP_INTERVAL};
 use crate::readiness::Readiness;
 use crate::reads::Reads;
 use crate::rotation::Rotation;
+use crate::seldom;
 use crate::service::Service;
 use crate::tenants::{self, Keeper, Tenants};
 use crate::ticks::Ticks;
@@ -159,11 +160,13 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     // First of all: a taken address is the likeliest mistake, and nothing has begun yet. Whoever
     // connects now waits until there is something to answer with.
     let (address, listener) = listen(config.http.listen).await?;
+    // Before anything that is counted.
+    let meters = Arc::new(Meters::new());
     let pools = pools(&config.database)?;
     let log = connect(&pools).await?;
     let (tenants, keeper) = tenants::open_all(config.tenants.clone(), &*log, &clock).await?;
     let tenants = Arc::new(tenants);
-    let base = Base { clock, pools, log, tenants, meters: Arc::new(Meters::new()) };
+    let base = Base { clock, pools, log, tenants, meters };
 
     let (connections, tasks) = (TaskTracker::new(), TaskTracker::new());
     let (stop_connections, stop_tasks) = (CancellationToken::new(), CancellationToken::new());
@@ -256,6 +259,7 @@ impl Base {
         tasks.spawn(async move {
             while ticks.next().await {
                 meters.upkeep();
+                seldom::tell_left_over();
             }
         });
     }

@@ -17,6 +17,7 @@ use super::params::Segment;
 use super::problem::Problem;
 use crate::config::DEFAULT_TENANT;
 use crate::ingest::{Receipt, Rejected};
+use crate::seldom;
 
 /// Largest body. The largest webhooks seen are about 20 KB.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -62,11 +63,12 @@ async fn answer(state: &AppState, tenant: &str, request: Request) -> Result<Rece
         let reason = rejected.reason();
         state.ingest.meters.rejected(reason);
         let (tenant, bytes) = (&served.tenant, body.len());
+        // The log of events tells of its outages itself, once and not for each webhook. All else
+        // anybody can cause, and as often as they like.
         if matches!(rejected, Rejected::Unavailable(_)) {
-            // The log of events tells of its outages itself, once and not for each webhook.
             tracing::debug!(%tenant, reason, bytes, "a webhook was not taken in");
-        } else {
-            tracing::warn!(%tenant, reason, bytes, "a webhook was not taken in");
+        } else if let Some(left_out) = seldom::tell(reason) {
+            tracing::warn!(%tenant, reason, bytes, left_out, "a webhook was not taken in");
         }
         problem(rejected, state)
     })
