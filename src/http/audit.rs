@@ -1,17 +1,17 @@
-//! `GET /api/v1/audit/events` and `/{event_id}`: the log itself, for auditors.
+//! `GET /api/v1/audit/events`: the log itself, for auditors.
 
 use axum::Json;
 use axum::extract::State;
 use ledger_domain::event::{Metadata, Source};
-use ledger_domain::id::{EventId, EventKey, EventType, Namespace, Tenant, TrainerId};
+use ledger_domain::id::{EventId, EventType, Tenant, TrainerId};
 use ledger_domain::time::Timestamp;
-use ledger_log::postgres::{AuditFilter, AuditPage, Audited};
+use ledger_log::postgres::{AuditFilter, AuditPage};
 use ledger_log::{ReadError, Recorded};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::auth::Principal;
-use super::params::{Params, Position, Segment, limit};
+use super::params::{Params, Position, limit};
 use super::problem::Problem;
 use super::{AppState, cursor};
 use crate::errors::chain;
@@ -22,8 +22,6 @@ use crate::seldom;
 const SCAN_PAGE: usize = 500;
 /// How many reads one request makes of those; what is left over is for the next.
 const READS_MAX: usize = 20;
-/// The namespaces in which an id is looked for.
-const NAMESPACES: [&str; 3] = ["stripe", "ledger", "api"];
 
 /// Which events are wanted.
 #[derive(Debug, Default, Deserialize)]
@@ -55,7 +53,7 @@ pub(crate) struct Page {
 
 /// An event as auditors see it.
 #[derive(Debug, Serialize)]
-struct Event {
+pub(super) struct Event {
     position: i64,
     event_id: EventId,
     stream: String,
@@ -69,22 +67,6 @@ struct Event {
     occurred_at: Timestamp,
     recorded_at: Timestamp,
     data: Value,
-}
-
-/// An event with everything that the log holds of it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Whole {
-    #[serde(flatten)]
-    event: Event,
-    log_id: String,
-    format: i16,
-    namespace: Namespace,
-    metadata: Value,
-    content_hash: String,
-    body_hash: Option<String>,
-    text_hash: Option<String>,
-    /// The free text given with it, while it is kept.
-    text: Option<String>,
 }
 
 pub(crate) async fn list(
@@ -109,32 +91,6 @@ pub(crate) async fn list(
     let events = events.collect::<Result<_, _>>()?;
     Ok(Json(Page { events, cursor: next.map(|next| cursor::encode(&next)) }))
 }
-
-pub(crate) async fn one(
-    State(state): State<AppState>,
-    principal: Principal,
-    Segment(id): Segment,
-    Params(NoQuery {}): Params<NoQuery>,
-) -> Result<Json<Whole>, Problem> {
-    principal.require(&[Role::Auditor])?;
-    let Ok(id) = EventId::try_new(&id) else { return Err(NO_SUCH_EVENT) };
-    for namespace in NAMESPACES {
-        let namespace = Namespace::try_new(namespace).expect("a constant namespace");
-        let key = EventKey::new(namespace, id.clone());
-        let found = state.audit.event(&principal.tenant, &key).await;
-        if let Some(found) = found.map_err(unreadable)? {
-            return Whole::try_new(&found).map(Json);
-        }
-    }
-    Err(NO_SUCH_EVENT)
-}
-
-const NO_SUCH_EVENT: Problem = Problem::NotFound("There is no such event.");
-
-/// No parameters at all.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NoQuery {}
 
 /// A walk through the log for a page of it.
 struct Search<'a> {
@@ -236,7 +192,7 @@ impl Search<'_> {
 
 impl Event {
     /// The trainer is the one that the event names, or the one that it was found by.
-    fn try_new(event: &Recorded, of: Option<&TrainerId>) -> Result<Self, Problem> {
+    pub(super) fn try_new(event: &Recorded, of: Option<&TrainerId>) -> Result<Self, Problem> {
         let metadata = metadata(event)?;
         Ok(Self {
             position: event.position,
@@ -255,37 +211,20 @@ impl Event {
     }
 }
 
-impl Whole {
-    fn try_new(audited: &Audited) -> Result<Self, Problem> {
-        let event = &audited.event;
-        Ok(Self {
-            event: Event::try_new(event, None)?,
-            log_id: event.log_id.to_string(),
-            format: event.format,
-            namespace: event.key.namespace.clone(),
-            metadata: json(event.position, &event.metadata)?,
-            content_hash: hex::encode(event.content_hash),
-            body_hash: event.body_hash.map(hex::encode),
-            text_hash: event.text_hash.map(hex::encode),
-            text: audited.text.as_ref().map(|(_, text)| text.clone()),
-        })
-    }
-}
-
 fn metadata(event: &Recorded) -> Result<Metadata, Problem> {
     Metadata::from_bytes(&event.metadata).map_err(|_| corrupt(event.position))
 }
 
-fn json(position: i64, bytes: &[u8]) -> Result<Value, Problem> {
+pub(super) fn json(position: i64, bytes: &[u8]) -> Result<Value, Problem> {
     serde_json::from_slice(bytes).map_err(|_| corrupt(position))
 }
 
-fn corrupt(position: i64) -> Problem {
+pub(super) fn corrupt(position: i64) -> Problem {
     tracing::error!(position, "the log holds an event that can't be read");
     Problem::Internal
 }
 
-fn unreadable(error: ReadError) -> Problem {
+pub(super) fn unreadable(error: ReadError) -> Problem {
     match error {
         ReadError::Unavailable(error) => {
             if let Some(left_out) = seldom::tell("audit") {

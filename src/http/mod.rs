@@ -5,6 +5,7 @@
 
 mod anomalies;
 mod audit;
+mod audit_event;
 mod auth;
 mod claims;
 mod cursor;

@@ -9,7 +9,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::problem::{self, Problem};
 use super::{
-    AppState, anomalies, audit, dead_letters, entitlements, health, metrics,
+    AppState, anomalies, audit, audit_event, dead_letters, entitlements, health, metrics,
     projections, tiers, track, webhooks,
 };
 
@@ -33,7 +33,7 @@ pub(crate) fn router(state: AppState) -> Router {
         ("/api/v1/admin/dead-letters", get(dead_letters::list)),
         ("/api/v1/admin/projections", get(projections::list)),
         ("/api/v1/audit/events", get(audit::list)),
-        ("/api/v1/audit/events/{event_id}", get(audit::one)),
+        ("/api/v1/audit/events/{event_id}", get(audit_event::one)),
         ("/problems/{code}", get(problem::explain)),
         ("/healthz", get(health::live)),
         ("/readyz", get(health::ready)),
