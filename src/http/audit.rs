@@ -22,6 +22,8 @@ use crate::seldom;
 const SCAN_PAGE: usize = 500;
 /// How many reads one request makes of those; what is left over is for the next.
 const READS_MAX: usize = 20;
+/// How many of a trainer's events one request looks at.
+const POSITIONS_MAX: usize = SCAN_PAGE * READS_MAX;
 
 /// Which events are wanted.
 #[derive(Debug, Default, Deserialize)]
@@ -132,54 +134,48 @@ impl Search<'_> {
 
     /// The events that made what is known of a trainer, whether they name the trainer or not.
     async fn of_trainer(&self, trainer: &TrainerId, after: i64) -> Result<Found, Problem> {
-        let any = AuditFilter::default();
-        let positions = self.state.reads.events_of(self.tenant, trainer).await?;
+        let until = self.wanted.to_position.map_or(i64::MAX, |to| to.0);
+        let positions =
+            self.state.reads.events_of(self.tenant, trainer, (after, until), POSITIONS_MAX).await?;
+        let more = positions.last().copied().filter(|_| positions.len() == POSITIONS_MAX);
+        let size = if self.wanted.actor.is_some() { SCAN_PAGE } else { self.limit };
+        let (filter, mut left) = (self.filter(), &positions[..]);
         let mut found = Vec::new();
-        for position in positions.into_iter().filter(|position| *position > after) {
-            if self.is_past(position) {
-                break;
+        while !left.is_empty() {
+            let page = self.state.audit.at(self.tenant, &filter, left, size).await;
+            let page = page.map_err(unreadable)?;
+            let seen = page.last().filter(|_| page.len() == size).map(|last| last.position);
+            for event in page {
+                let position = event.position;
+                if self.is_by_actor(&event)? {
+                    found.push(event);
+                }
+                if found.len() == self.limit {
+                    return Ok((found, Some(position)));
+                }
             }
-            let page = self.state.audit.page(self.tenant, &any, position - 1, 1).await;
-            let event = page.map_err(unreadable)?.events.into_iter().next();
-            if let Some(event) = event
-                && self.fits(&event)?
-            {
-                found.push(event);
-            }
-            if found.len() == self.limit {
-                return Ok((found, Some(position)));
-            }
+            let Some(seen) = seen else { break };
+            left = &left[left.partition_point(|position| *position <= seen)..];
         }
-        Ok((found, None))
+        Ok((found, more))
     }
 
     async fn read(&self, after: i64, size: usize) -> Result<AuditPage, Problem> {
-        let filter = AuditFilter {
+        let page = self.state.audit.page(self.tenant, &self.filter(), after, size).await;
+        page.map_err(unreadable)
+    }
+
+    fn filter(&self) -> AuditFilter {
+        AuditFilter {
             event_type: self.wanted.event_type.clone(),
             source: self.wanted.source,
             recorded_from: self.wanted.from,
             recorded_until: self.wanted.to,
-        };
-        self.state.audit.page(self.tenant, &filter, after, size).await.map_err(unreadable)
+        }
     }
 
     fn is_past(&self, position: i64) -> bool {
         self.wanted.to_position.is_some_and(|to| position >= to.0)
-    }
-
-    fn fits(&self, event: &Recorded) -> Result<bool, Problem> {
-        let Wanted { event_type, source, from, to, .. } = self.wanted;
-        let is_type =
-            event_type.as_ref().is_none_or(|wanted| wanted.as_str() == &*event.event_type);
-        let in_time = from.is_none_or(|from| from <= event.recorded_at)
-            && to.is_none_or(|to| event.recorded_at < to);
-        if !is_type || !in_time || !self.is_by_actor(event)? {
-            return Ok(false);
-        }
-        match source {
-            Some(source) => Ok(*source == metadata(event)?.source),
-            None => Ok(true),
-        }
     }
 
     fn is_by_actor(&self, event: &Recorded) -> Result<bool, Problem> {

@@ -4,6 +4,7 @@
 pub(crate) mod anomalies;
 mod catalogs;
 mod store;
+mod trail;
 mod upkeep;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
 use ledger_domain::time::{Interval, Timestamp};
 use ledger_log::postgres::Pools;
 use ledger_log::{EventLog, ReadError};
-use ledger_projections::queries::{HistoryPage, PaymentPage, Place, events_of};
+use ledger_projections::queries::{HistoryPage, PaymentPage, Place};
 use ledger_projections::{Positions, QueryError, Reader, WaitError, as_reader};
 use tokio::time::Instant;
 
@@ -186,15 +187,6 @@ impl Reads {
         reader.finish().await?;
         let catalog = catalogs.in_force(self.clock.now().micros()).cloned();
         Ok((catalog.ok_or(ReadsError::NoCatalog)?, position))
-    }
-
-    /// The positions of all events that made what is known of a trainer.
-    pub(crate) async fn events_of(
-        &self,
-        tenant: &Tenant,
-        trainer: &TrainerId,
-    ) -> Result<Vec<i64>, ReadsError> {
-        Ok(events_of(&self.pools.projector, tenant, trainer).await?)
     }
 }
 

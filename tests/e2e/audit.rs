@@ -106,6 +106,67 @@ async fn every_event_can_be_proved_from_its_answer_alone() {
     assert_eq!(leaf(&told), leaves[position - 1]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_a_trainers_events_make_up_the_whole() {
+    let (app, _) = app_with_two().await;
+    let auditor = app.auditor();
+    let list = "/api/v1/audit/events?trainer=t1";
+    let whole = events(&auditor, &format!("{list}&limit=500")).await;
+    assert!(whole.len() > 10, "{}", whole.len());
+    let positions = |events: &[Value]| -> Vec<i64> {
+        events.iter().map(|event| event["position"].as_i64().unwrap()).collect()
+    };
+    assert!(positions(&whole).is_sorted_by(|a, b| a < b), "each once, in order");
+    for limit in [1, 2, 3, 7] {
+        let paged = events(&auditor, &format!("{list}&limit={limit}")).await;
+        assert_eq!(paged, whole, "{limit} at a time");
+    }
+    let all = events(&auditor, "/api/v1/audit/events?limit=500").await;
+    for filter in ["type=InvoiceReported", "source=stripe", "actor=stripe", "source=api"] {
+        let of_both = events(&auditor, &format!("/api/v1/audit/events?{filter}&limit=500")).await;
+        let expected: Vec<&Value> = whole
+            .iter()
+            .filter(|event| positions(&of_both).contains(&event["position"].as_i64().unwrap()))
+            .collect();
+        let found = events(&auditor, &format!("{list}&{filter}&limit=2")).await;
+        assert_eq!(
+            positions(&found),
+            positions(&expected.into_iter().cloned().collect::<Vec<_>>())
+        );
+    }
+    // Between two instants, and between two positions, as of the list without a trainer.
+    let (from, to) = (&all[all.len() / 3], &all[2 * all.len() / 3]);
+    let (from, to) = (from["recorded_at"].as_str().unwrap(), to["recorded_at"].as_str().unwrap());
+    let between = events(&auditor, &format!("{list}&from={from}&to={to}&limit=2")).await;
+    let is_between = |event: &&Value| {
+        let at = event["recorded_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>();
+        let bound = |text: &str| text.parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+        let at = at.unwrap();
+        bound(from) <= at && at < bound(to)
+    };
+    let expected: Vec<Value> = whole.iter().filter(is_between).cloned().collect();
+    assert_eq!(between, expected);
+    let (from, to) = (positions(&whole)[2], positions(&whole)[6]);
+    let path = format!("{list}&from_position={from}&to_position={to}&limit=3");
+    assert_eq!(events(&auditor, &path).await, whole[2..6]);
+}
+
+/// Whatever comes later, a cursor leads to the same events.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_leads_to_the_same_whatever_happens_meanwhile() {
+    let (app, _) = app_with_two().await;
+    let auditor = app.auditor();
+    let first = auditor.get("/api/v1/audit/events?trainer=t1&limit=4").await.expect(200);
+    let cursor = first["cursor"].as_str().expect("there is more");
+    let path = format!("/api/v1/audit/events?trainer=t1&limit=4&cursor={cursor}");
+    let second = auditor.get(&path).await.expect(200);
+    let mut later = Story::new("t1", Version::Clover, now() - DAY);
+    later.purchase(STARTER);
+    let position = app.stripe().deliver_all(&later.take()).await;
+    app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+    assert_eq!(auditor.get(&path).await.expect(200), second);
+}
+
 /// All events of a list, page by page.
 async fn events(caller: &Caller, path: &str) -> Vec<Value> {
     let (mut found, mut next) = (Vec::new(), path.to_owned());
