@@ -92,7 +92,7 @@ impl History {
             changes: changes.changes.iter().map(|c| Step::new(c, &past.catalogs, now)).collect(),
             payments: payments.payments.iter().map(Payment::new).collect(),
             cursor: has_more.then(|| cursor::encode(&next)),
-            position: past.position,
+            position: past.reached.position,
         }
     }
 }
