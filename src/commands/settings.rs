@@ -1,5 +1,5 @@
-//! Everything that a start needs to be told, checked at once: whoever sets a service up learns of all
-//! mistakes in one go.
+//! Everything that a start needs to be told, checked at once: whoever sets a service up learns of
+//! all mistakes in one go.
 
 use super::catalog::CatalogFile;
 use crate::config::{Config, ConfigError, ConfigErrors, Environment, catalog_of};

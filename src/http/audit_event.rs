@@ -1,5 +1,6 @@
-//! `GET /api/v1/audit/events/{event_id}`: one event with all that goes under its leaf, and with what
-//! lies beside it, so that the hashes can be recomputed from the answer alone (docs/log-format.md).
+//! `GET /api/v1/audit/events/{event_id}`: one event with all that goes under its leaf, and with
+//! what lies beside it, so that the hashes can be recomputed from the answer alone
+//! (docs/log-format.md).
 
 use axum::Json;
 use axum::extract::State;

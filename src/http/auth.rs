@@ -14,7 +14,7 @@ use ledger_domain::id::{Tenant, TrainerId};
 use quick_cache::sync::Cache;
 
 use super::AppState;
-use super::claims::Claims;
+use super::claims::{Claims, Told};
 use super::problem::Problem;
 use crate::clock::Clock;
 use crate::config::{AuthConfig, DEFAULT_TENANT};
@@ -143,7 +143,7 @@ impl Authenticator {
             return Err("The token has a `crit` header, and the ledger knows no critical headers.");
         }
         for key in keys {
-            match jsonwebtoken::decode::<serde_json::Value>(token, key, &self.validation) {
+            match jsonwebtoken::decode::<Told>(token, key, &self.validation) {
                 Ok(decoded) => return Claims::try_new(&decoded.claims),
                 Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
                 Err(error) => return Err(reason(error.kind())),
@@ -233,7 +233,12 @@ impl FromRequestParts<AppState> for Caller {
 /// The token of a request, if it brings one.
 fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
     const SCHEME: &str = "bearer ";
-    let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        // A proxy may have looked at another one than we would.
+        return Err(Problem::Unauthenticated("There is more than one Authorization header."));
+    }
     let text = value.to_str().unwrap_or_default();
     match text.split_at_checked(SCHEME.len()) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(SCHEME) => Ok(Some(token.trim())),

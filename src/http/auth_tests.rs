@@ -138,6 +138,28 @@ fn sealed(header: &str, claims: &str) -> String {
 }
 
 #[test]
+fn a_claim_or_header_that_is_there_twice_is_refused() {
+    let (auth, _) = authenticator(None);
+    let exp = NOW + 60;
+    for claims in [
+        format!(r#"{{"sub":"t2","sub":"t1","exp":{exp}}}"#),
+        format!(r#"{{"sub":"t1","exp":1,"exp":{exp}}}"#),
+        format!(r#"{{"sub":"t1","exp":{exp},"roles":["trainer"],"roles":["auditor"]}}"#),
+        format!(r#"{{"sub":"t1","exp":{exp},"tenant":"a","tenant":"b"}}"#),
+    ] {
+        let why = refused(&auth, &sealed(r#"{"alg":"HS256"}"#, &claims));
+        assert!(why.contains("can't be read"), "{claims}: {why}");
+    }
+    let claims = format!(r#"{{"sub":"t1","exp":{exp}}}"#);
+    refused(&auth, &sealed(r#"{"alg":"none","alg":"HS256"}"#, &claims));
+    assert!(auth.authenticate(&sealed(r#"{"alg":"HS256"}"#, &claims)).is_ok());
+
+    let request = axum::http::Request::get("/").header("authorization", "Bearer a");
+    let (parts, ()) = request.header("authorization", "Bearer b").body(()).unwrap().into_parts();
+    assert!(matches!(bearer(&parts), Err(Problem::Unauthenticated(why)) if why.contains("more")));
+}
+
+#[test]
 fn a_number_that_no_float_holds_is_told_as_too_large() {
     let (auth, _) = authenticator(None);
     let token = sealed(r#"{"alg":"HS256"}"#, r#"{"sub":"s","exp":1e400}"#);
