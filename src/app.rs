@@ -24,6 +24,7 @@ use crate::meters::{Meters, UPKEEP_INTERVAL};
 use crate::readiness::Readiness;
 use crate::reads::Reads;
 use crate::rotation::Rotation;
+use crate::seldom;
 use crate::service::Service;
 use crate::tenants::{self, Keeper, Tenants};
 use crate::ticks::Ticks;
@@ -42,9 +43,7 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigErrors),
     /// The database can't be reached, or wasn't migrated.
-    #[error(
-        "the database can't be used: is it running, and was `ledger migrate` run for this version?"
-    )]
+    #[error("the database can't be used")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A tenant's log can't be opened.
     #[error("the log of tenant {tenant} can't be opened")]
@@ -161,11 +160,13 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     // First of all: a taken address is the likeliest mistake, and nothing has begun yet. Whoever
     // connects now waits until there is something to answer with.
     let (address, listener) = listen(config.http.listen).await?;
+    // Before anything that is counted.
+    let meters = Arc::new(Meters::new());
     let pools = pools(&config.database)?;
     let log = connect(&pools).await?;
     let (tenants, keeper) = tenants::open_all(config.tenants.clone(), &*log, &clock).await?;
     let tenants = Arc::new(tenants);
-    let base = Base { clock, pools, log, tenants, meters: Arc::new(Meters::new()) };
+    let base = Base { clock, pools, log, tenants, meters };
 
     let (connections, tasks) = (TaskTracker::new(), TaskTracker::new());
     let (stop_connections, stop_tasks) = (CancellationToken::new(), CancellationToken::new());
@@ -258,6 +259,7 @@ impl Base {
         tasks.spawn(async move {
             while ticks.next().await {
                 meters.upkeep();
+                seldom::tell_left_over();
             }
         });
     }
@@ -284,8 +286,10 @@ fn pools(config: &DatabaseConfig) -> Result<Pools, StartError> {
 
 /// The log always asks the machine's clock: it refuses to write when that differs from the
 /// database's, as a clock set by a test would.
-async fn connect(pools: &Pools) -> Result<Arc<PostgresLog>, StartError> {
+pub(crate) async fn connect(pools: &Pools) -> Result<Arc<PostgresLog>, StartError> {
     let connected = PostgresLog::connect(pools, system_clock(), Settings::default());
-    let log = connected.await.map_err(|error| StartError::Database(Box::new(error)))?;
-    Ok(Arc::new(log))
+    match connected.await {
+        Ok(log) => Ok(Arc::new(log)),
+        Err(error) => Err(StartError::Database(Box::new(pools.explain(error).await))),
+    }
 }

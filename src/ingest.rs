@@ -53,6 +53,22 @@ pub(crate) enum Rejected {
 }
 
 impl Rejected {
+    /// Every reason for which a webhook is not taken in. The first two are found before it is read.
+    pub(crate) const REASONS: [&str; 12] = [
+        "unknown_tenant",
+        "body_not_read",
+        "no_signature_header",
+        "malformed_signature",
+        "too_old",
+        "too_new",
+        "no_match",
+        "no_secret",
+        "not_json",
+        "malformed_envelope",
+        "over_a_limit",
+        "unavailable",
+    ];
+
     /// The reason as a label and a log field.
     pub(crate) const fn reason(&self) -> &'static str {
         match self {

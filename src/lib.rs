@@ -19,6 +19,7 @@ mod readiness;
 mod reads;
 mod roles;
 mod rotation;
+mod seldom;
 mod service;
 mod signals;
 mod tenants;

@@ -1,10 +1,14 @@
 //! What is counted and timed. docs/metrics.md explains every name.
 
+use std::iter;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use ledger_domain::effective::Denial;
 use metrics::{Counter, Histogram, counter, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::ingest::Rejected;
 
 /// Upper bounds of the buckets of every `_seconds` histogram.
 const SECONDS: [f64; 14] =
@@ -29,10 +33,36 @@ pub(crate) struct Meters {
     handle: PrometheusHandle,
 }
 
+/// Counters that other parts of the program touch where something happens that is seldom.
+const SELDOM: [&str; 9] = [
+    "ledger_log_conflicts_total",
+    "ledger_log_duplicates_total",
+    "ledger_log_guard_failures_total",
+    "ledger_log_outages_total",
+    "ledger_log_panics_total",
+    "ledger_projection_events_total",
+    "ledger_projection_pages_total",
+    "ledger_projection_parked_total",
+    "ledger_webhooks_unavailable_total",
+];
+
+/// The statuses of answers of which one may be one too many.
+const STATUSES: [u16; 2] = [500, 503];
+
 impl Meters {
     /// The meters of this process; several services in one process share them.
+    ///
+    /// Every counter whose labels are known beforehand is there from the start with 0: a counter
+    /// that begins with its first event has no rate when it matters most.
     pub(crate) fn new() -> Self {
         let handle = recorder().clone();
+        SELDOM.iter().for_each(|name| counter!(*name).increment(0));
+        for reason in Rejected::REASONS {
+            counter!("ledger_webhooks_rejected_total", "reason" => reason).increment(0);
+        }
+        for outcome in iter::once("granted").chain(Denial::ALL.map(Denial::code)) {
+            counter!("ledger_decisions_total", "outcome" => outcome).increment(0);
+        }
         Self {
             received: counter!("ledger_webhooks_received_total"),
             verified: counter!("ledger_webhooks_verified_total"),
@@ -57,6 +87,14 @@ impl Meters {
         counter!("ledger_http_requests_total", "route" => route.clone(), "status" => status.to_string())
             .increment(1);
         histogram!("ledger_http_request_seconds", "route" => route).record(seconds);
+    }
+
+    /// Lets a path of the API be counted from now on.
+    pub(crate) fn begin(&self, route: &'static str) {
+        for status in STATUSES {
+            let labels = [("route", route.to_owned()), ("status", status.to_string())];
+            counter!("ledger_http_requests_total", &labels).increment(0);
+        }
     }
 
     /// Counts a decision about a feature: `granted`, or the code of the denial.

@@ -193,11 +193,18 @@ async fn prepare(
     if config.secrets.signing.is_empty() {
         tracing::warn!(%tenant, "no webhook can be verified: STRIPE_WEBHOOK_SECRET is not set");
     }
-    let unset: Vec<&str> =
-        file.parsed.unset_variables.iter().map(|unset| unset.variable.as_str()).collect();
+    let unset = &file.parsed.unset_variables;
     if !unset.is_empty() {
-        let variables = unset.join(" ");
-        tracing::warn!(%tenant, variables, "some plans can't be bought: their prices are not set");
+        let each = unset
+            .iter()
+            .map(|unset| format!("{} ({}, by the {})", unset.variable, unset.plan, unset.interval));
+        let variables = each.collect::<Vec<_>>().join(", ");
+        tracing::warn!(
+            %tenant,
+            variables,
+            "some prices are not set: nobody can buy these plans by them, and whoever pays such a \
+             price at Stripe already has no access; set the variables and start again"
+        );
     }
     Ok(opened)
 }

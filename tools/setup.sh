@@ -41,6 +41,9 @@ has_c_compiler() {
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_npm() { command -v node >/dev/null && command -v npm >/dev/null; }
 
+# Who has none runs this script by its name.
+has_make() { command -v make >/dev/null; }
+
 # Runs a command as root, or says which one to run.
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -60,7 +63,7 @@ no_default_cluster=/etc/postgresql-common/createcluster.d/billing-ledger-setup.c
 
 install_packages() {
     command -v apt-get >/dev/null ||
-        die "don't know how to install packages here; install PostgreSQL $oldest_postgres or newer (server and client), a C compiler, Python 3 with venv, Node and npm, then run this again"
+        die "don't know how to install packages here; install PostgreSQL $oldest_postgres or newer (server and client), a C compiler, make, Python 3 with venv, Node and npm, then run this again"
     as_root apt-get update
     if [ "$wants_postgres" = yes ]; then
         trap 'as_root rm -f "$no_default_cluster"' EXIT
@@ -83,6 +86,7 @@ fi
 has_c_compiler || missing+=(gcc libc6-dev)
 has_venv || missing+=(python3 python3-venv)
 has_npm || missing+=(nodejs npm)
+has_make || missing+=(make)
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "setup: installing ${missing[*]}"
     install_packages
@@ -90,6 +94,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
     has_c_compiler || die "the C compiler still can't build a program; run: cc -x c - <<<'int main(void){return 0;}'"
     has_venv || die "python3 still can't make a venv; run: python3 -c 'import ensurepip, venv'"
     has_npm || die "node or npm still isn't found"
+    has_make || die "make still isn't found"
 fi
 
 PATH="$PATH:${HOME:-/root}/.cargo/bin"

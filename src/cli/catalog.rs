@@ -50,7 +50,8 @@ fn check(path: &std::path::Path, environment: &Environment) -> Result<(), Failur
     }
     for unset in &file.parsed.unset_variables {
         eprintln!(
-            "{}: line {}: {} is not set, so {} can't be bought by the {}",
+            "{}: line {}: {} is not set: nobody can buy {} by the {}, and whoever pays that price \
+             at Stripe already has no access",
             path.display(),
             unset.line,
             unset.variable,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::errors::causes;
+
 /// An error with the exit code that it means.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -34,17 +36,7 @@ impl Failure {
 /// The error with its causes, in one line each.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.error)?;
-        let mut said = self.error.to_string();
-        for cause in self.error.chain().skip(1) {
-            let cause = cause.to_string();
-            // Some libraries repeat the cause in their own text.
-            if !said.contains(&cause) {
-                write!(f, "\n  because {cause}")?;
-            }
-            said = cause;
-        }
-        Ok(())
+        f.write_str(&causes(self.error.as_ref()).join("\n  because "))
     }
 }
 

@@ -1,12 +1,16 @@
 //! `ledger migrate`.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use ledger_log::postgres;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::failure::Failure;
 use crate::config::{DatabaseConfig, Environment, owner_url};
+
+/// How long to wait for a server that is just starting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Brings the database of the owner's URL up to date, and lets the service's login become the
 /// service's roles.
@@ -21,7 +25,15 @@ pub(super) async fn run(environment: &Environment) -> Result<(), Failure> {
 
 /// Migrates the log, makes the read models' schemas, and lets these logins serve.
 pub(crate) async fn migrate(owner: &str, logins: &[&str]) -> anyhow::Result<()> {
-    let pool = PgPoolOptions::new().max_connections(1).connect(owner).await?;
+    let options = PgConnectOptions::from_str(owner)?;
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_TIMEOUT);
+    let pool = match pool.connect_with(options.clone()).await {
+        Ok(pool) => pool,
+        Err(error) => {
+            let trouble = postgres::explain(&options, error).await;
+            return Err(anyhow::Error::from(trouble).context("the owner's database can't be used"));
+        }
+    };
     postgres::migrate(&pool, logins).await?;
     let mut connection = pool.acquire().await?;
     ledger_projections::install(&mut connection).await?;

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::Environment;
+use crate::config::{Environment, log_filter};
 use failure::Failure;
 
 /// An event-sourced billing ledger: Stripe's webhooks in, provable answers out.
@@ -69,7 +69,8 @@ const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    start_logging(matches!(arguments.command, Command::Serve(_) | Command::Dev(_)));
+    let is_service = matches!(arguments.command, Command::Serve(_) | Command::Dev(_));
+    start_logging(is_service, &Environment::of_process());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => {
@@ -116,13 +117,14 @@ pub(crate) fn tell(text: &str) {
 }
 
 /// Text for people at a terminal, JSON for everything else; always on standard error.
-fn start_logging(is_service: bool) {
+fn start_logging(is_service: bool, environment: &Environment) {
     use std::io::IsTerminal;
 
     use tracing_subscriber::EnvFilter;
 
     let usual = if is_service { "info,sqlx=warn" } else { "warn" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    // A filter that can't be understood is told of where the other settings are read.
+    let filter = log_filter(environment, usual).unwrap_or_else(|_| EnvFilter::new(usual));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start in one process keeps the first one's subscriber.
     let _ = if std::io::stderr().is_terminal() {

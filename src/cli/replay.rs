@@ -6,8 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use ledger_domain::id::Tenant;
-use ledger_log::postgres::{Pools, PostgresLog, Settings};
-use ledger_log::system_clock;
+use ledger_log::postgres::{Pools, PostgresLog};
 use ledger_projections::ReadModel;
 use ledger_replay::verify::{Phase, TableReport};
 use ledger_replay::{Progress, Report, Status, Verifier, VerifyConfig, VerifyError, status};
@@ -18,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use crate::config::{DEFAULT_TENANT, DatabaseConfig, Environment};
-use crate::{ids, signals};
+use crate::{app, ids, signals};
 
 /// Replay the log: verify read models, or tell how far they are
 #[derive(Debug, Subcommand)]
@@ -61,8 +60,7 @@ impl ReplayCommand {
         let config = DatabaseConfig::read(environment).map_err(Failure::usage)?;
         let owner = format!("ledger replay {}", ids::fresh().simple());
         let pools = Pools::connect_lazy(config.url.reveal(), &owner).map_err(Failure::usage)?;
-        let log = PostgresLog::connect(&pools, system_clock(), Settings::default()).await;
-        let log = Arc::new(log.map_err(Failure::unavailable)?);
+        let log = app::connect(&pools).await.map_err(Failure::unavailable)?;
         let done = match self {
             Self::Verify(verify) => verify.run(&pools, &log, owner).await,
             Self::Status(whose) => tell_status(&pools, &log, &whose).await,

@@ -7,7 +7,8 @@ use clap::Args;
 use super::failure::Failure;
 use crate::app::{self, Running, StartError};
 use crate::clock::Clock;
-use crate::config::{Config, Environment};
+use crate::commands::settings;
+use crate::config::Environment;
 use crate::signals;
 
 /// Between two looks whether the service is ready.
@@ -31,7 +32,7 @@ impl Serve {
         if let Some(listen) = &self.listen {
             environment = environment.with("LEDGER_LISTEN", listen);
         }
-        let config = Config::read(&environment).map_err(Failure::usage)?;
+        let config = settings::read(&environment).map_err(Failure::usage)?;
         let mut hangup = signals::hangup();
         let running = app::start(config, Clock::system()).await.map_err(failure)?;
         let rereads = async {

@@ -1,5 +1,6 @@
 //! Publishing a catalogue.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ledger_domain::catalog::{Catalog, FILE_BYTES_MAX, Mistake, Parsed};
@@ -59,8 +60,12 @@ const BUILT_IN: &str = include_str!("../../catalogs/trainers.toml");
 impl CatalogFile {
     /// Reads and checks a tenant's catalogue.
     pub(crate) fn of(tenant: &TenantConfig) -> Result<Self, PublishError> {
-        let variable = |name: &str| tenant.prices.get(name).cloned();
-        let path = tenant.catalog.as_path();
+        Self::at(&tenant.catalog, &tenant.prices)
+    }
+
+    /// Reads and checks a tenant's catalogue by its file, or the one that the program brings.
+    pub(crate) fn at(path: &Path, prices: &BTreeMap<String, String>) -> Result<Self, PublishError> {
+        let variable = |name: &str| prices.get(name).cloned();
         if path == Path::new(CATALOG_DEFAULT) && !path.exists() {
             return Self::check(BUILT_IN.to_owned(), path, &variable);
         }

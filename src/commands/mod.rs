@@ -2,4 +2,5 @@
 
 pub(crate) mod catalog;
 pub(crate) mod facts;
+pub(crate) mod settings;
 pub(crate) mod tenant;

@@ -14,14 +14,17 @@ pub use auth::AuthConfig;
 pub use environment::{DEV_FILE, Environment};
 pub use secret::{DEVELOPMENT_PREFIXES, Secret};
 pub use secret_file::SecretFile;
-pub(crate) use tenants::TenantFolders;
 pub use tenants::{CATALOG_DEFAULT, DEFAULT_TENANT, TenantConfig, TenantSecrets, TenantsConfig};
+pub(crate) use tenants::{TenantFolders, catalog_of};
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ledger_domain::effective::Billing;
+use tracing_subscriber::EnvFilter;
+
+use crate::errors::chain;
 
 /// Where the service listens unless told otherwise.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
@@ -102,10 +105,14 @@ pub struct ConfigErrors(pub Vec<ConfigError>);
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, error) in self.0.iter().enumerate() {
-            write!(f, "{}{error}", if n == 0 { "" } else { "\n" })?;
+        let mut lines: Vec<String> = Vec::new();
+        for line in self.0.iter().map(|error| chain(error)) {
+            // Two settings may be read from the same file.
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
         }
-        Ok(())
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -127,13 +134,17 @@ impl Config {
         let database = keep(DatabaseConfig::read(environment), &mut errors);
         let http = keep(HttpConfig::read(environment), &mut errors);
         let auth = keep(AuthConfig::read(environment), &mut errors);
-        let tenants = keep(TenantsConfig::read(environment), &mut errors);
+        let tenants = TenantsConfig::read(environment).map_err(|mut all| errors.append(&mut all.0));
         let billing = keep(billing(environment), &mut errors);
+        keep(check_log_filter(environment), &mut errors);
+        if let Some(http) = &http {
+            errors.extend(check_reach(http, auth.as_ref(), tenants.as_ref().ok()));
+        }
         match (database, http, auth, tenants, billing) {
-            (Some(database), Some(http), Some(auth), Some(tenants), Some(billing)) => {
-                let config = Self { database, http, auth, tenants, billing };
-                config.check_reach()?;
-                Ok(config)
+            (Some(database), Some(http), Some(auth), Ok(tenants), Some(billing))
+                if errors.is_empty() =>
+            {
+                Ok(Self { database, http, auth, tenants, billing })
             }
             _ => Err(ConfigErrors(errors)),
         }
@@ -144,26 +155,52 @@ impl Config {
     /// # Errors
     /// When a development secret meets an address beyond loopback.
     pub fn check_reach(&self) -> Result<(), ConfigErrors> {
-        if self.http.listen.ip().is_loopback() {
-            return Ok(());
-        }
-        let mut errors = Vec::new();
-        let mut refuse = |setting: &str, why: &str| {
-            let hint = format!(
-                "{why}, and LEDGER_LISTEN ({}) can be reached from other machines: set a secret of \
-                 your own, or listen on 127.0.0.1",
-                self.http.listen
-            );
-            errors.push(ConfigError::bad(setting, hint));
-        };
-        if let Some(why) = self.auth.weakness() {
-            refuse("LEDGER_JWT_SECRET", why);
-        }
-        if self.tenants.default.secrets.is_development() {
-            refuse("STRIPE_WEBHOOK_SECRET", "it was made by `ledger dev`");
-        }
+        let errors = check_reach(&self.http, Some(&self.auth), Some(&self.tenants));
         if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
     }
+}
+
+/// What [`Config::check_reach`] finds wrong, as far as the settings are known.
+fn check_reach(
+    http: &HttpConfig,
+    auth: Option<&AuthConfig>,
+    tenants: Option<&TenantsConfig>,
+) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    if http.listen.ip().is_loopback() {
+        return errors;
+    }
+    let mut refuse = |setting: &str, why: &str| {
+        let hint = format!(
+            "{why}, and LEDGER_LISTEN ({}) can be reached from other machines: set a secret of \
+             your own, or listen on 127.0.0.1",
+            http.listen
+        );
+        errors.push(ConfigError::bad(setting, hint));
+    };
+    if let Some(why) = auth.and_then(AuthConfig::weakness) {
+        refuse("LEDGER_JWT_SECRET", why);
+    }
+    if tenants.is_some_and(|tenants| tenants.default.secrets.is_development()) {
+        refuse("STRIPE_WEBHOOK_SECRET", "it was made by `ledger dev`");
+    }
+    errors
+}
+
+/// The logging that RUST_LOG asks for; without it the usual one of the caller's.
+///
+/// # Errors
+/// When it can't be understood.
+pub fn log_filter(environment: &Environment, usual: &str) -> Result<EnvFilter, ConfigError> {
+    let text = environment.get("RUST_LOG").unwrap_or(usual);
+    EnvFilter::builder().parse(text).map_err(|_| {
+        let hint = "it is not a filter like `info` or `info,billing_ledger=debug`";
+        ConfigError::bad("RUST_LOG", hint)
+    })
+}
+
+fn check_log_filter(environment: &Environment) -> Result<(), ConfigError> {
+    log_filter(environment, "info").map(drop)
 }
 
 impl DatabaseConfig {

@@ -13,7 +13,7 @@ use ledger_domain::id::{StripeId, Tenant};
 use ledger_stripe::signature::{SECRETS_MAX, SigningSecret};
 
 use super::secret_file::{SecretFile, read_setting};
-use super::{ConfigError, Environment, Secret};
+use super::{ConfigError, ConfigErrors, Environment, Secret, keep};
 
 /// The tenant of a fresh installation.
 pub const DEFAULT_TENANT: &str = "default";
@@ -117,39 +117,44 @@ impl TenantsConfig {
     /// Reads the tenant `default`, and where others come from.
     ///
     /// # Errors
-    /// When a setting can't be used.
-    pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
+    /// Every setting that can't be used.
+    pub fn read(environment: &Environment) -> Result<Self, ConfigErrors> {
         let tenant = Tenant::try_new(DEFAULT_TENANT).expect("a constant name");
-        let default = TenantConfig::read(tenant, environment)?;
+        let mut errors = Vec::new();
+        let default = TenantConfig::read(tenant, environment);
+        let default = default.map_err(|mut all| errors.append(&mut all.0));
         let folder = environment.path("LEDGER_TENANT_SECRETS_DIR");
         if let Some(folder) = &folder {
-            std::fs::read_dir(folder).map_err(|source| ConfigError::File {
+            let read = std::fs::read_dir(folder).map_err(|source| ConfigError::File {
                 setting: "LEDGER_TENANT_SECRETS_DIR".into(),
                 path: folder.clone(),
                 hint: "it must be a folder with one folder for each tenant",
                 source,
-            })?;
+            });
+            keep(read, &mut errors);
         }
-        Ok(Self { default, folder })
+        match default {
+            Ok(default) if errors.is_empty() => Ok(Self { default, folder }),
+            _ => Err(ConfigErrors(errors)),
+        }
     }
 
     /// Every tenant as it is configured now: `default` first, then those of the folders by name.
     /// A folder that can't be used is told of, and does not keep the others from working.
     #[must_use]
-    pub fn all(&self) -> (Vec<TenantConfig>, Vec<ConfigError>) {
+    pub fn all(&self) -> (Vec<TenantConfig>, Vec<ConfigErrors>) {
         let (tenants, problems) = TenantFolders::new(self.clone()).read();
         (tenants, problems.into_values().collect())
     }
 
-    fn read_folder(&self, folder: &Path) -> Result<TenantConfig, ConfigError> {
+    fn read_folder(&self, folder: &Path) -> Result<TenantConfig, ConfigErrors> {
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let bad = |hint: String| ConfigError::bad("LEDGER_TENANT_SECRETS_DIR", hint);
         let tenant =
             Tenant::try_new(name).map_err(|error| bad(format!("folder {name:?}: {error}")))?;
         if name == DEFAULT_TENANT {
-            return Err(bad("the tenant `default` is described by the environment; remove its \
-                            folder"
-                .into()));
+            let hint = "the tenant `default` is described by the environment; remove its folder";
+            return Err(bad(hint.into()).into());
         }
         let mut environment = Environment::default();
         for entry in entries(folder)? {
@@ -183,7 +188,7 @@ impl TenantFolders {
 
     /// Every tenant, `default` first; and what is wrong, by the name of the folder. A tenant whose
     /// folder can't be read stays as it was, if it was ever read; `default` always was.
-    pub(crate) fn read(&mut self) -> (Vec<TenantConfig>, BTreeMap<String, ConfigError>) {
+    pub(crate) fn read(&mut self) -> (Vec<TenantConfig>, BTreeMap<String, ConfigErrors>) {
         let mut problems = BTreeMap::new();
         match self.config.default.secrets.reread() {
             Ok(None) => {}
@@ -191,12 +196,12 @@ impl TenantFolders {
                 tracing::info!(secrets = fresh.signing.len(), "the secrets of webhooks changed");
                 self.config.default.secrets = fresh;
             }
-            Err(error) => drop(problems.insert(DEFAULT_TENANT.to_owned(), error)),
+            Err(error) => drop(problems.insert(DEFAULT_TENANT.to_owned(), error.into())),
         }
         if let Some(folder) = &self.config.folder {
             match subfolders(folder) {
                 Ok(folders) => self.last = self.read_all(&folders, &mut problems),
-                Err(error) => drop(problems.insert(folder.display().to_string(), error)),
+                Err(error) => drop(problems.insert(folder.display().to_string(), error.into())),
             }
         }
         let mut tenants = vec![self.config.default.clone()];
@@ -207,7 +212,7 @@ impl TenantFolders {
     fn read_all(
         &self,
         folders: &[PathBuf],
-        problems: &mut BTreeMap<String, ConfigError>,
+        problems: &mut BTreeMap<String, ConfigErrors>,
     ) -> BTreeMap<Tenant, TenantConfig> {
         let mut tenants = BTreeMap::new();
         for folder in folders {
@@ -235,24 +240,35 @@ impl TenantConfig {
     /// Reads one tenant's settings.
     ///
     /// # Errors
-    /// When one of them can't be used.
-    pub fn read(tenant: Tenant, environment: &Environment) -> Result<Self, ConfigError> {
-        let secrets = TenantSecrets::read(environment)?;
-        let livemode = livemode(environment)?;
+    /// Every one of them that can't be used.
+    pub fn read(tenant: Tenant, environment: &Environment) -> Result<Self, ConfigErrors> {
+        let mut errors = Vec::new();
+        let secrets = keep(TenantSecrets::read(environment), &mut errors);
+        let livemode = keep(livemode(environment), &mut errors);
         let account = environment.get("STRIPE_ACCOUNT").map(StripeId::try_new).transpose();
+        let account = account.map_err(|e| ConfigError::bad("STRIPE_ACCOUNT", e.to_string()));
+        let account = keep(account, &mut errors);
+        let (Some(secrets), Some(livemode), Some(account)) = (secrets, livemode, account) else {
+            return Err(ConfigErrors(errors));
+        };
+        let (catalog, prices) = catalog_of(environment);
         Ok(Self {
             tenant,
             secrets,
             livemode: livemode.unwrap_or(false),
             is_mode_told: livemode.is_some(),
-            account: account.map_err(|e| ConfigError::bad("STRIPE_ACCOUNT", e.to_string()))?,
-            catalog: environment.path("LEDGER_CATALOG").unwrap_or_else(|| CATALOG_DEFAULT.into()),
-            prices: environment
-                .starting_with("STRIPE_PRICE_")
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
+            account,
+            catalog,
+            prices,
         })
     }
+}
+
+/// The file of a tenant's catalogue, and values for the variables that it names.
+pub(crate) fn catalog_of(environment: &Environment) -> (PathBuf, BTreeMap<String, String>) {
+    let file = environment.path("LEDGER_CATALOG").unwrap_or_else(|| CATALOG_DEFAULT.into());
+    let prices = environment.starting_with("STRIPE_PRICE_");
+    (file, prices.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 /// As said, else by the prefix of the API key; none if neither tells.

@@ -16,6 +16,7 @@ use anyhow::{Context, bail};
 use crate::app::{self, Running};
 use crate::cli::tell;
 use crate::clock::Clock;
+use crate::commands;
 use crate::config::{Config, ConfigErrors, Environment, TenantConfig};
 use postgres::Postgres;
 use settings::Chosen;
@@ -55,7 +56,7 @@ pub(crate) async fn run(
     let mut stopped = std::pin::pin!(stopped);
     // What is wrong with the settings is said at once, before anything is started.
     let mut chosen = Chosen::new(&request)?;
-    let config = Config::read(&chosen.environment())?;
+    let config = commands::settings::read(&chosen.environment())?;
     let started = async {
         let stripe = start_stripe(&request, &mut chosen, &config.tenants.default).await?;
         let postgres = start_postgres(&request.data_dir).await?;

@@ -1,28 +1,29 @@
-//! `GET /api/v1/audit/events` and `/{event_id}`: the log itself, for auditors.
+//! `GET /api/v1/audit/events`: the log itself, for auditors.
 
 use axum::Json;
 use axum::extract::State;
 use ledger_domain::event::{Metadata, Source};
-use ledger_domain::id::{EventId, EventKey, EventType, Namespace, Tenant, TrainerId};
+use ledger_domain::id::{EventId, EventType, Tenant, TrainerId};
 use ledger_domain::time::Timestamp;
-use ledger_log::postgres::{AuditFilter, AuditPage, Audited};
+use ledger_log::postgres::{AuditFilter, AuditPage};
 use ledger_log::{ReadError, Recorded};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::auth::Principal;
-use super::params::{Params, Position, Segment, limit};
+use super::params::{Params, Position, limit};
 use super::problem::Problem;
 use super::{AppState, cursor};
 use crate::errors::chain;
 use crate::roles::Role;
+use crate::seldom;
 
 /// How many events are read at once while looking for an actor's.
 const SCAN_PAGE: usize = 500;
 /// How many reads one request makes of those; what is left over is for the next.
 const READS_MAX: usize = 20;
-/// The namespaces in which an id is looked for.
-const NAMESPACES: [&str; 3] = ["stripe", "ledger", "api"];
+/// How many of a trainer's events one request looks at.
+const POSITIONS_MAX: usize = SCAN_PAGE * READS_MAX;
 
 /// Which events are wanted.
 #[derive(Debug, Default, Deserialize)]
@@ -54,7 +55,7 @@ pub(crate) struct Page {
 
 /// An event as auditors see it.
 #[derive(Debug, Serialize)]
-struct Event {
+pub(super) struct Event {
     position: i64,
     event_id: EventId,
     stream: String,
@@ -68,22 +69,6 @@ struct Event {
     occurred_at: Timestamp,
     recorded_at: Timestamp,
     data: Value,
-}
-
-/// An event with everything that the log holds of it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Whole {
-    #[serde(flatten)]
-    event: Event,
-    log_id: String,
-    format: i16,
-    namespace: Namespace,
-    metadata: Value,
-    content_hash: String,
-    body_hash: Option<String>,
-    text_hash: Option<String>,
-    /// The free text given with it, while it is kept.
-    text: Option<String>,
 }
 
 pub(crate) async fn list(
@@ -108,32 +93,6 @@ pub(crate) async fn list(
     let events = events.collect::<Result<_, _>>()?;
     Ok(Json(Page { events, cursor: next.map(|next| cursor::encode(&next)) }))
 }
-
-pub(crate) async fn one(
-    State(state): State<AppState>,
-    principal: Principal,
-    Segment(id): Segment,
-    Params(NoQuery {}): Params<NoQuery>,
-) -> Result<Json<Whole>, Problem> {
-    principal.require(&[Role::Auditor])?;
-    let Ok(id) = EventId::try_new(&id) else { return Err(NO_SUCH_EVENT) };
-    for namespace in NAMESPACES {
-        let namespace = Namespace::try_new(namespace).expect("a constant namespace");
-        let key = EventKey::new(namespace, id.clone());
-        let found = state.audit.event(&principal.tenant, &key).await;
-        if let Some(found) = found.map_err(unreadable)? {
-            return Whole::try_new(&found).map(Json);
-        }
-    }
-    Err(NO_SUCH_EVENT)
-}
-
-const NO_SUCH_EVENT: Problem = Problem::NotFound("There is no such event.");
-
-/// No parameters at all.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NoQuery {}
 
 /// A walk through the log for a page of it.
 struct Search<'a> {
@@ -175,54 +134,48 @@ impl Search<'_> {
 
     /// The events that made what is known of a trainer, whether they name the trainer or not.
     async fn of_trainer(&self, trainer: &TrainerId, after: i64) -> Result<Found, Problem> {
-        let any = AuditFilter::default();
-        let positions = self.state.reads.events_of(self.tenant, trainer).await?;
+        let until = self.wanted.to_position.map_or(i64::MAX, |to| to.0);
+        let positions =
+            self.state.reads.events_of(self.tenant, trainer, (after, until), POSITIONS_MAX).await?;
+        let more = positions.last().copied().filter(|_| positions.len() == POSITIONS_MAX);
+        let size = if self.wanted.actor.is_some() { SCAN_PAGE } else { self.limit };
+        let (filter, mut left) = (self.filter(), &positions[..]);
         let mut found = Vec::new();
-        for position in positions.into_iter().filter(|position| *position > after) {
-            if self.is_past(position) {
-                break;
+        while !left.is_empty() {
+            let page = self.state.audit.at(self.tenant, &filter, left, size).await;
+            let page = page.map_err(unreadable)?;
+            let seen = page.last().filter(|_| page.len() == size).map(|last| last.position);
+            for event in page {
+                let position = event.position;
+                if self.is_by_actor(&event)? {
+                    found.push(event);
+                }
+                if found.len() == self.limit {
+                    return Ok((found, Some(position)));
+                }
             }
-            let page = self.state.audit.page(self.tenant, &any, position - 1, 1).await;
-            let event = page.map_err(unreadable)?.events.into_iter().next();
-            if let Some(event) = event
-                && self.fits(&event)?
-            {
-                found.push(event);
-            }
-            if found.len() == self.limit {
-                return Ok((found, Some(position)));
-            }
+            let Some(seen) = seen else { break };
+            left = &left[left.partition_point(|position| *position <= seen)..];
         }
-        Ok((found, None))
+        Ok((found, more))
     }
 
     async fn read(&self, after: i64, size: usize) -> Result<AuditPage, Problem> {
-        let filter = AuditFilter {
+        let page = self.state.audit.page(self.tenant, &self.filter(), after, size).await;
+        page.map_err(unreadable)
+    }
+
+    fn filter(&self) -> AuditFilter {
+        AuditFilter {
             event_type: self.wanted.event_type.clone(),
             source: self.wanted.source,
             recorded_from: self.wanted.from,
             recorded_until: self.wanted.to,
-        };
-        self.state.audit.page(self.tenant, &filter, after, size).await.map_err(unreadable)
+        }
     }
 
     fn is_past(&self, position: i64) -> bool {
         self.wanted.to_position.is_some_and(|to| position >= to.0)
-    }
-
-    fn fits(&self, event: &Recorded) -> Result<bool, Problem> {
-        let Wanted { event_type, source, from, to, .. } = self.wanted;
-        let is_type =
-            event_type.as_ref().is_none_or(|wanted| wanted.as_str() == &*event.event_type);
-        let in_time = from.is_none_or(|from| from <= event.recorded_at)
-            && to.is_none_or(|to| event.recorded_at < to);
-        if !is_type || !in_time || !self.is_by_actor(event)? {
-            return Ok(false);
-        }
-        match source {
-            Some(source) => Ok(*source == metadata(event)?.source),
-            None => Ok(true),
-        }
     }
 
     fn is_by_actor(&self, event: &Recorded) -> Result<bool, Problem> {
@@ -235,7 +188,7 @@ impl Search<'_> {
 
 impl Event {
     /// The trainer is the one that the event names, or the one that it was found by.
-    fn try_new(event: &Recorded, of: Option<&TrainerId>) -> Result<Self, Problem> {
+    pub(super) fn try_new(event: &Recorded, of: Option<&TrainerId>) -> Result<Self, Problem> {
         let metadata = metadata(event)?;
         Ok(Self {
             position: event.position,
@@ -254,40 +207,25 @@ impl Event {
     }
 }
 
-impl Whole {
-    fn try_new(audited: &Audited) -> Result<Self, Problem> {
-        let event = &audited.event;
-        Ok(Self {
-            event: Event::try_new(event, None)?,
-            log_id: event.log_id.to_string(),
-            format: event.format,
-            namespace: event.key.namespace.clone(),
-            metadata: json(event.position, &event.metadata)?,
-            content_hash: hex::encode(event.content_hash),
-            body_hash: event.body_hash.map(hex::encode),
-            text_hash: event.text_hash.map(hex::encode),
-            text: audited.text.as_ref().map(|(_, text)| text.clone()),
-        })
-    }
-}
-
 fn metadata(event: &Recorded) -> Result<Metadata, Problem> {
     Metadata::from_bytes(&event.metadata).map_err(|_| corrupt(event.position))
 }
 
-fn json(position: i64, bytes: &[u8]) -> Result<Value, Problem> {
+pub(super) fn json(position: i64, bytes: &[u8]) -> Result<Value, Problem> {
     serde_json::from_slice(bytes).map_err(|_| corrupt(position))
 }
 
-fn corrupt(position: i64) -> Problem {
+pub(super) fn corrupt(position: i64) -> Problem {
     tracing::error!(position, "the log holds an event that can't be read");
     Problem::Internal
 }
 
-fn unreadable(error: ReadError) -> Problem {
+pub(super) fn unreadable(error: ReadError) -> Problem {
     match error {
         ReadError::Unavailable(error) => {
-            tracing::warn!(error = %chain(&*error), "the log can't be read");
+            if let Some(left_out) = seldom::tell("audit") {
+                tracing::warn!(error = chain(&*error), left_out, "the log can't be read");
+            }
             Problem::Unavailable
         }
         ReadError::Corrupt { position, .. } => corrupt(position),

@@ -6,13 +6,15 @@ use arc_swap::ArcSwap;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use ledger_domain::id::{Tenant, TrainerId};
 use quick_cache::sync::Cache;
-use serde::Deserialize;
 
 use super::AppState;
+use super::claims::{Claims, Told};
 use super::problem::Problem;
 use crate::clock::Clock;
 use crate::config::{AuthConfig, DEFAULT_TENANT};
@@ -35,6 +37,7 @@ pub(crate) struct Principal {
     pub(crate) roles: Roles,
     expires_at: i64,
     valid_from: i64,
+    issued_at: i64,
 }
 
 /// Checks tokens.
@@ -58,18 +61,6 @@ impl Keys {
     }
 }
 
-/// What a token says. Claims that the ledger has no use for may be there too.
-#[derive(Deserialize)]
-struct Claims {
-    sub: String,
-    exp: f64,
-    nbf: Option<f64>,
-    tenant: Option<String>,
-    trainer: Option<String>,
-    #[serde(default)]
-    roles: Vec<String>,
-}
-
 impl Authenticator {
     /// Checks tokens by these settings.
     pub(crate) fn new(config: &AuthConfig, clock: Clock) -> Self {
@@ -77,11 +68,11 @@ impl Authenticator {
         // The library asks the machine's clock; ours is injected, so the times are checked below.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        validation.set_required_spec_claims(&["exp", "sub"]);
+        validation.set_required_spec_claims::<&str>(&[]);
         match &config.audience {
             Some(audience) => {
                 validation.set_audience(&[audience]);
-                validation.set_required_spec_claims(&["exp", "sub", "aud"]);
+                validation.set_required_spec_claims(&["aud"]);
             }
             None => validation.validate_aud = false,
         }
@@ -111,6 +102,12 @@ impl Authenticator {
         if now < principal.valid_from.saturating_sub(LEEWAY_S) {
             return Err(Problem::Unauthenticated("The token is not valid yet."));
         }
+        if now < principal.issued_at.saturating_sub(LEEWAY_S) {
+            return Err(Problem::Unauthenticated(
+                "The token was issued in the future: the clock of its maker, or the ledger's, is \
+                 wrong.",
+            ));
+        }
         Ok(principal)
     }
 
@@ -118,8 +115,7 @@ impl Authenticator {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Problem::Unauthenticated("The token is too long."));
         }
-        let claims =
-            self.claims(token, keys).map_err(|kind| Problem::Unauthenticated(reason(&kind)))?;
+        let claims = self.claims(token, keys).map_err(Problem::Unauthenticated)?;
         let tenant = claims.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
         let tenant = Tenant::try_new(tenant)
             .map_err(|_| Problem::Unauthenticated("The token's tenant is not a tenant's name."))?;
@@ -127,27 +123,33 @@ impl Authenticator {
             Some(named) => Some(TrainerId::try_new(named).map_err(|_| {
                 Problem::Unauthenticated("The token's trainer is not a trainer id.")
             })?),
-            None => TrainerId::try_new(&claims.sub).ok(),
+            None => TrainerId::try_new(&claims.subject).ok(),
         };
         Ok(Principal {
             tenant,
             trainer,
             roles: Roles::from_names(claims.roles.iter().map(String::as_str)),
-            expires_at: whole_seconds(claims.exp),
-            valid_from: claims.nbf.map_or(i64::MIN, whole_seconds),
+            expires_at: claims.expires_at,
+            valid_from: claims.valid_from,
+            issued_at: claims.issued_at,
         })
     }
 
-    /// What a token says that is signed with one of the keys.
-    fn claims(&self, token: &str, keys: &[DecodingKey]) -> Result<Claims, ErrorKind> {
+    /// What a token says that is signed with one of the keys; else why it can't be taken.
+    fn claims(&self, token: &str, keys: &[DecodingKey]) -> Result<Claims, &'static str> {
+        // Whoever makes a header critical wants a token refused by those who don't know it, and
+        // the ledger knows none (RFC 7515, 4.1.11).
+        if has_critical_headers(token) {
+            return Err("The token has a `crit` header, and the ledger knows no critical headers.");
+        }
         for key in keys {
-            match jsonwebtoken::decode::<Claims>(token, key, &self.validation) {
-                Ok(decoded) => return Ok(decoded.claims),
+            match jsonwebtoken::decode::<Told>(token, key, &self.validation) {
+                Ok(decoded) => return Claims::try_new(&decoded.claims),
                 Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
-                Err(error) => return Err(error.into_kind()),
+                Err(error) => return Err(reason(error.kind())),
             }
         }
-        Err(ErrorKind::InvalidSignature)
+        Err(reason(&ErrorKind::InvalidSignature))
     }
 }
 
@@ -231,12 +233,24 @@ impl FromRequestParts<AppState> for Caller {
 /// The token of a request, if it brings one.
 fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
     const SCHEME: &str = "bearer ";
-    let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        // A proxy may have looked at another one than we would.
+        return Err(Problem::Unauthenticated("There is more than one Authorization header."));
+    }
     let text = value.to_str().unwrap_or_default();
     match text.split_at_checked(SCHEME.len()) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(SCHEME) => Ok(Some(token.trim())),
         _ => Err(Problem::Unauthenticated("The Authorization header is not `Bearer TOKEN`.")),
     }
+}
+
+/// Whether a token names headers that must be understood, in whatever form.
+fn has_critical_headers(token: &str) -> bool {
+    let header = token.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let header = header.and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok());
+    header.is_some_and(|header| header.get("crit").is_some())
 }
 
 fn reason(kind: &ErrorKind) -> &'static str {
@@ -246,15 +260,13 @@ fn reason(kind: &ErrorKind) -> &'static str {
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
             "The token must be signed with HS256."
         }
-        ErrorKind::MissingRequiredClaim(_) => "The token lacks a claim: `sub`, `exp` or `aud`.",
-        _ => "The token can't be read.",
+        // No other claim is required of the library.
+        ErrorKind::MissingRequiredClaim(_) => "The token lacks the claim `aud`.",
+        ErrorKind::Json(error) if error.to_string().contains("out of range") => {
+            "The token has a number that is too large: times are seconds since 1970."
+        }
+        _ => "The token can't be read: it is not a JWT as RFC 7519 has it.",
     }
-}
-
-/// RFC 7519 allows fractions of a second; nobody needs them here.
-#[expect(clippy::cast_possible_truncation, reason = "a float's cast saturates, as it should here")]
-fn whole_seconds(seconds: f64) -> i64 {
-    seconds as i64
 }
 
 #[cfg(test)]

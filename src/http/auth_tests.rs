@@ -101,11 +101,69 @@ fn times_and_audience_count() {
     let good = json!({ "sub": "s", "exp": NOW + 60, "aud": "ledger", "roles": ["service"] });
     assert!(auth.authenticate(&token(good)).is_ok());
     assert!(!refused(&auth, &token(json!({ "sub": "s", "aud": "ledger" }))).is_empty());
-    assert!(refused(&auth, &token(json!({ "sub": "s", "exp": NOW + 60 }))).contains("claim"));
+    assert!(refused(&auth, &token(json!({ "sub": "s", "exp": NOW + 60 }))).contains("`aud`"));
     let other = json!({ "sub": "s", "exp": NOW + 60, "aud": "shop" });
     assert!(refused(&auth, &token(other)).contains("audience"));
     let early = json!({ "sub": "s", "exp": NOW + 900, "nbf": NOW + 600, "aud": "ledger" });
     assert!(refused(&auth, &token(early)).contains("not valid yet"));
+}
+
+#[test]
+fn a_token_from_the_future_is_refused() {
+    let (auth, _) = authenticator(None);
+    let at = |iat: i64| signed(&json!({ "sub": "s", "exp": NOW + 900, "iat": iat }), SECRET);
+    assert!(auth.authenticate(&at(NOW + LEEWAY_S)).is_ok(), "clocks differ");
+    for _ in 0..2 {
+        assert!(refused(&auth, &at(NOW + LEEWAY_S + 1)).contains("issued in the future"));
+    }
+}
+
+#[test]
+fn what_is_critical_and_unknown_is_refused() {
+    let (auth, _) = authenticator(None);
+    let claims = json!({ "sub": "t1", "exp": NOW + 60, "roles": ["trainer"] });
+    for crit in [json!(["exp"]), json!(["b64"]), json!([]), json!(null), json!("exp")] {
+        let token =
+            sealed(&json!({ "alg": "HS256", "crit": crit }).to_string(), &claims.to_string());
+        assert!(refused(&auth, &token).contains("`crit`"), "{crit}");
+    }
+}
+
+/// A token of a header and claims that are any text.
+fn sealed(header: &str, claims: &str) -> String {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256);
+    format!("{message}.{}", signature.unwrap())
+}
+
+#[test]
+fn a_claim_or_header_that_is_there_twice_is_refused() {
+    let (auth, _) = authenticator(None);
+    let exp = NOW + 60;
+    for claims in [
+        format!(r#"{{"sub":"t2","sub":"t1","exp":{exp}}}"#),
+        format!(r#"{{"sub":"t1","exp":1,"exp":{exp}}}"#),
+        format!(r#"{{"sub":"t1","exp":{exp},"roles":["trainer"],"roles":["auditor"]}}"#),
+        format!(r#"{{"sub":"t1","exp":{exp},"tenant":"a","tenant":"b"}}"#),
+    ] {
+        let why = refused(&auth, &sealed(r#"{"alg":"HS256"}"#, &claims));
+        assert!(why.contains("can't be read"), "{claims}: {why}");
+    }
+    let claims = format!(r#"{{"sub":"t1","exp":{exp}}}"#);
+    refused(&auth, &sealed(r#"{"alg":"none","alg":"HS256"}"#, &claims));
+    assert!(auth.authenticate(&sealed(r#"{"alg":"HS256"}"#, &claims)).is_ok());
+
+    let request = axum::http::Request::get("/").header("authorization", "Bearer a");
+    let (parts, ()) = request.header("authorization", "Bearer b").body(()).unwrap().into_parts();
+    assert!(matches!(bearer(&parts), Err(Problem::Unauthenticated(why)) if why.contains("more")));
+}
+
+#[test]
+fn a_number_that_no_float_holds_is_told_as_too_large() {
+    let (auth, _) = authenticator(None);
+    let token = sealed(r#"{"alg":"HS256"}"#, r#"{"sub":"s","exp":1e400}"#);
+    assert!(refused(&auth, &token).contains("too large"));
 }
 
 #[test]

@@ -21,10 +21,12 @@ pub(crate) async fn all(
     Params(query): Params<AboutTrainer>,
 ) -> Result<Json<Entitlements>, Problem> {
     let trainer = principal.trainer_in_question(query.trainer.as_deref())?;
-    state.reads.wait_for(&principal.tenant, query.min_position.map(|at| at.0)).await?;
-    let Standing { answer, used, now, position, .. } =
+    let wanted = query.min_position.map(|at| at.0);
+    state.reads.wait_for(&principal.tenant, wanted).await?;
+    let Standing { answer, used, now, reached, .. } =
         state.reads.standing(&principal.tenant, &trainer).await?;
-    Ok(Json(Entitlements::new(trainer, &answer, &used, now, position)))
+    reached.require(wanted)?;
+    Ok(Json(Entitlements::new(trainer, &answer, &used, now, reached.position)))
 }
 
 pub(crate) async fn one(
@@ -34,8 +36,10 @@ pub(crate) async fn one(
     Params(query): Params<AboutTrainer>,
 ) -> Result<Json<Decided>, Problem> {
     let trainer = principal.trainer_in_question(query.trainer.as_deref())?;
-    state.reads.wait_for(&principal.tenant, query.min_position.map(|at| at.0)).await?;
+    let wanted = query.min_position.map(|at| at.0);
+    state.reads.wait_for(&principal.tenant, wanted).await?;
     let standing = state.reads.standing(&principal.tenant, &trainer).await?;
+    standing.reached.require(wanted)?;
     let unknown = Problem::NotFound("The catalogue has no such feature.");
     let Ok(feature) = FeatureSlug::try_new(&feature) else { return Err(unknown) };
     let decided = decide(&standing, &feature).ok_or(unknown)?;
@@ -56,7 +60,7 @@ fn decide(standing: &Standing, feature: &FeatureSlug) -> Option<Result<Decided, 
     let has = standing.answer.features.get(feature)?;
     let used = used_of(&standing.used, feature);
     let checked = check(has, used, 1, standing.outcome);
-    let position = standing.position;
+    let position = standing.reached.position;
     match checked.denial {
         Some(why) if !checked.allowed => Some(Err(Box::new(denial(standing, feature, why)))),
         _ => Some(Ok(Decided { feature: Feature::new(has, used), position })),
@@ -97,7 +101,7 @@ fn denial(standing: &Standing, feature: &FeatureSlug, why: Why) -> Denial {
         required_tier: tier.map(|plan| plan.slug().to_string()),
         required_add_on: add_on.map(|plan| plan.slug().to_string()),
         upgrade_url: UPGRADE_URL.to_owned(),
-        position: standing.position,
+        position: standing.reached.position,
     }
 }
 

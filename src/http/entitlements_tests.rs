@@ -1,5 +1,7 @@
 use super::*;
 
+use crate::reads::Reached;
+
 use std::sync::Arc;
 
 use ledger_domain::catalog::Catalog;
@@ -23,7 +25,7 @@ fn standing(mode: &Enforcement, used: u64) -> Standing {
     let answer = effective(&Holdings::default(), &setting);
     let counts: Used = answer.features.keys().map(|feature| (feature.clone(), used)).collect();
     let outcome = Outcome::of(mode, &TrainerId::try_new("t1").unwrap());
-    Standing { answer, used: counts, catalog, outcome, now, position: 7 }
+    Standing { answer, used: counts, catalog, outcome, now, reached: Reached::new(7, None) }
 }
 
 fn quota(standing: &Standing) -> FeatureSlug {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::AppState;
 use super::problem::Problem;
+use crate::seldom;
 
 /// The process runs.
 pub(crate) async fn live() -> Json<Value> {
@@ -16,8 +17,10 @@ pub(crate) async fn live() -> Json<Value> {
 pub(crate) async fn ready(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
     match state.readiness.check().await {
         Ok(()) => Ok(Json(json!({ "status": "ready" }))),
-        Err(why) => {
-            tracing::info!(why, "not ready");
+        Err(reason) => {
+            if let Some(left_out) = seldom::tell(reason) {
+                tracing::info!(reason, left_out, "not ready");
+            }
             Err(Problem::Unavailable)
         }
     }

@@ -72,12 +72,14 @@ pub(crate) fn from(text: Option<&str>) -> Result<(From, From), Problem> {
     let Some(text) = text else { return Ok((From::Start, From::Start)) };
     let Cursor { changes, payments } = cursor::decode(text)?;
     let place = |place: Option<(Timestamp, String, i32)>| match place {
+        // No text of the database's holds a zero, so this list gave no such cursor.
+        Some((_, subject, _)) if subject.contains('\0') => Err(cursor::unknown()),
         Some((at, subject, ordinal)) => {
-            From::After(Place { at: at.to_datetime(), subject, ordinal })
+            Ok(From::After(Place { at: at.to_datetime(), subject, ordinal }))
         }
-        None => From::End,
+        None => Ok(From::End),
     };
-    Ok((place(changes), place(payments)))
+    Ok((place(changes)?, place(payments)?))
 }
 
 impl History {
@@ -92,7 +94,7 @@ impl History {
             changes: changes.changes.iter().map(|c| Step::new(c, &past.catalogs, now)).collect(),
             payments: payments.payments.iter().map(Payment::new).collect(),
             cursor: has_more.then(|| cursor::encode(&next)),
-            position: past.position,
+            position: past.reached.position,
         }
     }
 }

@@ -13,7 +13,9 @@ use crate::roles::Role;
 
 /// The headers by which a proxy says that it asks for somebody else: then the connection comes
 /// from this machine, and the question doesn't.
-const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+const FORWARDED: [&str; 4] = ["forwarded", "via", "x-real-ip", "x-client-ip"];
+/// What the names of other such headers begin with.
+const FORWARDED_PREFIX: &str = "x-forwarded-";
 
 pub(crate) async fn metrics(
     State(state): State<AppState>,
@@ -22,10 +24,29 @@ pub(crate) async fn metrics(
     caller: Caller,
 ) -> Result<Response, Problem> {
     let is_local = peer.ip().to_canonical().is_loopback()
-        && !FORWARDED.iter().any(|h| headers.contains_key(*h));
+        && !headers.keys().any(|name| is_forwarded(name.as_str()));
     if !is_local {
         caller.principal()?.require(&[Role::Operator])?;
     }
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     Ok(([(header::CONTENT_TYPE, text)], state.ingest.meters.render()).into_response())
+}
+
+fn is_forwarded(header: &str) -> bool {
+    FORWARDED.contains(&header) || header.starts_with(FORWARDED_PREFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_proxies_add_is_noticed() {
+        for name in ["forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-real-ip"] {
+            assert!(is_forwarded(name), "{name}");
+        }
+        for name in ["host", "accept", "x-request-id"] {
+            assert!(!is_forwarded(name), "{name}");
+        }
+    }
 }

@@ -5,7 +5,9 @@
 
 mod anomalies;
 mod audit;
+mod audit_event;
 mod auth;
+mod claims;
 mod cursor;
 mod dead_letters;
 mod entitlements;

@@ -11,12 +11,13 @@ use serde::Serialize;
 use super::params::Segment;
 use crate::errors::chain;
 use crate::reads::ReadsError;
+use crate::seldom;
 
 /// Where the codes are explained; a type is this with the code behind it.
 const TYPE_BASE: &str = "/problems/";
 
 /// What each code means and what to do, in a sentence or two.
-const EXPLANATIONS: [(&str, &str); 16] = [
+const EXPLANATIONS: [(&str, &str); 17] = [
     ("invalid_request", "The request can't be understood. The detail says what to change."),
     ("unauthenticated", "The token is missing, expired or not signed as it should be."),
     ("forbidden", "The token is good, and its roles don't allow this."),
@@ -26,6 +27,12 @@ const EXPLANATIONS: [(&str, &str); 16] = [
     ("uri_too_long", "The path with its query is longer than any of ours."),
     ("headers_too_large", "The request's headers are too many, or too large."),
     ("unavailable", "The ledger can't answer now. Try again after the seconds in Retry-After."),
+    (
+        "parked",
+        "An event behind this answer could not be taken in and waits. The ledger goes on trying; an \
+         operator finds the reason at /api/v1/admin/projections, under `parked`. Without \
+         min_position the answer is what was known before that event.",
+    ),
     ("internal", "The ledger made a mistake. Its log has more under the id in x-request-id."),
     ("feature_not_available", "Nothing that the trainer holds grants the feature."),
     ("limit_reached", "As many are in use as the plan allows."),
@@ -36,6 +43,8 @@ const EXPLANATIONS: [(&str, &str); 16] = [
 ];
 /// Seconds after which a client may try again what was unavailable.
 const RETRY_AFTER_S: u32 = 2;
+/// The same where an operator may have to do something first.
+const RETRY_PARKED_AFTER_S: u32 = 30;
 
 /// Why a request has no better answer.
 #[derive(Debug)]
@@ -60,6 +69,9 @@ pub(crate) enum Problem {
     Denied(Box<Denial>),
     /// The ledger can't answer now; trying again later makes sense.
     Unavailable,
+    /// The answer ends before the position that was asked for, and stays so until an event that
+    /// could not be taken in is taken in; the text says where it ends.
+    Parked(String),
     /// The ledger made a mistake. What it was is in the log, never in the answer.
     Internal,
 }
@@ -139,6 +151,9 @@ impl Problem {
                 "Unavailable",
                 "The ledger can't answer this now. Try again in a moment.",
             ),
+            Self::Parked(detail) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "parked", "Parked", detail.as_str())
+            }
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -183,16 +198,24 @@ impl From<ReadsError> for Problem {
                 tracing::debug!(at, "the read models did not get there in time");
                 Self::Unavailable
             }
+            ReadsError::Parked { at } => Self::Parked(format!(
+                "What is known here ends at position {at}: an event after it could not be taken in \
+                 and waits. Ask without min_position for what is known; an operator finds the \
+                 reason under `parked` at /api/v1/admin/projections."
+            )),
             ReadsError::Query(QueryError::Row(_) | QueryError::State { .. })
             | ReadsError::Log(ReadError::Corrupt { .. }) => {
-                tracing::error!(error = %chain(&error), "what was stored can't be read");
+                tracing::error!(error = chain(&error), "what was stored can't be read");
                 Self::Internal
             }
             ReadsError::Query(QueryError::Database(_))
             | ReadsError::Log(ReadError::Unavailable(_))
             | ReadsError::Wait(WaitError::Unavailable(_))
             | ReadsError::NoCatalog => {
-                tracing::warn!(error = %chain(&error), "a question could not be answered");
+                if let Some(left_out) = seldom::tell("question") {
+                    let error = chain(&error);
+                    tracing::warn!(error, left_out, "a question could not be answered");
+                }
                 Self::Unavailable
             }
         }
@@ -221,6 +244,8 @@ pub(crate) async fn explain(Segment(code): Segment) -> Result<String, Problem> {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.parts().status;
+        let retry_after =
+            if matches!(self, Self::Parked(_)) { RETRY_PARKED_AFTER_S } else { RETRY_AFTER_S };
         let mut response = (status, self.to_json()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -228,7 +253,7 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
         }
         response
     }
@@ -276,17 +301,10 @@ mod tests {
             Problem::UriTooLong,
             Problem::HeadersTooLarge,
             Problem::Unavailable,
+            Problem::Parked(String::new()),
             Problem::Internal,
         ];
-        let denials = [
-            Why::FeatureNotAvailable,
-            Why::LimitReached,
-            Why::QuotaExhausted,
-            Why::SubscriptionInactive,
-            Why::TrialExpired,
-            Why::AccountSuspended,
-        ];
-        let mut codes: Vec<&str> = denials.into_iter().map(Why::code).collect();
+        let mut codes: Vec<&str> = Why::ALL.into_iter().map(Why::code).collect();
         codes.extend(problems.iter().map(|problem| problem.parts().code));
         for code in codes {
             assert!(EXPLANATIONS.iter().any(|(known, _)| *known == code), "{code}");

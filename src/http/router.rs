@@ -9,8 +9,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::problem::{self, Problem};
 use super::{
-    AppState, anomalies, audit, dead_letters, entitlements, health, metrics, projections, tiers,
-    track, webhooks,
+    AppState, anomalies, audit, audit_event, dead_letters, entitlements, health, metrics,
+    projections, tiers, track, webhooks,
 };
 
 /// Largest body of a request to the API; webhooks have a limit of their own.
@@ -23,21 +23,27 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/v1/webhooks/stripe", post(webhooks::receive_default))
         .route("/api/v1/webhooks/stripe/{tenant}", post(webhooks::receive_for_tenant))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed);
-    let api = Router::new()
-        .route("/api/v1/tiers", get(tiers::list))
-        .route("/api/v1/tiers/current", get(tiers::current))
-        .route("/api/v1/tiers/history", get(tiers::history))
-        .route("/api/v1/entitlements", get(entitlements::all))
-        .route("/api/v1/entitlements/{feature}", get(entitlements::one))
-        .route("/api/v1/admin/anomalies", get(anomalies::list))
-        .route("/api/v1/admin/dead-letters", get(dead_letters::list))
-        .route("/api/v1/admin/projections", get(projections::list))
-        .route("/api/v1/audit/events", get(audit::list))
-        .route("/api/v1/audit/events/{event_id}", get(audit::one))
-        .route("/problems/{code}", get(problem::explain))
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::metrics))
+    let paths = [
+        ("/api/v1/tiers", get(tiers::list)),
+        ("/api/v1/tiers/current", get(tiers::current)),
+        ("/api/v1/tiers/history", get(tiers::history)),
+        ("/api/v1/entitlements", get(entitlements::all)),
+        ("/api/v1/entitlements/{feature}", get(entitlements::one)),
+        ("/api/v1/admin/anomalies", get(anomalies::list)),
+        ("/api/v1/admin/dead-letters", get(dead_letters::list)),
+        ("/api/v1/admin/projections", get(projections::list)),
+        ("/api/v1/audit/events", get(audit::list)),
+        ("/api/v1/audit/events/{event_id}", get(audit_event::one)),
+        ("/problems/{code}", get(problem::explain)),
+        ("/healthz", get(health::live)),
+        ("/readyz", get(health::ready)),
+        ("/metrics", get(metrics::metrics)),
+    ];
+    let api = paths.into_iter().fold(Router::new(), |api, (path, answer)| {
+        state.ingest.meters.begin(path);
+        api.route(path, answer)
+    });
+    let api = api
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .fallback(async || Problem::NotFound("There is nothing at this path."))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -22,6 +22,7 @@ use tower::ServiceExt;
 
 use super::problem::Problem;
 use super::stream::{HeadLimited, Phase};
+use crate::seldom;
 
 /// Most connections at the same time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -84,7 +85,9 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if let Some(left_out) = seldom::tell("accept") {
+                    tracing::warn!(%error, left_out, "a connection could not be accepted");
+                }
                 pause().await;
             }
         }

@@ -49,10 +49,12 @@ pub(crate) async fn list(
     Params(query): Params<AboutTenant>,
 ) -> Result<Json<Tiers>, Problem> {
     let tenant = caller.tenant();
-    state.reads.wait_for(&tenant, query.min_position.map(|at| at.0)).await?;
-    let (catalog, position) = state.reads.catalog(&tenant).await?;
+    let wanted = query.min_position.map(|at| at.0);
+    state.reads.wait_for(&tenant, wanted).await?;
+    let (catalog, reached) = state.reads.catalog(&tenant).await?;
+    reached.require(wanted)?;
     let tiers = catalog.tiers().iter().map(|tier| Tier::new(tier, &catalog)).collect();
-    Ok(Json(Tiers { tiers, position }))
+    Ok(Json(Tiers { tiers, position: reached.position }))
 }
 
 pub(crate) async fn current(
@@ -61,9 +63,11 @@ pub(crate) async fn current(
     Params(query): Params<AboutTrainer>,
 ) -> Result<Json<Current>, Problem> {
     let trainer = principal.trainer_in_question(query.trainer.as_deref())?;
-    state.reads.wait_for(&principal.tenant, query.min_position.map(|at| at.0)).await?;
+    let wanted = query.min_position.map(|at| at.0);
+    state.reads.wait_for(&principal.tenant, wanted).await?;
     let standing = state.reads.standing(&principal.tenant, &trainer).await?;
-    Ok(Json(Current::new(trainer, &standing.answer, &standing.used, standing.position)))
+    standing.reached.require(wanted)?;
+    Ok(Json(Current::new(trainer, &standing.answer, &standing.used, standing.reached.position)))
 }
 
 pub(crate) async fn history(
@@ -72,9 +76,11 @@ pub(crate) async fn history(
     Params(query): Params<HistoryQuery>,
 ) -> Result<Json<History>, Problem> {
     let trainer = principal.trainer_in_question(query.trainer.as_deref())?;
-    state.reads.wait_for(&principal.tenant, query.min_position.map(|at| at.0)).await?;
+    let wanted = query.min_position.map(|at| at.0);
+    state.reads.wait_for(&principal.tenant, wanted).await?;
     let (from, limit) = (history::from(query.cursor.as_deref())?, query.limit()?);
     let past = state.reads.past(&principal.tenant, &trainer, from, limit).await?;
+    past.reached.require(wanted)?;
     Ok(Json(History::new(&past, state.clock.now())))
 }
 

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -17,11 +17,15 @@ use super::params::Segment;
 use super::problem::Problem;
 use crate::config::DEFAULT_TENANT;
 use crate::ingest::{Receipt, Rejected};
+use crate::seldom;
 
 /// Largest body. The largest webhooks seen are about 20 KB.
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of the rest of a body that is too large is read for nothing, and for how long. A client
+/// that is still sending when the connection ends may not get to see the answer.
+const REST_MAX: (usize, Duration) = (4 * BODY_BYTES_MAX, Duration::from_secs(2));
 
 pub(crate) async fn receive_default(state: State<AppState>, request: Request) -> Response {
     receive(&state, DEFAULT_TENANT, request).await
@@ -62,11 +66,12 @@ async fn answer(state: &AppState, tenant: &str, request: Request) -> Result<Rece
         let reason = rejected.reason();
         state.ingest.meters.rejected(reason);
         let (tenant, bytes) = (&served.tenant, body.len());
+        // The log of events tells of its outages itself, once and not for each webhook. All else
+        // anybody can cause, and as often as they like.
         if matches!(rejected, Rejected::Unavailable(_)) {
-            // The log of events tells of its outages itself, once and not for each webhook.
             tracing::debug!(%tenant, reason, bytes, "a webhook was not taken in");
-        } else {
-            tracing::warn!(%tenant, reason, bytes, "a webhook was not taken in");
+        } else if let Some(left_out) = seldom::tell(reason) {
+            tracing::warn!(%tenant, reason, bytes, left_out, "a webhook was not taken in");
         }
         problem(rejected, state)
     })
@@ -76,16 +81,32 @@ async fn answer(state: &AppState, tenant: &str, request: Request) -> Result<Rece
 async fn read(headers: &HeaderMap, body: Body, limit: Duration) -> Result<Bytes, Problem> {
     let told = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let told = told.and_then(|told| told.parse::<usize>().ok());
-    if told.is_some_and(|told| told > BODY_BYTES_MAX) {
-        return Err(Problem::TooLarge);
+    let mut chunks = body.into_data_stream();
+    let read = if told.is_some_and(|told| told > BODY_BYTES_MAX) {
+        Err(Problem::TooLarge)
+    } else {
+        timeout(limit, collect(&mut chunks, told.unwrap_or_default())).await.unwrap_or_else(|_| {
+            Err(Problem::InvalidRequest("The body did not arrive in time.".into()))
+        })
+    };
+    // Who asks first sends nothing that isn't wanted.
+    if matches!(read, Err(Problem::TooLarge)) && !headers.contains_key(header::EXPECT) {
+        // Whatever becomes of it, the answer is the same.
+        let _ = timeout(REST_MAX.1, discard(&mut chunks)).await;
     }
-    timeout(limit, collect(body, told.unwrap_or_default()))
-        .await
-        .unwrap_or_else(|_| Err(Problem::InvalidRequest("The body did not arrive in time.".into())))
+    read
 }
 
-async fn collect(body: Body, told: usize) -> Result<Bytes, Problem> {
-    let mut chunks = body.into_data_stream();
+/// Reads what is left of a body, up to a limit.
+async fn discard(chunks: &mut BodyDataStream) {
+    let mut discarded = 0;
+    while discarded < REST_MAX.0 {
+        let Some(Ok(chunk)) = chunks.next().await else { return };
+        discarded += chunk.len();
+    }
+}
+
+async fn collect(chunks: &mut BodyDataStream, told: usize) -> Result<Bytes, Problem> {
     let mut whole = Bytes::new();
     let mut grown = Vec::new();
     while let Some(chunk) = chunks.next().await {
@@ -143,6 +164,9 @@ fn sentence(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures::stream;
 
     use super::*;
@@ -170,6 +194,37 @@ mod tests {
         let large = vec![Ok(vec![b'x'; BODY_BYTES_MAX]), Ok(b"x".to_vec()), Err("gone")];
         let large = read_pieces(large).await;
         assert!(matches!(large, Err(Problem::TooLarge)), "{large:?}");
+    }
+
+    /// Else a client that is still sending sees a broken connection instead of the answer.
+    #[tokio::test]
+    async fn the_rest_of_a_large_body_is_read_up_to_a_limit() {
+        for (told, pieces, least, most) in
+            [(None, 8, 8, 8), (Some("2097152"), 8, 8, 8), (None, 1_000, 17, 24)]
+        {
+            let taken = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&taken);
+            let pieces = stream::iter(0..pieces).map(move |_| {
+                count.fetch_add(1, Ordering::SeqCst);
+                Ok::<_, &str>(vec![b'x'; BODY_BYTES_MAX / 4])
+            });
+            let mut headers = HeaderMap::new();
+            if let Some(told) = told {
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static(told));
+            }
+            let read = read(&headers, Body::from_stream(pieces), Duration::from_secs(60)).await;
+            assert!(matches!(read, Err(Problem::TooLarge)), "{read:?}");
+            let taken = taken.load(Ordering::SeqCst);
+            assert!((least..=most).contains(&taken), "{taken} pieces");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("2097152"));
+        headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
+        let unwanted = Body::from_stream(stream::once(async {
+            panic!("it would tell the client to send") as Result<Vec<u8>, &str>
+        }));
+        let read = read(&headers, unwanted, Duration::from_secs(60)).await;
+        assert!(matches!(read, Err(Problem::TooLarge)), "{read:?}");
     }
 
     #[tokio::test]

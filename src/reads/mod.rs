@@ -3,7 +3,9 @@
 
 pub(crate) mod anomalies;
 mod catalogs;
+mod parked;
 mod store;
+mod trail;
 mod upkeep;
 
 use std::sync::Arc;
@@ -15,13 +17,14 @@ use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
 use ledger_domain::time::{Interval, Timestamp};
 use ledger_log::postgres::Pools;
 use ledger_log::{EventLog, ReadError};
-use ledger_projections::queries::{HistoryPage, PaymentPage, Place, events_of};
+use ledger_projections::queries::{HistoryPage, PaymentPage, Place};
 use ledger_projections::{Positions, QueryError, Reader, WaitError, as_reader};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::http::Used;
 use catalogs::CatalogCache;
+pub(crate) use parked::Reached;
 pub(crate) use upkeep::DeadLetter;
 
 /// How long a question waits for the position that it asks for.
@@ -46,6 +49,12 @@ pub(crate) enum ReadsError {
     Log(#[from] ReadError),
     #[error(transparent)]
     Wait(#[from] WaitError),
+    /// An event behind the answer could not be taken in, and the answer ends before it.
+    #[error("what is known ends at position {at}: an event after it could not be taken in")]
+    Parked {
+        /// Where it ends.
+        at: i64,
+    },
     /// Nothing was published yet, or the read models haven't taken it in.
     #[error("no catalogue is in force yet")]
     NoCatalog,
@@ -60,7 +69,7 @@ pub(crate) struct Standing {
     pub(crate) outcome: Outcome,
     pub(crate) now: Timestamp,
     /// The position that all this is of.
-    pub(crate) position: i64,
+    pub(crate) reached: Reached,
 }
 
 /// What happened to a trainer, the latest first.
@@ -68,7 +77,7 @@ pub(crate) struct Past {
     pub(crate) changes: HistoryPage,
     pub(crate) payments: PaymentPage,
     pub(crate) catalogs: Arc<Catalogs>,
-    pub(crate) position: i64,
+    pub(crate) reached: Reached,
 }
 
 /// Where a list is to begin.
@@ -122,9 +131,11 @@ impl Reads {
         };
         let answer = effective(&holdings, &setting);
         let used = self.used(tenant, trainer, &mut reader, &answer, position).await?;
+        let parked = parked::store::first_parked(&mut reader, tenant, Some(trainer)).await?;
         reader.finish().await?;
         let outcome = Outcome::of(&mode, trainer);
-        Ok(Standing { answer, used, catalog, outcome, now, position })
+        let reached = Reached::new(position, parked);
+        Ok(Standing { answer, used, catalog, outcome, now, reached })
     }
 
     /// What was used of everything that is counted.
@@ -174,27 +185,23 @@ impl Reads {
             None => PaymentPage { payments: Vec::new(), next: None },
         };
         let (catalogs, _) = self.catalogs.of(tenant, &mut reader).await?;
+        let parked = parked::store::first_parked(&mut reader, tenant, Some(trainer)).await?;
         reader.finish().await?;
-        Ok(Past { changes, payments, catalogs, position })
+        Ok(Past { changes, payments, catalogs, reached: Reached::new(position, parked) })
     }
 
     /// The catalogue in force now, and the position that this is of.
-    pub(crate) async fn catalog(&self, tenant: &Tenant) -> Result<(Arc<Catalog>, i64), ReadsError> {
+    pub(crate) async fn catalog(
+        &self,
+        tenant: &Tenant,
+    ) -> Result<(Arc<Catalog>, Reached), ReadsError> {
         let mut reader = as_reader(&self.pools.api, tenant, None).await?;
         let position = reader.position().await?;
         let (catalogs, _) = self.catalogs.of(tenant, &mut reader).await?;
+        let parked = parked::store::first_parked(&mut reader, tenant, None).await?;
         reader.finish().await?;
         let catalog = catalogs.in_force(self.clock.now().micros()).cloned();
-        Ok((catalog.ok_or(ReadsError::NoCatalog)?, position))
-    }
-
-    /// The positions of all events that made what is known of a trainer.
-    pub(crate) async fn events_of(
-        &self,
-        tenant: &Tenant,
-        trainer: &TrainerId,
-    ) -> Result<Vec<i64>, ReadsError> {
-        Ok(events_of(&self.pools.projector, tenant, trainer).await?)
+        Ok((catalog.ok_or(ReadsError::NoCatalog)?, Reached::new(position, parked)))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::bodies::{AI_STARTER, DAY, PROFESSIONAL, STARTER, Story, Version};
@@ -62,7 +64,13 @@ async fn a_cursor_opens_nothing_of_another() {
     let path = format!("/api/v1/tiers/history?limit=1&cursor={cursor}");
     let others = app.trainer("t2").get(&path).await;
     assert!(!others.body.contains("t1"), "{others:?}");
-    for broken in ["x", "%00", "bnVsbA", &cursor[1..]] {
+    // The key of a change, and of a payment, with a zero in it: the database takes none.
+    let forged = [
+        r#"{"changes":["2026-01-01T00:00:00Z","\u0000",0],"payments":null}"#,
+        r#"{"changes":null,"payments":["2026-01-01T00:00:00Z","\u0000",0]}"#,
+    ];
+    let [change, payment] = forged.map(|json| URL_SAFE_NO_PAD.encode(json));
+    for broken in ["x", "%00", "bnVsbA", &cursor[1..], &change, &payment] {
         let path = format!("/api/v1/tiers/history?cursor={broken}");
         app.trainer("t1").get(&path).await.expect_problem(400, "invalid_request");
     }

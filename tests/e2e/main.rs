@@ -12,6 +12,7 @@
 
 mod access;
 mod attention;
+mod audit;
 mod bodies;
 mod canary;
 mod check;

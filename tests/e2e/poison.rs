@@ -18,6 +18,33 @@ async fn assert_told_once(app: &TestApp) {
     assert!(metrics.contains("\nledger_projection_parked_total 1\n"), "{metrics}");
 }
 
+/// That answers about the parked trainer tell the last position before the event that waits, and
+/// that whoever asks for a later one is told why it doesn't come.
+async fn assert_own_position(app: &TestApp, own: i64) {
+    let ill = app.trainer("ill");
+    let feature = "/api/v1/entitlements/customers";
+    for path in ["/api/v1/tiers/current", "/api/v1/tiers/history", "/api/v1/entitlements", feature]
+    {
+        assert_eq!(ill.get(path).await.expect(200)["position"], own, "{path}");
+        let reached = ill.get(&format!("{path}?min_position={own}")).await;
+        assert_eq!(reached.expect(200)["position"], own, "{path}");
+        let later = ill.get(&format!("{path}?min_position={}", own + 1)).await;
+        let problem = later.expect_problem(503, "parked");
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        for part in [&format!("position {own}"), "/api/v1/admin/projections", "min_position"] {
+            assert!(detail.contains(part), "{part} in {detail}");
+        }
+        assert!(later.header("retry-after").is_some(), "{later:?}");
+        let explained = app.anyone().get(problem["type"].as_str().unwrap()).await;
+        assert_eq!(explained.status, 200, "{explained:?}");
+    }
+    // Nobody else's answer ends there.
+    let well = app.trainer("well").get("/api/v1/tiers/current").await.expect(200);
+    assert!(well["position"].as_i64() > Some(own), "{well}");
+    let tiers = app.anyone().get("/api/v1/tiers").await.expect(200);
+    assert!(tiers["position"].as_i64() > Some(own), "{tiers}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trainer_waits_and_all_others_are_served() {
     let mut app = TestApp::start().await;
@@ -58,6 +85,8 @@ async fn one_trainer_waits_and_all_others_are_served() {
     // What it had before is still served, with a position that doesn't claim more.
     let before = app.trainer("ill").get("/api/v1/tiers/current").await;
     assert_eq!(before.expect(200)["tier"]["slug"], "starter");
+    let first = told["parked"][0]["first_position"].as_i64().expect("an event waits");
+    assert_own_position(&app, first - 1).await;
 
     app.database.execute("DROP TRIGGER refuse ON rm_subscriptions.trainer_subscriptions");
     eventually("the next attempt serves the trainer again", || async {

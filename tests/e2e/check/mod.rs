@@ -7,4 +7,4 @@ mod tampering;
 
 pub(crate) use dump::{Dump, search};
 pub(crate) use refold::{expect_equal_to_a_fold, wait_until_folded};
-pub(crate) use seal::verify_log;
+pub(crate) use seal::{leaf_of, root_of, salted, verify_log};

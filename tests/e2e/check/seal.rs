@@ -85,15 +85,8 @@ async fn verify_seals(owner: &PgPool, tenant: &str, tree: &Tree) {
 }
 
 fn leaf(row: &PgRow, tenant: &str) -> Hash {
-    let mut hasher = Sha256::new();
-    hasher.update([0x00]);
-    let mut field = |bytes: Option<&[u8]>| match bytes {
-        Some(bytes) => {
-            hasher.update(u32::try_from(bytes.len()).unwrap().to_be_bytes());
-            hasher.update(bytes);
-        }
-        None => hasher.update([0xFF; 4]),
-    };
+    let mut fields: Vec<Option<Vec<u8>>> = Vec::new();
+    let mut field = |bytes: Option<&[u8]>| fields.push(bytes.map(<[u8]>::to_vec));
     let text = |name: &str| row.get::<String, _>(name).into_bytes();
     let integer = |name: &str| row.get::<i64, _>(name).to_be_bytes();
     let bytes = |name: &str| row.get::<Option<Vec<u8>>, _>(name);
@@ -113,10 +106,27 @@ fn leaf(row: &PgRow, tenant: &str) -> Hash {
     field(bytes("data").as_deref());
     field(bytes("body_hash").as_deref());
     field(bytes("text_hash").as_deref());
+    leaf_of(&fields)
+}
+
+/// A leaf of its fields, the first of which names the encoding.
+pub(crate) fn leaf_of(fields: &[Option<Vec<u8>>]) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update([0x00]);
+    for field in fields {
+        match field {
+            Some(bytes) => {
+                hasher.update(u32::try_from(bytes.len()).unwrap().to_be_bytes());
+                hasher.update(bytes);
+            }
+            None => hasher.update([0xFF; 4]),
+        }
+    }
     hasher.finalize().into()
 }
 
-fn salted(tag: &[u8], salt: &[u8], body: &[u8]) -> Vec<u8> {
+/// What binds something beside an event to it.
+pub(crate) fn salted(tag: &[u8], salt: &[u8], body: &[u8]) -> Vec<u8> {
     let hasher = Sha256::new().chain_update(tag).chain_update(salt).chain_update(body);
     hasher.finalize().to_vec()
 }
@@ -127,7 +137,7 @@ fn node(left: &Hash, right: &Hash) -> Hash {
 }
 
 /// The root as RFC 9162 defines it.
-fn root_of(leaves: &[Hash]) -> Hash {
+pub(crate) fn root_of(leaves: &[Hash]) -> Hash {
     match leaves {
         [] => Sha256::digest([]).into(),
         [leaf] => *leaf,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Settings, run};
+use crate::harness::{Settings, TestApp, run};
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/catalogs/trainers.toml");
 
@@ -11,6 +11,23 @@ async fn a_good_catalogue_is_fine() {
     for settings in [Settings::none(), Settings::of_service()] {
         let checked = run(&settings, &["catalog", "check", SHIPPED]).await;
         assert_eq!(checked.code, Some(0), "{}{}", checked.stdout, checked.stderr);
+    }
+}
+
+/// A price that nobody set is one that somebody may be paying.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_that_is_not_set_is_told_with_its_consequences() {
+    let settings = Settings::of_service().without("STRIPE_PRICE_TIER_STARTER");
+    let checked = run(&settings, &["catalog", "check", SHIPPED]).await;
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    let app = TestApp::start_with(settings).await;
+    let output = app.output().text();
+    let started = output.lines().find(|line| line.contains("STRIPE_PRICE_TIER_STARTER"));
+    for told in [checked.stderr.as_str(), started.unwrap_or(&output)] {
+        for part in ["STRIPE_PRICE_TIER_STARTER", "starter", "month", "already has no access"] {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+        assert!(!told.contains("STRIPE_PRICE_TIER_PROFESSIONAL,"), "{told}");
     }
 }
 

@@ -17,12 +17,58 @@ async fn missing_settings_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mistakes_of_every_kind_are_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broken.toml");
+    std::fs::write(&file, "name = 7\n").unwrap();
+    let settings = Settings::none()
+        .with("RUST_LOG", "info,a=b=c")
+        .with("STRIPE_LIVEMODE", "maybe")
+        .with("LEDGER_CATALOG", file.to_str().unwrap());
+    let told = refused(settings, 2).await.stderr;
+    let names = ["DATABASE_URL", "LEDGER_JWT_SECRET", "RUST_LOG", "STRIPE_LIVEMODE"];
+    for part in names.into_iter().chain(["LEDGER_CATALOG", "broken.toml", "line 1"]) {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_be_used_is_told_with_the_cause_and_a_way_out() {
+    let database = Database::fresh().await;
+    let url = |name: &str, login: &str| database.cluster().url(name, login);
+    let (name, login) = database.name_and_login();
+    let away = "postgres://ledger:hunter2@127.0.0.1:1/ledger".to_owned();
+    for (url, parts) in [
+        (away, ["127.0.0.1:1", "refused", "start the server"]),
+        (url("no_such_database", login), [".s.PGSQL.", "no_such_database", "createdb"]),
+        (url(name, "no_such_login"), [".s.PGSQL.", "no_such_login", "make the login"]),
+    ] {
+        let both = Settings::of_service()
+            .with("DATABASE_URL", &url)
+            .with("LEDGER_OWNER_DATABASE_URL", &url);
+        for command in [&["serve"][..], &["migrate"], &["replay", "status"]] {
+            let told = run(&both, command).await;
+            assert_eq!(told.code, Some(3), "{command:?}: {}{}", told.stdout, told.stderr);
+            let last: String =
+                told.stderr.split_once("ledger: ").map(|(_, told)| told.into()).unwrap_or_default();
+            for part in parts {
+                assert!(last.contains(part), "{command:?}: {part} in {last}");
+            }
+            for unwanted in ["timed out", "at line", "hunter2"] {
+                assert!(!last.contains(unwanted), "{command:?}: {unwanted} in {last}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_isnt_migrated_is_unavailable() {
     Database::fresh().await;
     let database = Database::empty();
     let settings = Settings::of_service().with("DATABASE_URL", database.url());
     let told = refused(settings, 3).await.stderr;
     assert!(told.contains("ledger migrate"), "it says what to do: {told}");
+    assert!(!told.contains("at line"), "a line of the server's own sources: {told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Clients that post webhooks as Stripe does: several at a time, again until they're accepted.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -34,11 +35,18 @@ struct Shared {
 }
 
 /// What a load saw.
-#[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) acknowledged: BTreeMap<String, i64>,
     /// Requests whose connection broke before an answer came.
     pub(crate) unanswered: usize,
+}
+
+/// Counts: there are thousands of events.
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (acknowledged, unanswered) = (self.acknowledged.len(), self.unanswered);
+        write!(f, "{acknowledged} acknowledged, {unanswered} unanswered")
+    }
 }
 
 impl Load {

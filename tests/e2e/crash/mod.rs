@@ -14,6 +14,9 @@ use sqlx::{Row, query};
 use crate::check::verify_log;
 use crate::harness::TestApp;
 
+/// How many violations a failed test shows: one mistake can break every event.
+const SHOWN_MAX: usize = 5;
+
 /// Every acknowledged event is in the log once, where its answers said.
 async fn expect_all(app: &TestApp, acknowledged: &BTreeMap<String, i64>) {
     assert!(!acknowledged.is_empty(), "something was acknowledged");
@@ -21,12 +24,19 @@ async fn expect_all(app: &TestApp, acknowledged: &BTreeMap<String, i64>) {
         WHERE tenant = 'default' AND namespace = 'stripe'";
     let rows = query(sql).fetch_all(app.owner()).await.unwrap();
     let mut stored: BTreeMap<String, i64> = BTreeMap::new();
+    let mut found = Vec::new();
     for row in &rows {
-        let before = stored.insert(row.get("event_id"), row.get("position"));
-        assert_eq!(before, None, "{} is there twice", row.get::<String, _>("event_id"));
+        if stored.insert(row.get("event_id"), row.get("position")).is_some() {
+            found.push(format!("{} is there twice", row.get::<String, _>("event_id")));
+        }
     }
     for (id, position) in acknowledged {
-        assert_eq!(stored.get(id), Some(position), "{id} was acknowledged at {position}");
+        let at = stored.get(id);
+        if at != Some(position) {
+            found.push(format!("{id} was acknowledged at {position} and is at {at:?}"));
+        }
     }
+    let first = found.iter().take(SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join("\n");
+    assert!(found.is_empty(), "{} violations, the first of them:\n{first}", found.len());
     verify_log(app.owner(), "default").await;
 }

@@ -28,6 +28,15 @@ async fn without_its_log_the_service_asks_to_come_again() {
     assert_eq!(app.anyone().get("/healthz").await.status, 200, "alive");
     assert_ne!(app.anyone().get("/readyz").await.status, 200, "and not ready");
 
+    // Also where nobody appends or asks.
+    eventually("the cause is told", || async {
+        let told = app.output().text();
+        let line = told.lines().find(|line| line.contains("the database can't be used at"))?;
+        assert!(line.contains("nothing listens there"), "{line}");
+        Some(())
+    })
+    .await;
+
     app.database.cluster().start().expect("the server can be started");
     for webhook in &webhooks {
         // Stripe's own retries are minutes apart.
@@ -39,6 +48,10 @@ async fn without_its_log_the_service_asks_to_come_again() {
         .await;
     }
     app.wait_until_ready().await;
+    eventually("the end is told, too", || async {
+        app.output().text().contains("the database can be used again").then_some(())
+    })
+    .await;
     for id in webhooks.iter().filter_map(|webhook| webhook["id"].as_str()).chain(["evt_before"]) {
         assert_eq!(count(&app, id).await, 1, "{id}");
     }

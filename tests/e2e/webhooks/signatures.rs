@@ -1,7 +1,10 @@
 //! Who sent it.
 
+use futures::future::join_all;
+use tokio::time::Instant;
+
 use super::{count, everything_stored, some_webhook};
-use crate::harness::{Settings, Stripe, TestApp, WEBHOOK_SECRET, now, signature};
+use crate::harness::{Settings, Stripe, TestApp, WEBHOOK_SECRET, eventually, now, signature};
 
 const SECOND_SECRET: &str = "whsec_e2e_second_91d2";
 
@@ -40,6 +43,67 @@ async fn what_stripe_did_not_sign_is_refused_and_not_stored() {
     // The same bytes are taken with a proper signature: it was the signature that was wrong.
     let answer = stripe.post_signed(body, Some(&good)).await.unwrap();
     answer.expect(200);
+}
+
+/// Anybody can send bad webhooks, as often as they like.
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_webhooks_dont_fill_the_log_and_are_counted_from_the_first() {
+    const BAD: usize = 400;
+    let app = TestApp::start().await;
+    let metrics = app.anyone().get("/metrics").await.body;
+    let count = |reason: &str| format!("\nledger_webhooks_rejected_total{{reason=\"{reason}\"}} ");
+    let zero = ["no_match", "too_old", "no_secret", "unknown_tenant", "body_not_read", "not_json"];
+    for reason in zero.into_iter().chain(["malformed_envelope", "over_a_limit", "unavailable"]) {
+        assert!(metrics.contains(&(count(reason) + "0\n")), "{reason} in {metrics}");
+    }
+    for series in [
+        "ledger_decisions_total{outcome=\"quota_exhausted\"} 0",
+        "ledger_http_requests_total{route=\"/api/v1/tiers/current\",status=\"503\"} 0",
+        "ledger_log_panics_total 0",
+        "ledger_projection_parked_total 0",
+        "ledger_log_appending 1",
+    ] {
+        assert!(metrics.contains(series), "{series} in {metrics}");
+    }
+
+    let begin = Instant::now();
+    let stripe = app.stripe().with_secret("whsec_of_nobody");
+    let webhook = some_webhook("evt_bad");
+    for _ in 0..BAD / 8 {
+        for answer in join_all((0..8).map(|_| stripe.post(&webhook))).await {
+            assert_eq!(answer.status, 400, "{answer:?}");
+        }
+    }
+    let metrics = app.anyone().get("/metrics").await.body;
+    assert!(metrics.contains(&format!("{}{BAD}\n", count("no_match"))), "{metrics}");
+    // One at first, and one for each window of ten seconds that has begun since.
+    let windows = 1 + usize::try_from(begin.elapsed().as_secs() / 10).unwrap();
+    let (lines, left_out) = told_of(&app, "no_match");
+    assert!((1..=windows).contains(&lines), "{lines} lines in {windows} windows");
+    assert!(lines + left_out <= BAD);
+    // Those that were left out last are told of, too, though nobody sends another one.
+    eventually("all are told of", || async {
+        let (lines, left_out) = told_of(&app, "no_match");
+        (lines + left_out == BAD).then_some(())
+    })
+    .await;
+}
+
+/// How many lines tell of webhooks that were rejected for a reason, and how many more they count.
+fn told_of(app: &TestApp, reason: &str) -> (usize, usize) {
+    let (mut lines, mut left_out) = (0, 0);
+    for line in app.output().text().lines() {
+        let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+        if line["reason"] == reason {
+            assert_eq!(line["message"], "a webhook was not taken in");
+            assert!(line["tenant"].is_string() && line["bytes"].is_u64(), "{line}");
+            lines += 1;
+        }
+        if line["reason"] == reason || line["kind"] == reason {
+            left_out += usize::try_from(line["left_out"].as_u64().unwrap()).unwrap();
+        }
+    }
+    (lines, left_out)
 }
 
 #[tokio::test(flavor = "multi_thread")]

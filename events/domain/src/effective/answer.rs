@@ -144,6 +144,16 @@ pub enum Denial {
 }
 
 impl Denial {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::FeatureNotAvailable,
+        Self::LimitReached,
+        Self::QuotaExhausted,
+        Self::SubscriptionInactive,
+        Self::TrialExpired,
+        Self::AccountSuspended,
+    ];
+
     /// The code that problem documents carry.
     #[must_use]
     pub const fn code(self) -> &'static str {

@@ -23,6 +23,17 @@ const PAGE: &str = concat!(
       ORDER BY e.position LIMIT $6"
 );
 
+const AT: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM event e WHERE e.tenant = $1 AND e.position = ANY($2)
+      AND ($3::text IS NULL OR e.type = $3)
+      AND ($4::text IS NULL OR convert_from(e.metadata, 'UTF8')::json ->> 'source' = $4)
+      AND ($5::timestamptz IS NULL OR e.recorded_at >= $5)
+      AND ($6::timestamptz IS NULL OR e.recorded_at < $6)
+      ORDER BY e.position LIMIT $7"
+);
+
 const ONE: &str = concat!(
     "SELECT ",
     columns!(),
@@ -130,6 +141,33 @@ impl AuditReader {
             events.extend(found);
         }
         Ok(AuditPage { events, next: (after < end).then_some(after) })
+    }
+
+    /// The first `limit` of the wanted events among those at some positions, in order.
+    ///
+    /// # Errors
+    /// If the log can't be read.
+    pub async fn at(
+        &self,
+        tenant: &Tenant,
+        filter: &AuditFilter,
+        positions: &[i64],
+        limit: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        let mut transaction =
+            begin_scoped(&self.pool, Scope::Tenant(tenant)).await.map_err(unavailable)?;
+        let rows = sqlx::query(AT)
+            .bind(tenant.as_str())
+            .bind(positions)
+            .bind(filter.event_type.as_ref().map(EventType::as_str))
+            .bind(filter.source.map(Source::as_str))
+            .bind(filter.recorded_from.map(Timestamp::to_datetime))
+            .bind(filter.recorded_until.map(Timestamp::to_datetime))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        decode_all(&rows)
     }
 
     /// One event with what lies beside it.

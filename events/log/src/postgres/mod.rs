@@ -6,6 +6,7 @@
 
 mod audit;
 mod collect;
+mod explain;
 mod failpoint;
 mod leader;
 mod load;
@@ -29,6 +30,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 pub use audit::{AuditFilter, AuditPage, AuditReader, Audited};
+pub use explain::{DatabaseTrouble, explain, plain};
 #[cfg(feature = "failpoints")]
 pub use failpoint::Hook;
 pub use failpoint::Point;

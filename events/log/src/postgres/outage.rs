@@ -7,6 +7,8 @@ use metrics::{counter, gauge};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::explain::plain;
+
 /// How long an outage lasts until it is told of again, at first and at most.
 const TELL: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(600));
 
@@ -55,12 +57,13 @@ impl Outage {
         }
         if self.is_due(now) {
             let seconds = self.lasts(now).as_secs();
-            tracing::warn!(%error, seconds, "the event log can't be written at the moment");
+            let error = plain(error);
+            tracing::warn!(error, seconds, "the event log can't be written at the moment");
         }
     }
 
     /// Whether a loss is worth a line.
-    fn is_due(&mut self, now: Instant) -> bool {
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
         self.began.get_or_insert(now);
         let interval = match self.tell {
             None => TELL.0,
@@ -78,11 +81,16 @@ impl Outage {
 
     /// A batch was written.
     pub(super) fn is_over(&mut self, now: Instant) {
-        if self.began.is_some() {
-            let ms = self.lasts(now).as_millis();
+        if let Some(ms) = self.end(now) {
             tracing::info!(ms, "the event log can be written again");
-            *self = Self::default();
         }
+    }
+
+    /// Ends it, and tells how many milliseconds it lasted if there was one.
+    pub(super) fn end(&mut self, now: Instant) -> Option<u128> {
+        let lasted = self.began.map(|_| self.lasts(now).as_millis());
+        *self = Self::default();
+        lasted
     }
 }
 

@@ -7,6 +7,8 @@ use ledger_domain::id::{Tenant, TrainerId};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
+use super::explain::{DatabaseTrouble, explain};
+
 /// The roles of the database, each with what it may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -89,6 +91,11 @@ impl Pools {
             api: of(Role::Api),
             auditor: of(Role::Auditor),
         })
+    }
+
+    /// Why the database can't be used, in words for whoever runs the ledger.
+    pub async fn explain(&self, error: sqlx::Error) -> DatabaseTrouble {
+        explain(&self.writer.connect_options(), error).await
     }
 
     /// Closes all of them and waits for the connections to end.

@@ -9,7 +9,11 @@ use ledger_domain::id::Tenant;
 use sqlx::postgres::PgListener;
 use sqlx::{PgPool, Row};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use super::explain::explain;
+use super::outage::Outage;
 
 const CHANNEL: &str = "ledger_log";
 
@@ -119,17 +123,33 @@ impl Wakes {
         }
     }
 
-    /// Looks from time to time.
+    /// Looks from time to time. Whether the database can be reached is told here, since this asks
+    /// it when nobody else does.
     pub(super) async fn poll(
         self: Arc<Self>,
         pool: PgPool,
         every: Duration,
         shutdown: CancellationToken,
     ) {
+        let mut outage = Outage::default();
         while !shutdown.is_cancelled() {
             pause(&shutdown, every).await;
-            if let Some(Err(error)) = shutdown.run_until_cancelled(self.look(&pool)).await {
-                tracing::debug!(%error, "the heads of the log can't be read");
+            let Some(looked) = shutdown.run_until_cancelled(self.look(&pool)).await else { return };
+            let now = Instant::now();
+            match looked {
+                Ok(()) => {
+                    if let Some(ms) = outage.end(now) {
+                        tracing::info!(ms, "the database can be used again");
+                    }
+                }
+                Err(error) if outage.is_due(now) => {
+                    let options = pool.connect_options();
+                    let told = explain(&options, error);
+                    let Some(error) = shutdown.run_until_cancelled(told).await else { return };
+                    let seconds = outage.lasts(now).as_secs();
+                    tracing::warn!(%error, seconds, "the database can't be used at the moment");
+                }
+                Err(error) => tracing::debug!(%error, "the heads of the log can't be read"),
             }
         }
     }

@@ -10,7 +10,7 @@ use ledger_log::{EventLog, system_clock};
 use rand::RngExt as _;
 use sqlx::PgPool;
 
-use crate::check::{RawLog, violations};
+use crate::check::{RawLog, assert_no_violations};
 use crate::load::{LIMIT, Load, PATIENCE, Told};
 use crate::support::{LOGIN, prepare};
 
@@ -59,7 +59,7 @@ async fn what_was_acknowledged_survives_a_killed_server() {
     let log = RawLog::read(&owner, "killed").await;
     assert!(retries > 0, "somebody was sent away and came back");
     println!("{} events, {} answers, {retries} tries without one", log.events.len(), acks.len());
-    assert_eq!(violations(&log, &acks), [""; 0]);
+    assert_no_violations(&log, &acks);
     let used: i64 = sqlx::query_scalar("SELECT sum(quantity)::bigint FROM usage_entry")
         .fetch_one(&owner)
         .await

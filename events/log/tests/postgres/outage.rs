@@ -10,7 +10,7 @@ use ledger_log::testing::{opening, own, tenant};
 use ledger_log::{AppendError, EventLog, Outcome, system_clock};
 use tokio::time::timeout;
 
-use crate::check::{RawLog, violations};
+use crate::check::{RawLog, assert_no_violations};
 use crate::load::PATIENCE;
 use crate::support::{LOGIN, database, log_with, owner, prepare};
 
@@ -69,7 +69,7 @@ async fn a_panic_sends_its_callers_away_and_ends_nothing_else() {
         assert_eq!(insist(&log, "evt_2").await.position(), 3);
         assert_eq!(log.blocked(), None);
         let raw = RawLog::read(&owner(&database).await, "one").await;
-        assert_eq!(violations(&raw, &[]), [""; 0]);
+        assert_no_violations(&raw, &[]);
         log.shutdown().await;
     }
 }

@@ -11,7 +11,7 @@ use ledger_log::testing::{key, opening, own, shared, tenant};
 use ledger_log::{AppendError, Clock, EventLog, Expected, Outcome, ReadError, system_clock};
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::check::{RawLog, violations};
+use crate::check::{RawLog, assert_no_violations};
 use crate::gate::{Gate, gated};
 use crate::support::{database, log_on, log_with, owner, pools};
 
@@ -21,7 +21,7 @@ async fn execute(owner: &PgPool, sql: &str) {
 
 async fn assert_sound(database: &str, events: usize) {
     let log = RawLog::read(&owner(database).await, "one").await;
-    assert_eq!(violations(&log, &[]), [""; 0]);
+    assert_no_violations(&log, &[]);
     assert_eq!(log.events.len(), events);
 }
 

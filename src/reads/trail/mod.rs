@@ -1,0 +1,62 @@
+//! The events behind what is known of a trainer, found by the stored state of the fold.
+
+mod store;
+
+use std::collections::BTreeSet;
+
+use ledger_domain::account::{CustomerUnit, TrainerUnit};
+use ledger_domain::id::{StripeId, Tenant, TrainerId};
+use ledger_projections::QueryError;
+
+use super::{Reads, ReadsError};
+
+impl Reads {
+    /// The first positions after one and before another of the events that made what is known of a
+    /// trainer, in order: of the trainer's own acts, and of every customer that is or was the
+    /// trainer's. Usage is found in its own streams.
+    pub(crate) async fn events_of(
+        &self,
+        tenant: &Tenant,
+        trainer: &TrainerId,
+        (after, until): (i64, i64),
+        limit: usize,
+    ) -> Result<Vec<i64>, ReadsError> {
+        let mut first = BTreeSet::new();
+        let mut take = |position: i64| {
+            if position > after && position < until {
+                first.insert(position);
+                if first.len() > limit {
+                    first.pop_last();
+                }
+            }
+        };
+        store::each_object(&self.pools, tenant, trainer, |unit, parts| {
+            positions(unit, parts, &mut take)
+        })
+        .await?;
+        Ok(first.into_iter().collect())
+    }
+}
+
+/// The positions of the events behind one object's state.
+fn positions(
+    unit: &str,
+    parts: Vec<(String, Vec<u8>)>,
+    take: &mut impl FnMut(i64),
+) -> Result<(), QueryError> {
+    let corrupt = |source| QueryError::State { unit: unit.to_owned(), source };
+    let customer = unit.strip_prefix("customer/").and_then(|id| StripeId::try_new(id).ok());
+    match customer {
+        Some(customer) => {
+            let state = CustomerUnit::restore(customer, parts).map_err(corrupt)?;
+            state.positions().for_each(take);
+        }
+        None => {
+            for (_, state) in parts {
+                let state = TrainerUnit::restore(&state).map_err(corrupt)?;
+                state.positions().for_each(&mut *take);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! What an auditor can prove with nothing but answers, and how a trainer's part of the log is read.
+
+use serde_json::Value;
+use sqlx::query_scalar;
+use uuid::Uuid;
+
+use crate::bodies::{DAY, PROFESSIONAL, STARTER, Story, Version};
+use crate::check::{leaf_of, root_of, salted};
+use crate::harness::{Caller, Claims, TestApp, now};
+
+/// A ledger with two trainers, whose events lie among each other.
+async fn app_with_two() -> (TestApp, i64) {
+    let app = TestApp::start().await;
+    let begin = now() - 40 * DAY;
+    let mut stories = ["t1", "t2"].map(|trainer| {
+        let mut story = Story::new(trainer, Version::Clover, begin).unnamed();
+        story.purchase(STARTER).pass(DAY).change_to(PROFESSIONAL).renew().refund(900);
+        story.take().into_iter()
+    });
+    let mut position = 0;
+    while let Some(webhook) = stories[0].next() {
+        position = app.stripe().deliver(&webhook).await;
+        if let Some(webhook) = stories[1].next() {
+            position = app.stripe().deliver(&webhook).await;
+        }
+    }
+    app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+    (app, position)
+}
+
+/// The leaf by docs/log-format.md, of an answer alone.
+fn leaf(event: &Value) -> [u8; 32] {
+    let text = |name: &str| Some(event[name].as_str().expect(name).as_bytes().to_vec());
+    let integer = |value: i64| Some(value.to_be_bytes().to_vec());
+    let number = |name: &str| integer(event[name].as_i64().expect(name));
+    let at = |name: &str| {
+        let at = chrono::DateTime::parse_from_rfc3339(event[name].as_str().expect(name));
+        integer(at.expect("a time of RFC 3339").timestamp_micros())
+    };
+    let hash = |name: &str| event[name].as_str().map(|hash| hex::decode(hash).expect("hex"));
+    let log_id: Uuid = event["log_id"].as_str().expect("log_id").parse().expect("a UUID");
+    assert_eq!(event["format"], 1);
+    leaf_of(&[
+        Some(b"ledger-leaf-v1".to_vec()),
+        Some(log_id.as_bytes().to_vec()),
+        text("tenant"),
+        number("position"),
+        text("namespace"),
+        text("event_id"),
+        text("stream"),
+        number("revision"),
+        text("type"),
+        number("schema_version"),
+        at("occurred_at"),
+        at("recorded_at"),
+        text("metadata_raw"),
+        text("data_raw"),
+        hash("body_hash"),
+        hash("text_hash"),
+    ])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_can_be_proved_from_its_answer_alone() {
+    let (app, last) = app_with_two().await;
+    let (auditor, admin) = (app.auditor(), app.caller(&Claims::of("admin", "ann")));
+    let (mut leaves, mut bodies) = (Vec::new(), 0);
+    for event in events(&auditor, "/api/v1/audit/events?limit=500").await {
+        let path = format!("/api/v1/audit/events/{}", event["event_id"].as_str().unwrap());
+        let told = auditor.get(&path).await.expect(200);
+        let leaf = leaf(&told);
+        assert_eq!(told["leaf"], hex::encode(leaf), "{told}");
+        leaves.push(leaf);
+        for name in ["data", "metadata"] {
+            let raw = told[format!("{name}_raw")].as_str().unwrap();
+            assert_eq!(serde_json::from_str::<Value>(raw).unwrap(), told[name], "{name}");
+        }
+        let is_webhook = told["namespace"] == "stripe";
+        assert_eq!(told["body_hash"].is_string(), is_webhook, "{told}");
+        if is_webhook {
+            bodies += 1;
+            let salt = hex::decode(told["body_salt"].as_str().unwrap()).unwrap();
+            let hash = salted(b"ledger-body-v1", &salt, told["body"].as_str().unwrap().as_bytes());
+            assert_eq!(told["body_hash"], hex::encode(hash), "{told}");
+        }
+        assert_eq!(admin.get(&path).await.expect(200), told, "an administrator sees the same");
+        for caller in [app.trainer("t1"), app.service(), app.operator()] {
+            caller.get(&path).await.expect_problem(403, "forbidden");
+        }
+    }
+    assert_eq!(i64::try_from(leaves.len()).unwrap(), last);
+    assert!(bodies > 10, "{bodies} webhooks");
+    let sql = "SELECT root FROM log_head WHERE tenant = 'default'";
+    let root: Vec<u8> = query_scalar(sql).fetch_one(app.owner()).await.unwrap();
+    assert_eq!(root_of(&leaves).to_vec(), root, "the leaves are the log's");
+
+    // What lies beside an event may go; what is sealed stays.
+    app.database.execute("DELETE FROM webhook_events");
+    let path = "/api/v1/audit/events?source=stripe&limit=1";
+    let listed = auditor.get(path).await.expect(200);
+    let id = listed["events"][0]["event_id"].as_str().unwrap();
+    let told = auditor.get(&format!("/api/v1/audit/events/{id}")).await.expect(200);
+    assert!(told["body"].is_null() && told["body_salt"].is_null(), "{told}");
+    assert!(told["body_hash"].is_string());
+    let position = usize::try_from(told["position"].as_i64().unwrap()).unwrap();
+    assert_eq!(leaf(&told), leaves[position - 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_a_trainers_events_make_up_the_whole() {
+    let (app, _) = app_with_two().await;
+    let auditor = app.auditor();
+    let list = "/api/v1/audit/events?trainer=t1";
+    let whole = events(&auditor, &format!("{list}&limit=500")).await;
+    assert!(whole.len() > 10, "{}", whole.len());
+    let positions = |events: &[Value]| -> Vec<i64> {
+        events.iter().map(|event| event["position"].as_i64().unwrap()).collect()
+    };
+    assert!(positions(&whole).is_sorted_by(|a, b| a < b), "each once, in order");
+    for limit in [1, 2, 3, 7] {
+        let paged = events(&auditor, &format!("{list}&limit={limit}")).await;
+        assert_eq!(paged, whole, "{limit} at a time");
+    }
+    let all = events(&auditor, "/api/v1/audit/events?limit=500").await;
+    for filter in ["type=InvoiceReported", "source=stripe", "actor=stripe", "source=api"] {
+        let of_both = events(&auditor, &format!("/api/v1/audit/events?{filter}&limit=500")).await;
+        let expected: Vec<&Value> = whole
+            .iter()
+            .filter(|event| positions(&of_both).contains(&event["position"].as_i64().unwrap()))
+            .collect();
+        let found = events(&auditor, &format!("{list}&{filter}&limit=2")).await;
+        assert_eq!(
+            positions(&found),
+            positions(&expected.into_iter().cloned().collect::<Vec<_>>())
+        );
+    }
+    // Between two instants, and between two positions, as of the list without a trainer.
+    let (from, to) = (&all[all.len() / 3], &all[2 * all.len() / 3]);
+    let (from, to) = (from["recorded_at"].as_str().unwrap(), to["recorded_at"].as_str().unwrap());
+    let between = events(&auditor, &format!("{list}&from={from}&to={to}&limit=2")).await;
+    let is_between = |event: &&Value| {
+        let at = event["recorded_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>();
+        let bound = |text: &str| text.parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+        let at = at.unwrap();
+        bound(from) <= at && at < bound(to)
+    };
+    let expected: Vec<Value> = whole.iter().filter(is_between).cloned().collect();
+    assert_eq!(between, expected);
+    let (from, to) = (positions(&whole)[2], positions(&whole)[6]);
+    let path = format!("{list}&from_position={from}&to_position={to}&limit=3");
+    assert_eq!(events(&auditor, &path).await, whole[2..6]);
+}
+
+/// Whatever comes later, a cursor leads to the same events.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_leads_to_the_same_whatever_happens_meanwhile() {
+    let (app, _) = app_with_two().await;
+    let auditor = app.auditor();
+    let first = auditor.get("/api/v1/audit/events?trainer=t1&limit=4").await.expect(200);
+    let cursor = first["cursor"].as_str().expect("there is more");
+    let path = format!("/api/v1/audit/events?trainer=t1&limit=4&cursor={cursor}");
+    let second = auditor.get(&path).await.expect(200);
+    let mut later = Story::new("t1", Version::Clover, now() - DAY);
+    later.purchase(STARTER);
+    let position = app.stripe().deliver_all(&later.take()).await;
+    app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+    assert_eq!(auditor.get(&path).await.expect(200), second);
+}
+
+/// All events of a list, page by page.
+async fn events(caller: &Caller, path: &str) -> Vec<Value> {
+    let (mut found, mut next) = (Vec::new(), path.to_owned());
+    for _ in 0..1_000 {
+        let page = caller.get(&next).await.expect(200);
+        found.extend(page["events"].as_array().expect("events").iter().cloned());
+        let Some(cursor) = page["cursor"].as_str() else { return found };
+        next = format!("{path}&cursor={cursor}");
+    }
+    panic!("the pages have an end");
+}
