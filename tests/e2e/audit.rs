@@ -167,8 +167,8 @@ async fn a_cursor_leads_to_the_same_whatever_happens_meanwhile() {
     assert_eq!(auditor.get(&path).await.expect(200), second);
 }
 
-/// However many events a page has, the log is asked a few times. Each statement of the auditor's asks
-/// once whose rows it may see; here that leaves a lock behind, which can be counted.
+/// However many events a page has, the log is asked a few times. Each statement of the auditor's
+/// asks once whose rows it may see; here that leaves a lock behind, which can be counted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_a_trainers_events_takes_few_statements() {
     let (app, _) = app_with_two().await;
