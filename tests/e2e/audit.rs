@@ -167,6 +167,25 @@ async fn a_cursor_leads_to_the_same_whatever_happens_meanwhile() {
     assert_eq!(auditor.get(&path).await.expect(200), second);
 }
 
+/// However many events a page has, the log is asked a few times. Each statement of the auditor's
+/// asks once whose rows it may see; here that leaves a lock behind, which can be counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_a_trainers_events_takes_few_statements() {
+    let (app, _) = app_with_two().await;
+    app.database.execute(
+        "CREATE OR REPLACE FUNCTION public.current_tenant() RETURNS text
+         LANGUAGE plpgsql STABLE AS $$ BEGIN
+             PERFORM pg_advisory_lock(731, (random() * 1000000000)::int);
+             RETURN nullif(current_setting('ledger.tenant', true), '');
+         END $$",
+    );
+    let asked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 731";
+    let page = app.auditor().get("/api/v1/audit/events?trainer=t1&limit=500").await.expect(200);
+    assert!(page["events"].as_array().expect("events").len() > 10, "{page}");
+    let asked = app.database.number(asked).await;
+    assert!((1..=3).contains(&asked), "{asked} statements");
+}
+
 /// All events of a list, page by page.
 async fn events(caller: &Caller, path: &str) -> Vec<Value> {
     let (mut found, mut next) = (Vec::new(), path.to_owned());
