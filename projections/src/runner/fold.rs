@@ -24,10 +24,20 @@ pub(super) struct Task {
     pub(super) key: UnitKey,
     pub(super) begin: Begin,
     pub(super) entries: Vec<Entry>,
-    /// Whether these are a customer's facts from the first one on.
-    pub(super) is_afresh: bool,
+    pub(super) how: How,
     /// Whether no more facts follow; of units other than customers none ever do.
     pub(super) is_last: bool,
+}
+
+/// How facts are taken in; units other than customers only ever go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// They come to those that were taken in before.
+    On,
+    /// The same, and everything that the unit shows is told again.
+    ShownAgain,
+    /// They are all that there are.
+    Afresh,
 }
 
 /// What a unit is folded on from.
@@ -201,7 +211,7 @@ fn guarded(task: Task, before_fold: Option<fn(&Entry)>) -> Outcome {
 }
 
 fn step(task: Task) -> Result<Step, String> {
-    let Task { key, begin, entries, is_afresh, is_last } = task;
+    let Task { key, begin, entries, how, is_last } = task;
     let unit = match begin {
         Begin::Midway(midway) => return Ok(evolve_customer(midway, &entries, is_last)),
         Begin::Cached(unit) => unit,
@@ -210,12 +220,16 @@ fn step(task: Task) -> Result<Step, String> {
         }
     };
     Ok(match unit {
-        Unit::Customer(before, _) if is_afresh => {
+        Unit::Customer(before, _) if how == How::Afresh => {
             let unit = Box::new(CustomerUnit::new(before.customer().clone()));
             let midway = Midway { unit, shown: Box::default(), before: Some(before) };
             evolve_customer(midway, &entries, is_last)
         }
-        Unit::Customer(unit, shown) => {
+        Unit::Customer(mut unit, mut shown) => {
+            if how == How::ShownAgain {
+                unit.show_again();
+                shown = Box::default();
+            }
             evolve_customer(Midway { unit, shown, before: None }, &entries, is_last)
         }
         Unit::Trainer(mut unit) => {

@@ -53,7 +53,9 @@ pub(super) struct Plan {
     pub(super) noted: Noted,
     /// Units that lost facts to others, and are folded from their first fact again.
     pub(super) afresh: HashSet<UnitKey>,
-    /// The positions of the facts that these are made from already.
+    /// Units whose rows are all written again: a unit that showed some of them may take them away.
+    pub(super) again: HashSet<UnitKey>,
+    /// The positions of the facts that units folded afresh are made from already.
     taken_in: HashMap<String, HashSet<i64>>,
     /// How many facts that were read again are in memory.
     held: usize,
@@ -81,6 +83,8 @@ struct Fact {
     customer: Option<StripeId>,
     /// Whether it has been waiting since an earlier page.
     is_stored: bool,
+    /// Whether a customer that lost an object had taken it in.
+    is_recalled: bool,
 }
 
 impl Fact {
@@ -90,7 +94,7 @@ impl Fact {
         ties: Vec<StripeId>,
         waits_for: Vec<StripeId>,
     ) -> Self {
-        Self { given, named, ties, waits_for, customer: None, is_stored: false }
+        Self { given, named, ties, waits_for, customer: None, is_stored: false, is_recalled: false }
     }
 }
 
@@ -195,7 +199,11 @@ impl Plan {
                     if fact.is_stored {
                         push_waits(&mut self.released, &fact);
                     }
-                    self.give(known, UnitKey::Customer(customer), fact.given);
+                    let unit = UnitKey::Customer(customer);
+                    if fact.is_recalled && !self.afresh.contains(&unit) {
+                        self.again.insert(unit.clone());
+                    }
+                    self.give(known, unit, fact.given);
                 }
                 None if fact.is_stored => {}
                 None => push_waits(&mut self.waits, &fact),
@@ -266,7 +274,8 @@ impl Plan {
             let Some(positions) = positions_of(loser, parts, known.config.fold_time).await else {
                 continue;
             };
-            facts.extend(self.read_facts(known, &positions).await?);
+            let recalled = self.read_facts(known, &positions).await?;
+            facts.extend(recalled.into_iter().map(|fact| Fact { is_recalled: true, ..fact }));
             self.taken_in.insert(name, positions.into_iter().collect());
         }
         Ok(facts)

@@ -160,7 +160,7 @@ impl<'a> Session<'a> {
         let facts = std::mem::take(&mut plan.units);
         let log = (&*runner.log, self.tenant);
         let (mut folded, failed) =
-            self.units.fold(&mut looks, log, facts, &plan.afresh).await?;
+            self.units.fold(&mut looks, log, facts, (&plan.afresh, &plan.again)).await?;
         looks.end().await?;
         for unit in failed {
             let (model, name) = (model_of(&unit.key), unit.key.to_string());

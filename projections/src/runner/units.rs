@@ -9,7 +9,7 @@ use ledger_log::EventLog;
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
-use super::fold::{Begin, Folds, Parts, Step, Stuck, Task};
+use super::fold::{Begin, Folds, How, Parts, Step, Stuck, Task};
 use super::given::{Given, READ_AT_ONCE, read_at};
 use super::looks::Looks;
 use super::page::Read;
@@ -60,7 +60,7 @@ struct Long {
     key: UnitKey,
     begin: Begin,
     given: Vec<Given>,
-    is_afresh: bool,
+    how: How,
 }
 
 #[derive(Clone)]
@@ -96,7 +96,8 @@ impl Units {
         }
     }
 
-    /// Folds the facts of a page; of some units, all facts from the first one on. Units leave the
+    /// Folds the facts of a page; of some units, all facts from the first one on, and of some what
+    /// all their facts show is to be written again. Units leave the
     /// cache: they come back once what they say is in the tables, and are restored from there if it
     /// never gets there.
     pub(super) async fn fold(
@@ -104,7 +105,7 @@ impl Units {
         looks: &mut Looks<'_>,
         (log, tenant): (&dyn EventLog, &Tenant),
         facts: HashMap<UnitKey, Vec<Given>>,
-        afresh: &HashSet<UnitKey>,
+        (afresh, again): (&HashSet<UnitKey>, &HashSet<UnitKey>),
     ) -> Result<(Vec<Folded>, Vec<Failed>), Trouble> {
         let missing: Vec<&UnitKey> =
             facts.keys().filter(|key| self.cached.get(*key).is_none()).collect();
@@ -117,10 +118,14 @@ impl Units {
                 None => Begin::Stored(stored.remove(&key.to_string()).unwrap_or_default()),
             };
             positions.insert(key.clone(), given.iter().map(Given::position).collect());
-            let is_afresh = afresh.contains(&key);
+            let how = match () {
+                () if afresh.contains(&key) => How::Afresh,
+                () if again.contains(&key) => How::ShownAgain,
+                () => How::On,
+            };
             match Given::all_held(given) {
-                Ok(entries) => tasks.push(Task { key, begin, entries, is_afresh, is_last: true }),
-                Err(given) => long.push(Long { key, begin, given, is_afresh }),
+                Ok(entries) => tasks.push(Task { key, begin, entries, how, is_last: true }),
+                Err(given) => long.push(Long { key, begin, given, how }),
             }
         }
         let mut outcomes = self.folds.run(tenant, tasks).await;
@@ -151,13 +156,13 @@ impl Units {
         (log, tenant): (&dyn EventLog, &Tenant),
         unit: Long,
     ) -> Result<(UnitKey, Result<Step, String>), Trouble> {
-        let Long { key, mut begin, given, is_afresh } = unit;
+        let Long { key, mut begin, given, how } = unit;
         let mut given = given.into_iter();
         loop {
             let step: Vec<Given> = given.by_ref().take(READ_AT_ONCE).collect();
             let entries = entries(log, tenant, step).await?;
             let is_last = given.len() == 0;
-            let task = Task { key: key.clone(), begin, entries, is_afresh, is_last };
+            let task = Task { key: key.clone(), begin, entries, how, is_last };
             let outcome = self.folds.run(tenant, vec![task]).await.pop();
             match outcome.expect("a task has an outcome") {
                 (_, Ok(Step::Midway(midway))) => begin = Begin::Midway(midway),

@@ -206,6 +206,11 @@ impl CustomerUnit {
         self.parts.values().flat_map(Part::positions)
     }
 
+    /// Lets the next changes tell everything that is shown: another unit may have taken it away.
+    pub const fn show_again(&mut self) {
+        self.all_moved = true;
+    }
+
     /// What is to be stored and shown since the last call.
     #[must_use]
     pub fn take_changes(&mut self) -> CustomerChanges {
