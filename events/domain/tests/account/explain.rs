@@ -212,7 +212,9 @@ pub(crate) fn expect_explained(entries: &[Entry]) {
                 difference(previous.as_ref().map(event), event(seen))
             }
             FactAnomaly::OrderConflict(one, other) => disagreement(event(other), event(one)),
-            FactAnomaly::UnexpectedTransition(..) | FactAnomaly::ConflictingLink(..) => continue,
+            FactAnomaly::UnexpectedTransition(..)
+            | FactAnomaly::ConflictingLink(..)
+            | FactAnomaly::ConflictingCustomer(..) => continue,
         };
         assert!(!told.is_empty(), "{anomaly:?} is not explained");
     }
