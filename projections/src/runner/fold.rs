@@ -149,7 +149,8 @@ impl Folds {
                         continue;
                     }
                     // The thread may have had to wait for a processor before it began.
-                    let is_late = |(_, since): &mut (UnitKey, Instant)| since.elapsed() >= self.limit;
+                    let is_late =
+                        |(_, since): &mut (UnitKey, Instant)| since.elapsed() >= self.limit;
                     let Some((unit, _)) = queue.at.take_if(is_late) else { continue };
                     let reason = format!("its fold took longer than {:?}", self.limit);
                     outcomes.push((unit.clone(), Err(reason)));

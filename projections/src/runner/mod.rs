@@ -144,7 +144,14 @@ impl Runner {
     pub fn new(pool: PgPool, log: Arc<dyn EventLog>, config: Config) -> Self {
         let positions = Positions::new(pool.clone(), config.written());
         let pages = Arc::new(Semaphore::new(PAGES_AT_ONCE));
-        Self { pool, log, config: Arc::new(config), positions, pages, stuck: fold::Stuck::default() }
+        Self {
+            pool,
+            log,
+            config: Arc::new(config),
+            positions,
+            pages,
+            stuck: fold::Stuck::default(),
+        }
     }
 
     /// Where the read models are, told as they move.

@@ -268,7 +268,8 @@ impl Plan {
             let name = unit.to_string();
             self.units.entry(unit).or_default();
             let parts =
-                store::parts(looks.conn().await?, known.tenant, std::slice::from_ref(&name)).await?;
+                store::parts(looks.conn().await?, known.tenant, std::slice::from_ref(&name))
+                    .await?;
             let parts = parts.into_iter().map(|row| (row.part, row.state)).collect();
             looks.end().await?;
             let Some(positions) = positions_of(loser, parts, known.config.fold_time).await else {
@@ -317,8 +318,7 @@ impl Plan {
             return Ok(Vec::new());
         }
         let objects: Vec<String> = news.iter().map(|id| id.as_str().to_owned()).collect();
-        let mut positions =
-            store::waiting_for(looks.conn().await?, known.tenant, &objects).await?;
+        let mut positions = store::waiting_for(looks.conn().await?, known.tenant, &objects).await?;
         looks.end().await?;
         positions.retain(|position| woken.insert(*position));
         let facts = self.read_facts(known, &positions).await?;

@@ -177,6 +177,7 @@ impl<B: Serialize> Serialize for Fact<B> {
         let (prior, before) = match self.before {
             Prior::Unknown => (0, 0),
             Prior::Nothing => (NOTHING, 0),
+            Prior::Something => (KNOWN | NOTHING, 0),
             Prior::Known(before) => (KNOWN, before),
         };
         let odd = flag(self.is_tied, TIED) | flag(self.is_gap, GAP);
@@ -221,13 +222,14 @@ impl<'de, B: DeserializeOwned> Deserialize<'de> for Fact<B> {
                 let flags: u8 = next(&mut fields)?;
                 let after = next(&mut fields)?;
                 let before = next(&mut fields)?;
-                let is = |flag: u8| flags & flag != 0;
+                let is = |flag: u8| flags & flag == flag;
                 Ok(Fact {
                     at,
                     key: EventKey::new(namespace, id),
                     position,
                     brief,
                     before: match () {
+                        () if is(KNOWN | NOTHING) => Prior::Something,
                         () if is(KNOWN) => Prior::Known(before),
                         () if is(NOTHING) => Prior::Nothing,
                         () => Prior::Unknown,

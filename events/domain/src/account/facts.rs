@@ -41,6 +41,9 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
     /// Where a fact stands within its second if nothing better is known.
     fn rank(&self, cause: &Code) -> i64;
 
+    /// Whether Stripe tells of the making of each such object by an event that the ledger asks for.
+    const IS_CREATION_TOLD: bool = false;
+
     /// What the object was before, where what happened to it tells that without old values.
     fn before_by(&self, _cause: &Code) -> Option<Self> {
         None
@@ -77,8 +80,26 @@ pub(super) enum Prior {
     Unknown,
     /// There was no such object.
     Nothing,
+    /// There was one; the fact doesn't say what it looked like.
+    Something,
     /// It looked like this.
     Known(u64),
+}
+
+impl Prior {
+    /// Whether the fact says what was before.
+    pub(super) const fn is_told(self) -> bool {
+        matches!(self, Self::Nothing | Self::Known(_))
+    }
+
+    /// Whether the object can't have been in this state before the fact.
+    pub(super) fn contradicts(self, state: Self) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Something => state == Self::Nothing,
+            Self::Nothing | Self::Known(_) => self != state,
+        }
+    }
 }
 
 /// Whose a fact says that the object is.
@@ -390,6 +411,7 @@ fn is_unexpected<S: Snapshot>(previous: &Fact<S::Brief>, fact: &Fact<S::Brief>) 
 fn prior<S: Snapshot>(reported: &Reported<S>) -> Prior {
     match earlier(reported) {
         Earlier::Unknown => Prior::Unknown,
+        Earlier::Something => Prior::Something,
         Earlier::Nothing => Prior::Nothing,
         Earlier::Object(before) => Prior::Known(fingerprint(&*before)),
     }

@@ -69,6 +69,7 @@ fn by_cause(cause: &Code) -> i64 {
 
 impl Snapshot for Subscription {
     type Brief = SubscriptionBrief;
+    const IS_CREATION_TOLD: bool = true;
 
     /// Not the latest invoice: the oldest API versions don't tell it.
     fn compared(&self, fields: &mut impl Fields) {
