@@ -55,6 +55,16 @@ impl EventLog for CappedLog {
         Ok(events)
     }
 
+    async fn read_at(
+        &self,
+        tenant: &Tenant,
+        positions: &[i64],
+    ) -> Result<Vec<Recorded>, ReadError> {
+        let cap = *self.cap.borrow();
+        let shown: Vec<i64> = positions.iter().copied().filter(|at| *at <= cap).collect();
+        self.log.read_at(tenant, &shown).await
+    }
+
     fn watch(&self, _tenant: &Tenant) -> watch::Receiver<i64> {
         self.cap.subscribe()
     }

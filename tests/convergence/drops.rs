@@ -144,7 +144,7 @@ fn table(losses: &BTreeMap<String, Losses>) -> String {
 
 #[test]
 fn a_dropped_event_is_noticed_where_others_tell_and_forgotten_when_it_comes() {
-    let mut runner = TestRunner::new(crate::config(40, 10_000));
+    let mut runner = TestRunner::new(crate::config(1_200, 10_000));
     let losses = std::cell::RefCell::new(BTreeMap::new());
     let result = runner.run(&case(25), |mut case| {
         (case.pace, case.twins) = (Pace::Usual, 0);
@@ -156,6 +156,10 @@ fn a_dropped_event_is_noticed_where_others_tell_and_forgotten_when_it_comes() {
     result.unwrap_or_else(|failed| panic!("{failed}"));
     let losses = losses.into_inner();
     println!("{}", table(&losses));
+    let created = losses["customer.subscription.created"];
+    assert_eq!(created.silent, 0, "whatever is heard later tells of a creation: {created:?}");
+    let paid = losses["payment_intent.succeeded"];
+    assert!(paid.harmless > 9 * paid.last_words, "invoice and charge tell the same: {paid:?}");
     let updates = losses["customer.subscription.updated"];
     assert!(updates.noticed > updates.silent, "{updates:?}");
 }

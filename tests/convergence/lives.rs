@@ -56,7 +56,7 @@ pub(crate) fn case(steps_max: usize) -> impl Strategy<Value = Case> {
     )
 }
 
-const fn passes_time(step: &Step) -> bool {
+pub(crate) const fn passes_time(step: &Step) -> bool {
     matches!(step, Step::Wait { .. } | Step::Clock { .. })
 }
 

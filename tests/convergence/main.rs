@@ -21,6 +21,7 @@ mod oracle;
 mod prefixes;
 mod property;
 mod truth;
+mod undecided;
 mod versions;
 
 use proptest::test_runner::{Config, RngSeed};

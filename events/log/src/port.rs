@@ -337,6 +337,11 @@ pub trait EventLog: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Recorded>, ReadError>;
 
+    /// The events at some positions, in order; a position where none stands is left out. Whoever
+    /// asks for many asks several times: what is found comes at once.
+    async fn read_at(&self, tenant: &Tenant, positions: &[i64])
+    -> Result<Vec<Recorded>, ReadError>;
+
     /// At most `limit` events of one stream from a revision on, in order.
     async fn read_stream(
         &self,

@@ -1,7 +1,7 @@
 //! The runner: reads the log and keeps the read models up to it.
 //!
-//! One page at a time, in one transaction: decode (`page`), find out whose each fact is (`plan`),
-//! fold (`units`), write rows and checkpoint (`write`). What holds at every commit:
+//! One page at a time: decode (`page`), find out whose each fact is (`plan`), fold (`units`, `fold`),
+//! write rows and checkpoint in one transaction (`write`). What holds at every commit:
 //!
 //! - rows and checkpoint say the same: the checkpoint moves in the transaction that writes the
 //!   rows, from the position that they were at, under the token of the lease that is in force;
@@ -10,10 +10,16 @@
 //! - the event at the checkpoint is the one that was folded: every page is read from there on, the
 //!   first event included, and another event in its place halts the runner.
 //!
+//! Only the writing holds a transaction. A page with many facts to be read again, or a fold that takes
+//! long, delays what comes after it, and can't make the server end the transaction.
+//!
 //! A fact that can't be taken in parks its unit, not the runner. The events of a parked unit queue
 //! up in order and are tried again at growing intervals.
 
+mod fold;
+mod given;
 mod lease;
+mod looks;
 mod page;
 mod plan;
 mod retry;
@@ -66,6 +72,8 @@ pub struct Config {
     pub page_time: Duration,
     /// How many bytes of memory folded units may keep.
     pub cache_bytes: u64,
+    /// How long one step of a unit's fold may take: a unit whose fold takes longer is parked.
+    pub fold_time: Duration,
     /// What a test does before each event is folded: it may panic.
     #[cfg(feature = "failpoints")]
     pub before_fold: Option<fn(&ledger_domain::event::Entry)>,
@@ -87,6 +95,7 @@ impl Config {
             page_events_max: 4_096,
             page_time: Duration::from_millis(250),
             cache_bytes: 64 << 20,
+            fold_time: Duration::from_secs(10),
             #[cfg(feature = "failpoints")]
             before_fold: None,
         }
@@ -120,6 +129,7 @@ pub struct Runner {
     config: Arc<Config>,
     positions: Positions,
     pages: Arc<Semaphore>,
+    stuck: fold::Stuck,
 }
 
 impl std::fmt::Debug for Runner {
@@ -134,7 +144,14 @@ impl Runner {
     pub fn new(pool: PgPool, log: Arc<dyn EventLog>, config: Config) -> Self {
         let positions = Positions::new(pool.clone(), config.written());
         let pages = Arc::new(Semaphore::new(PAGES_AT_ONCE));
-        Self { pool, log, config: Arc::new(config), positions, pages }
+        Self {
+            pool,
+            log,
+            config: Arc::new(config),
+            positions,
+            pages,
+            stuck: fold::Stuck::default(),
+        }
     }
 
     /// Where the read models are, told as they move.
@@ -154,7 +171,9 @@ impl Runner {
         let (runner, tracked) = (self.clone(), tracker.token());
         std::thread::Builder::new().name("ledger-project".into()).spawn(move || {
             runtime.block_on(runner.run_all(&shutdown));
-            drop((runtime, tracked));
+            // A fold that doesn't end must not keep the process from ending.
+            runtime.shutdown_background();
+            drop(tracked);
         })?;
         Ok(())
     }

@@ -21,6 +21,15 @@ pub(super) enum Read {
     Unreadable(Unreadable),
 }
 
+impl Read {
+    pub(super) fn position(&self) -> i64 {
+        match self {
+            Self::Entry(entry) => entry.position,
+            Self::Unreadable(event) => event.position,
+        }
+    }
+}
+
 /// An event that this program can't read. What it says of itself in its metadata tells whose other
 /// events have to wait for it.
 pub(super) struct Unreadable {

@@ -3,14 +3,17 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use ledger_domain::account::{CustomerUnit, LogIdentity, Route, UnitKey, route};
+use ledger_domain::account::{LogIdentity, Route, UnitKey, route};
 use ledger_domain::event::stripe::Unread;
 use ledger_domain::event::{Entry, Event};
 use ledger_domain::id::{StripeId, Tenant};
 use ledger_log::EventLog;
-use sqlx::PgConnection;
 
-use super::page::{Read, Unreadable, read};
+use super::fold::positions_of;
+use super::given::{Given, HELD_MAX, READ_AT_ONCE, read_at};
+use super::looks::Looks;
+use super::page::{Read, Unreadable};
+use super::retry::Retried;
 use super::ties::{PageTies, Tied, Ties};
 use super::trouble::Trouble;
 use crate::ReadModel;
@@ -27,22 +30,35 @@ pub(super) struct Known<'a> {
     pub(super) ties: &'a Ties,
     pub(super) parked: &'a HashSet<String>,
     /// The parked unit that is being tried again.
-    pub(super) retried: Option<&'a str>,
+    pub(super) retried: Option<Retried<'a>>,
     /// Whether any fact waits.
     pub(super) anything_waits: bool,
+}
+
+impl Known<'_> {
+    /// Whether a unit is parked and isn't being tried again.
+    fn is_parked(&self, unit: &str) -> bool {
+        self.parked.contains(unit) && self.retried.is_none_or(|retried| retried.unit != unit)
+    }
 }
 
 /// What is to be done with a page.
 #[derive(Default)]
 pub(super) struct Plan {
     /// The facts of each unit, in the order of the log.
-    pub(super) units: HashMap<UnitKey, Vec<Entry>>,
+    pub(super) units: HashMap<UnitKey, Vec<Given>>,
     /// Facts about usage, in the order of the log.
     pub(super) usage: Vec<Entry>,
     /// Events that belong to no unit.
     pub(super) noted: Noted,
     /// Units that lost facts to others, and are folded from their first fact again.
     pub(super) afresh: HashSet<UnitKey>,
+    /// Units whose rows are all written again: a unit that showed some of them may take them away.
+    pub(super) again: HashSet<UnitKey>,
+    /// The positions of the facts that units folded afresh are made from already.
+    taken_in: HashMap<String, HashSet<i64>>,
+    /// How many facts that were read again are in memory.
+    held: usize,
     pub(super) ties: PageTies,
     /// Facts that begin to wait.
     pub(super) waits: WaitingColumns,
@@ -58,7 +74,7 @@ pub(super) struct Plan {
 
 /// A fact about a customer.
 struct Fact {
-    entry: Entry,
+    given: Given,
     /// The customer that it names.
     named: Option<StripeId>,
     ties: Vec<StripeId>,
@@ -67,22 +83,24 @@ struct Fact {
     customer: Option<StripeId>,
     /// Whether it has been waiting since an earlier page.
     is_stored: bool,
+    /// Whether a customer that lost an object had taken it in.
+    is_recalled: bool,
 }
 
 impl Fact {
     fn new(
-        entry: Entry,
+        given: Given,
         named: Option<StripeId>,
         ties: Vec<StripeId>,
         waits_for: Vec<StripeId>,
     ) -> Self {
-        Self { entry, named, ties, waits_for, customer: None, is_stored: false }
+        Self { given, named, ties, waits_for, customer: None, is_stored: false, is_recalled: false }
     }
 }
 
 impl Plan {
     pub(super) async fn make(
-        conn: &mut PgConnection,
+        looks: &mut Looks<'_>,
         known: &Known<'_>,
         events: Vec<Read>,
     ) -> Result<Self, Trouble> {
@@ -90,31 +108,35 @@ impl Plan {
         let mut facts = Vec::new();
         for event in events {
             match event {
-                Read::Entry(entry) => facts.extend(plan.assign(known, *entry)),
+                Read::Entry(entry) => facts.extend(plan.assign(known, entry)),
                 Read::Unreadable(unreadable) => plan.park_unreadable(known, unreadable),
             }
         }
         if known.config.models.contains(&ReadModel::Subscriptions) {
-            plan.settle(conn, known, facts).await?;
+            plan.settle(looks, known, facts).await?;
         }
-        for entries in plan.units.values_mut() {
-            entries.sort_by_key(|entry| entry.position);
+        for given in plan.units.values_mut() {
+            // What is read again may be in the page, too.
+            given.sort_by_key(Given::position);
+            given.dedup_by_key(|fact| fact.position());
         }
         Ok(plan)
     }
 
     /// Gives a fact to its unit, or hands it back if that is a customer.
-    fn assign(&mut self, known: &Known<'_>, entry: Entry) -> Option<Fact> {
+    fn assign(&mut self, known: &Known<'_>, entry: Box<Entry>) -> Option<Fact> {
         match route(&entry, known.identity) {
-            Route::Tenant => self.give(known, UnitKey::Tenant, entry),
-            Route::Trainer(trainer) => self.give(known, UnitKey::Trainer(trainer), entry),
+            Route::Tenant => self.give(known, UnitKey::Tenant, Given::Held(entry)),
+            Route::Trainer(trainer) => {
+                self.give(known, UnitKey::Trainer(trainer), Given::Held(entry));
+            }
             Route::Usage(..) => {
                 if known.config.models.contains(&ReadModel::Usage) {
-                    self.usage.push(entry);
+                    self.usage.push(*entry);
                 }
             }
             Route::Customer { customer, ties, waits_for } => {
-                return Some(Fact::new(entry, customer, ties, waits_for));
+                return Some(Fact::new(Given::Held(entry), customer, ties, waits_for));
             }
             // Both lists are kept beside subscriptions; another runner may be the one that does.
             Route::Foreign | Route::Nowhere
@@ -146,11 +168,14 @@ impl Plan {
     /// waiting, or which were another's until now: go on until nothing changes.
     async fn settle(
         &mut self,
-        conn: &mut PgConnection,
+        looks: &mut Looks<'_>,
         known: &Known<'_>,
         mut facts: Vec<Fact>,
     ) -> Result<(), Trouble> {
-        self.look_up(conn, known, &facts).await?;
+        if let Some(customer) = known.retried.and_then(Retried::folded_afresh) {
+            facts.extend(self.recall(looks, known, BTreeSet::from([customer])).await?);
+        }
+        self.look_up(looks, known, &facts).await?;
         let (mut woken, mut looked) = (HashSet::new(), 0);
         loop {
             let mut news = Vec::new();
@@ -163,9 +188,9 @@ impl Plan {
             }
             // Only where facts disagree does one that has its customer have to be asked again.
             looked = if losers.is_empty() { settled(&mut facts) } else { 0 };
-            let mut more = self.wake(conn, known, news, &mut woken).await?;
-            more.extend(self.recall(conn, known, losers).await?);
-            self.look_up(conn, known, &more).await?;
+            let mut more = self.wake(looks, known, news, &mut woken).await?;
+            more.extend(self.recall(looks, known, losers).await?);
+            self.look_up(looks, known, &more).await?;
             facts.extend(more);
         }
         for fact in facts {
@@ -174,7 +199,11 @@ impl Plan {
                     if fact.is_stored {
                         push_waits(&mut self.released, &fact);
                     }
-                    self.give(known, UnitKey::Customer(customer), fact.entry);
+                    let unit = UnitKey::Customer(customer);
+                    if fact.is_recalled && !self.afresh.contains(&unit) {
+                        self.again.insert(unit.clone());
+                    }
+                    self.give(known, unit, fact.given);
                 }
                 None if fact.is_stored => {}
                 None => push_waits(&mut self.waits, &fact),
@@ -185,13 +214,16 @@ impl Plan {
 
     async fn look_up(
         &mut self,
-        conn: &mut PgConnection,
+        looks: &mut Looks<'_>,
         known: &Known<'_>,
         facts: &[Fact],
     ) -> sqlx::Result<()> {
         let objects = facts.iter().flat_map(|fact| fact.ties.iter().chain(&fact.waits_for));
         let unknown = self.ties.unknown(known.ties, objects);
-        self.ties.look_up(conn, known.tenant, &unknown).await
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        self.ties.look_up(looks.conn().await?, known.tenant, &unknown).await
     }
 
     /// Finds a fact's customer and ties its objects. Tells of objects that were nobody's before,
@@ -223,7 +255,7 @@ impl Plan {
     /// another customer's now, and what is left is folded afresh.
     async fn recall(
         &mut self,
-        conn: &mut PgConnection,
+        looks: &mut Looks<'_>,
         known: &Known<'_>,
         losers: BTreeSet<StripeId>,
     ) -> Result<Vec<Fact>, Trouble> {
@@ -233,40 +265,51 @@ impl Plan {
             if !self.afresh.insert(unit.clone()) {
                 continue;
             }
-            self.units.entry(unit.clone()).or_default();
-            let unit = [unit.to_string()];
-            let parts = store::parts(conn, known.tenant, &unit).await?;
-            let parts = parts.into_iter().map(|row| (row.part, row.state));
-            let Ok(state) = CustomerUnit::restore(loser, parts) else {
-                // Whoever folds it finds the same and parks it.
+            let name = unit.to_string();
+            self.units.entry(unit).or_default();
+            let parts =
+                store::parts(looks.conn().await?, known.tenant, std::slice::from_ref(&name))
+                    .await?;
+            let parts = parts.into_iter().map(|row| (row.part, row.state)).collect();
+            looks.end().await?;
+            let Some(positions) = positions_of(loser, parts, known.config.fold_time).await else {
                 continue;
             };
-            let mut positions: Vec<i64> = state.positions().collect();
-            positions.sort_unstable();
-            positions.dedup();
-            for position in positions {
-                facts.extend(self.read_fact(known, position).await?);
+            let recalled = self.read_facts(known, &positions).await?;
+            facts.extend(recalled.into_iter().map(|fact| Fact { is_recalled: true, ..fact }));
+            self.taken_in.insert(name, positions.into_iter().collect());
+        }
+        Ok(facts)
+    }
+
+    /// Reads facts about customers from the log again. The first ones stay in memory.
+    async fn read_facts(
+        &mut self,
+        known: &Known<'_>,
+        positions: &[i64],
+    ) -> Result<Vec<Fact>, Trouble> {
+        let mut facts = Vec::with_capacity(positions.len());
+        for positions in positions.chunks(READ_AT_ONCE) {
+            for event in read_at(known.log, known.tenant, positions).await? {
+                let Read::Entry(entry) = event else { continue };
+                let route = route(&entry, known.identity);
+                let Route::Customer { customer, ties, waits_for } = route else { continue };
+                let given = if self.held < HELD_MAX {
+                    self.held += 1;
+                    Given::Held(entry)
+                } else {
+                    Given::InLog(entry.position)
+                };
+                facts.push(Fact::new(given, customer, ties, waits_for));
             }
         }
         Ok(facts)
     }
 
-    async fn read_fact(&self, known: &Known<'_>, position: i64) -> Result<Option<Fact>, Trouble> {
-        let Some(Read::Entry(entry)) = read_at(known.log, known.tenant, position).await? else {
-            return Ok(None);
-        };
-        Ok(match route(&entry, known.identity) {
-            Route::Customer { customer, ties, waits_for } => {
-                Some(Fact::new(*entry, customer, ties, waits_for))
-            }
-            _ => None,
-        })
-    }
-
     /// The facts that have been waiting for newly tied objects, read from the log again.
     async fn wake(
         &mut self,
-        conn: &mut PgConnection,
+        looks: &mut Looks<'_>,
         known: &Known<'_>,
         news: Vec<StripeId>,
         woken: &mut HashSet<i64>,
@@ -275,30 +318,25 @@ impl Plan {
             return Ok(Vec::new());
         }
         let objects: Vec<String> = news.iter().map(|id| id.as_str().to_owned()).collect();
-        let mut facts = Vec::new();
-        for position in store::waiting_for(conn, known.tenant, &objects).await? {
-            if woken.insert(position) {
-                let fact = self.read_fact(known, position).await?;
-                facts.extend(fact.map(|fact| Fact { is_stored: true, ..fact }));
-            }
-        }
-        Ok(facts)
+        let mut positions = store::waiting_for(looks.conn().await?, known.tenant, &objects).await?;
+        looks.end().await?;
+        positions.retain(|position| woken.insert(*position));
+        let facts = self.read_facts(known, &positions).await?;
+        Ok(facts.into_iter().map(|fact| Fact { is_stored: true, ..fact }).collect())
     }
 
     /// Gives a fact to its unit, or queues it where that is parked.
-    fn give(&mut self, known: &Known<'_>, unit: UnitKey, entry: Entry) {
+    fn give(&mut self, known: &Known<'_>, unit: UnitKey, given: Given) {
         let model = model_of(&unit);
         if !known.config.models.contains(&model) {
             return;
         }
         let name = unit.to_string();
-        let is_parked = known.parked.contains(&name)
-            && known.retried != Some(&name)
-            && !self.afresh.contains(&unit);
+        let is_parked = known.is_parked(&name) && !self.afresh.contains(&unit);
         if is_parked || self.newly_parked.contains_key(&name) {
-            self.queue(known, model, name, entry.position);
+            self.queue(known, model, name, given.position());
         } else {
-            self.units.entry(unit).or_default().push(entry);
+            self.units.entry(unit).or_default().push(given);
         }
     }
 
@@ -318,7 +356,9 @@ impl Plan {
         self.park(known, model, event.unit, &event.reason, [event.position]);
     }
 
-    /// Parks a unit, with events of this page that it can't take in.
+    /// Parks a unit, with events of this page that it can't take in. Of one that was to be folded
+    /// afresh, what its state was made from already needn't wait, but for the first: all of it is
+    /// read again when the unit is tried again.
     pub(super) fn park(
         &mut self,
         known: &Known<'_>,
@@ -327,11 +367,14 @@ impl Plan {
         reason: &str,
         positions: impl IntoIterator<Item = i64>,
     ) {
+        let taken_in = self.taken_in.remove(&unit).unwrap_or_default();
+        let first = taken_in.iter().min().copied();
         for position in positions {
-            self.queue(known, model, unit.clone(), position);
+            if !taken_in.contains(&position) || Some(position) == first {
+                self.queue(known, model, unit.clone(), position);
+            }
         }
-        let is_waiting = known.parked.contains(&unit) && known.retried != Some(&unit);
-        if !is_waiting && !self.newly_parked.contains_key(&unit) {
+        if !known.is_parked(&unit) && !self.newly_parked.contains_key(&unit) {
             let read_model = known.config.schemas.schema(model);
             let told = reason.chars().filter(|c| *c != '\0').take(REASON_CHARS_MAX);
             let reason: String = told.collect();
@@ -352,16 +395,6 @@ pub(super) const fn model_of(unit: &UnitKey) -> ReadModel {
     }
 }
 
-/// One event, read again.
-pub(super) async fn read_at(
-    log: &dyn EventLog,
-    tenant: &Tenant,
-    position: i64,
-) -> Result<Option<Read>, Trouble> {
-    let recorded = log.read(tenant, position - 1, 1).await?;
-    Ok(recorded.into_iter().next().filter(|event| event.position == position).map(read))
-}
-
 /// Brings the facts that have their customer to the front, and tells how many they are.
 fn settled(facts: &mut [Fact]) -> usize {
     facts.sort_by_key(|fact| fact.customer.is_none());
@@ -370,7 +403,7 @@ fn settled(facts: &mut [Fact]) -> usize {
 
 fn push_waits(rows: &mut WaitingColumns, fact: &Fact) {
     for object in &fact.waits_for {
-        let (waits_for, position) = (object.as_str().to_owned(), fact.entry.position);
+        let (waits_for, position) = (object.as_str().to_owned(), fact.given.position());
         rows.push(WaitingRow { waits_for, position });
     }
 }

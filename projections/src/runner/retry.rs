@@ -1,24 +1,46 @@
 //! Trying parked units again: the events that queue up for one are taken in like a page that ends
 //! where the checkpoint is.
+//!
+//! A customer that is tried again is folded afresh with the last of its queue: it may have lost an
+//! object while it was parked, or be parked because the fold failed that took the object away.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use ledger_domain::id::Tenant;
+use ledger_domain::account::UnitKey;
+use ledger_domain::id::{StripeId, Tenant};
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
+use super::given::read_at;
 use super::page::Page;
-use super::plan::read_at;
 use super::session::Session;
 use super::trouble::{Halt, Trouble};
 use crate::control::store;
 
 /// How many events of a parked unit are taken in at once.
-const EVENTS_MAX: i64 = 1_000;
+const EVENTS_MAX: usize = 1_000;
 
 /// How often the table is asked for units that somebody else made due.
 const ASK_EVERY: Duration = Duration::from_secs(5);
+
+/// A parked unit that is tried again.
+#[derive(Clone, Copy)]
+pub(super) struct Retried<'a> {
+    pub(super) unit: &'a str,
+    /// The first events of its queue.
+    pub(super) positions: &'a [i64],
+}
+
+impl Retried<'_> {
+    /// The customer, where nothing is left in its queue.
+    pub(super) fn folded_afresh(self) -> Option<StripeId> {
+        match self.unit.parse() {
+            Ok(UnitKey::Customer(customer)) if self.positions.len() < EVENTS_MAX => Some(customer),
+            _ => None,
+        }
+    }
+}
 
 /// The parked units, as far as they are known in memory.
 pub(super) struct Parked {
@@ -85,16 +107,16 @@ impl Session<'_> {
     async fn retry(&mut self, unit: &str) -> Result<(), Trouble> {
         let mut tx = self.runner.begin().await?;
         let written = &self.written;
-        let positions =
-            store::parked_events(&mut tx, self.tenant, written, unit, EVENTS_MAX).await?;
+        let limit = i64::try_from(EVENTS_MAX).unwrap_or(i64::MAX);
+        let positions = store::parked_events(&mut tx, self.tenant, written, unit, limit).await?;
         tx.commit().await?;
-        let mut events = Vec::with_capacity(positions.len());
-        for position in &positions {
-            let event = read_at(&*self.runner.log, self.tenant, *position).await?;
-            events.push(event.ok_or(Halt::Diverged { position: *position })?);
+        let events = read_at(&*self.runner.log, self.tenant, &positions).await?;
+        let missing = positions.iter().find(|at| !events.iter().any(|e| e.position() == **at));
+        if let Some(position) = missing {
+            return Err(Halt::Diverged { position: *position }.into());
         }
         tracing::info!(tenant = %self.tenant, unit, events = events.len(), "trying a parked unit again");
         let page = Page { events, end: self.checkpoint.clone() };
-        self.take_in(page, Some((unit, &positions))).await
+        self.take_in(page, Some(Retried { unit, positions: &positions })).await
     }
 }

@@ -2,6 +2,7 @@
 //! and the next session begins from what the database holds.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_domain::account::LogIdentity;
@@ -14,9 +15,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::lease::Lease;
+use super::looks::Looks;
 use super::page::{Page, Read, read};
 use super::plan::{Known, Plan, model_of};
-use super::retry::Parked;
+use super::retry::{Parked, Retried};
 use super::ties::Ties;
 use super::trouble::{Halt, Trouble};
 use super::units::{Folded, Units};
@@ -59,7 +61,7 @@ impl<'a> Session<'a> {
         tx.commit().await?;
         let session = Self {
             identity: identity(runner, tenant).await?,
-            units: Units::new(&runner.config),
+            units: Units::new(&runner.config, Arc::clone(&runner.stuck)),
             ties: Ties::new(),
             page_events: runner.config.page_events_max,
             token: lease.token,
@@ -131,18 +133,19 @@ impl<'a> Session<'a> {
         log.read(tenant, after, again + self.page_events)
     }
 
-    /// Folds and writes a page in one transaction, or the queue of a parked unit that is tried
-    /// again. Whatever fails, the transaction is rolled back and the session ends.
+    /// Folds a page, or the queue of a parked unit that is tried again, and writes it in one
+    /// transaction. Whatever fails, the transaction is rolled back and the session ends.
     ///
-    /// Invariant: memory changes after the commit alone.
+    /// Invariants: memory changes after the commit alone; no transaction is open while events are
+    /// read or folded, so that none lasts longer than its statements.
     pub(super) async fn take_in(
         &mut self,
         page: Page,
-        retried: Option<(&str, &[i64])>,
+        retried: Option<Retried<'_>>,
     ) -> Result<(), Trouble> {
         let runner = self.runner;
         let _turn = runner.pages.acquire().await;
-        let mut tx = runner.begin().await?;
+        let mut looks = Looks::new(runner);
         let known = Known {
             log: &*runner.log,
             tenant: self.tenant,
@@ -150,22 +153,25 @@ impl<'a> Session<'a> {
             identity: &self.identity,
             ties: &self.ties,
             parked: &self.parked.units,
-            retried: retried.map(|(unit, _)| unit),
+            retried,
             anything_waits: self.anything_waits,
         };
-        let mut plan = Plan::make(&mut tx, &known, page.events).await?;
+        let mut plan = Plan::make(&mut looks, &known, page.events).await?;
         let facts = std::mem::take(&mut plan.units);
+        let log = (&*runner.log, self.tenant);
         let (mut folded, failed) =
-            self.units.fold(&mut tx, self.tenant, facts, &plan.afresh).await?;
+            self.units.fold(&mut looks, log, facts, (&plan.afresh, &plan.again)).await?;
+        looks.end().await?;
         for unit in failed {
             let (model, name) = (model_of(&unit.key), unit.key.to_string());
             plan.park(&known, model, name, &unit.reason, unit.positions);
         }
+        let mut tx = runner.begin().await?;
         for (unit, reason) in write(&mut tx, self.tenant, &mut folded, &plan.noted).await? {
             plan.park(&known, model_of(&unit.key), unit.name, &reason, unit.positions);
         }
-        if let Some((unit, positions)) =
-            retried.filter(|(unit, _)| !plan.newly_parked.contains_key(*unit))
+        if let Some(Retried { unit, positions }) =
+            retried.filter(|retried| !plan.newly_parked.contains_key(retried.unit))
         {
             store::unpark(&mut tx, self.tenant, &self.written, unit, positions).await?;
         }

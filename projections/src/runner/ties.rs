@@ -34,9 +34,9 @@ impl Ties {
         Self { stored: Cache::new(REMEMBERED) }
     }
 
-    /// Remembers a page's ties once they are committed.
+    /// Remembers a page's ties once they are committed: what was found, unless it was made anew.
     pub(super) fn remember(&mut self, page: PageTies) {
-        for (object, customer) in page.made.into_iter().chain(page.found) {
+        for (object, customer) in page.found.into_iter().chain(page.made) {
             self.stored.insert(object, customer);
         }
     }

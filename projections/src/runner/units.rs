@@ -1,18 +1,20 @@
-//! Units of the fold in memory: cached within a bound, restored from the tables, folded behind a
-//! wall that a panic doesn't pass.
+//! Units of the fold in memory: cached within a bound, restored from the tables.
 
-use std::any::Any;
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ledger_domain::account::{CustomerUnit, TenantUnit, TrainerChanges, TrainerUnit, UnitKey};
 use ledger_domain::event::Entry;
 use ledger_domain::id::Tenant;
+use ledger_log::EventLog;
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
-use sqlx::PgConnection;
 
+use super::fold::{Begin, Folds, How, Parts, Step, Stuck, Task};
+use super::given::{Given, READ_AT_ONCE, read_at};
+use super::looks::Looks;
+use super::page::Read;
 use super::shown::{News, Shown};
+use super::trouble::Trouble;
 use crate::catalog::TenantChanges;
 use crate::rows::PartRow;
 use crate::{catalog, grants, subscriptions};
@@ -50,8 +52,15 @@ pub(super) struct Failed {
 /// Units that are as the tables have them.
 pub(super) struct Units {
     cached: Cache<UnitKey, Unit, ByWeight>,
-    #[cfg(feature = "failpoints")]
-    before_fold: Option<fn(&Entry)>,
+    folds: Folds,
+}
+
+/// A unit whose facts aren't all in memory.
+struct Long {
+    key: UnitKey,
+    begin: Begin,
+    given: Vec<Given>,
+    how: How,
 }
 
 #[derive(Clone)]
@@ -72,18 +81,12 @@ impl Weighter<UnitKey, Unit> for ByWeight {
 /// About how many bytes a unit takes, to size the cache's index.
 const TYPICAL_WEIGHT: u64 = 8_192;
 
-/// After how many units other tasks of the thread get their turn.
-const UNITS_PER_TURN: usize = 32;
-
 impl Units {
-    pub(super) fn new(config: &super::Config) -> Self {
+    pub(super) fn new(config: &super::Config, stuck: Stuck) -> Self {
         let bytes = config.cache_bytes;
         let items = usize::try_from(bytes / TYPICAL_WEIGHT).unwrap_or(usize::MAX);
-        Self {
-            cached: Cache::with_weighter(items, bytes, ByWeight),
-            #[cfg(feature = "failpoints")]
-            before_fold: config.before_fold,
-        }
+        let cached = Cache::with_weighter(items, bytes, ByWeight);
+        Self { cached, folds: Folds::new(config, stuck) }
     }
 
     /// Puts units back that are committed.
@@ -93,32 +96,51 @@ impl Units {
         }
     }
 
-    /// Folds the facts of a page; of some units, all facts from the first one on. Units leave the
+    /// Folds the facts of a page; of some units, all facts from the first one on, and of some what
+    /// all their facts show is to be written again. Units leave the
     /// cache: they come back once what they say is in the tables, and are restored from there if it
     /// never gets there.
     pub(super) async fn fold(
         &mut self,
-        conn: &mut PgConnection,
-        tenant: &Tenant,
-        facts: HashMap<UnitKey, Vec<Entry>>,
-        afresh: &HashSet<UnitKey>,
-    ) -> sqlx::Result<(Vec<Folded>, Vec<Failed>)> {
+        looks: &mut Looks<'_>,
+        (log, tenant): (&dyn EventLog, &Tenant),
+        facts: HashMap<UnitKey, Vec<Given>>,
+        (afresh, again): (&HashSet<UnitKey>, &HashSet<UnitKey>),
+    ) -> Result<(Vec<Folded>, Vec<Failed>), Trouble> {
         let missing: Vec<&UnitKey> =
             facts.keys().filter(|key| self.cached.get(*key).is_none()).collect();
-        let mut stored = load(conn, tenant, &missing).await?;
-        let (mut folded, mut failed) = (Vec::with_capacity(facts.len()), Vec::new());
-        for (done, (key, entries)) in facts.into_iter().enumerate() {
-            if done % UNITS_PER_TURN == UNITS_PER_TURN - 1 {
-                tokio::task::yield_now().await;
+        let mut stored = load(looks, tenant, &missing).await?;
+        looks.end().await?;
+        let (mut positions, mut tasks, mut long) = (HashMap::new(), Vec::new(), Vec::new());
+        for (key, given) in facts {
+            let begin = match self.cached.remove(&key) {
+                Some((_, unit)) => Begin::Cached(unit),
+                None => Begin::Stored(stored.remove(&key.to_string()).unwrap_or_default()),
+            };
+            positions.insert(key.clone(), given.iter().map(Given::position).collect());
+            let how = match () {
+                () if afresh.contains(&key) => How::Afresh,
+                () if again.contains(&key) => How::ShownAgain,
+                () => How::On,
+            };
+            match Given::all_held(given) {
+                Ok(entries) => tasks.push(Task { key, begin, entries, how, is_last: true }),
+                Err(given) => long.push(Long { key, begin, given, how }),
             }
-            let cached = self.cached.remove(&key).map(|(_, unit)| unit);
-            let name = key.to_string();
-            let parts = stored.remove(&name).unwrap_or_default();
-            let positions = entries.iter().map(|entry| entry.position).collect();
-            match self.fold_one(&key, cached, parts, &entries, afresh.contains(&key)) {
-                Ok((unit, changes)) => {
+        }
+        let mut outcomes = self.folds.run(tenant, tasks).await;
+        for unit in long {
+            outcomes.push(self.fold_long((log, tenant), unit).await?);
+        }
+        let (mut folded, mut failed) = (Vec::with_capacity(outcomes.len()), Vec::new());
+        for (key, outcome) in outcomes {
+            let positions = positions.remove(&key).unwrap_or_default();
+            match outcome {
+                Ok(Step::Done(unit, changes)) => {
+                    let name = key.to_string();
                     folded.push(Folded { key, name, unit, changes, positions });
                 }
+                Ok(Step::Midway(_)) => unreachable!("the last step of a fold ends it"),
                 Err(reason) => failed.push(Failed { key, reason, positions }),
             }
         }
@@ -127,36 +149,53 @@ impl Units {
         Ok((folded, failed))
     }
 
-    /// Restores a unit where it wasn't cached and folds its facts. Folding promises to be total;
-    /// where it breaks the promise, the unit is lost and the reason told.
-    fn fold_one(
+    /// Folds a unit in steps, of which each reads its facts from the log: they are never in memory
+    /// all at once.
+    async fn fold_long(
         &self,
-        key: &UnitKey,
-        cached: Option<Unit>,
-        parts: Parts,
-        entries: &[Entry],
-        is_afresh: bool,
-    ) -> Result<(Unit, Changes), String> {
-        let work = || -> Result<_, String> {
-            let unit = match cached {
-                Some(unit) => unit,
-                None => restore(key, parts).map_err(|e| format!("its state can't be read: {e}"))?,
-            };
-            #[cfg(feature = "failpoints")]
-            entries.iter().for_each(self.before_fold.unwrap_or(|_| ()));
-            match unit {
-                Unit::Customer(before, _) if is_afresh => Ok(fold_afresh(&before, entries)),
-                unit => evolve(unit, entries),
+        (log, tenant): (&dyn EventLog, &Tenant),
+        unit: Long,
+    ) -> Result<(UnitKey, Result<Step, String>), Trouble> {
+        let Long { key, mut begin, given, how } = unit;
+        let mut given = given.into_iter();
+        loop {
+            let step: Vec<Given> = given.by_ref().take(READ_AT_ONCE).collect();
+            let entries = entries(log, tenant, step).await?;
+            let is_last = given.len() == 0;
+            let task = Task { key: key.clone(), begin, entries, how, is_last };
+            let outcome = self.folds.run(tenant, vec![task]).await.pop();
+            match outcome.expect("a task has an outcome") {
+                (_, Ok(Step::Midway(midway))) => begin = Begin::Midway(midway),
+                ended => return Ok(ended),
             }
-        };
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(message(&*panic)))
+        }
     }
 }
 
-type Parts = Vec<(String, Vec<u8>)>;
+/// Facts in memory, in the order of the log.
+async fn entries(
+    log: &dyn EventLog,
+    tenant: &Tenant,
+    given: Vec<Given>,
+) -> Result<Vec<Entry>, Trouble> {
+    let (mut entries, mut positions) = (Vec::with_capacity(given.len()), Vec::new());
+    for given in given {
+        match given {
+            Given::Held(entry) => entries.push(*entry),
+            Given::InLog(position) => positions.push(position),
+        }
+    }
+    for event in read_at(log, tenant, &positions).await? {
+        if let Read::Entry(entry) = event {
+            entries.push(*entry);
+        }
+    }
+    entries.sort_unstable_by_key(|entry| entry.position);
+    Ok(entries)
+}
 
 async fn load(
-    conn: &mut PgConnection,
+    looks: &mut Looks<'_>,
     tenant: &Tenant,
     keys: &[&UnitKey],
 ) -> sqlx::Result<HashMap<String, Parts>> {
@@ -166,63 +205,19 @@ async fn load(
     let mut rows: Vec<PartRow> = Vec::new();
     let customers = names(|key| matches!(key, UnitKey::Customer(_)));
     if !customers.is_empty() {
-        rows.extend(subscriptions::store::parts(conn, tenant, &customers).await?);
+        rows.extend(subscriptions::store::parts(looks.conn().await?, tenant, &customers).await?);
     }
     let trainers = names(|key| matches!(key, UnitKey::Trainer(_)));
     if !trainers.is_empty() {
-        rows.extend(grants::store::parts(conn, tenant, &trainers).await?);
+        rows.extend(grants::store::parts(looks.conn().await?, tenant, &trainers).await?);
     }
     let tenants = names(|key| matches!(key, UnitKey::Tenant));
     if !tenants.is_empty() {
-        rows.extend(catalog::store::parts(conn, tenant, &tenants).await?);
+        rows.extend(catalog::store::parts(looks.conn().await?, tenant, &tenants).await?);
     }
     let mut parts: HashMap<String, Parts> = HashMap::new();
     for row in rows {
         parts.entry(row.unit).or_default().push((row.part, row.state));
     }
     Ok(parts)
-}
-
-fn restore(key: &UnitKey, parts: Parts) -> serde_json::Result<Unit> {
-    Ok(match key {
-        UnitKey::Customer(customer) => {
-            let unit = CustomerUnit::restore(customer.clone(), parts)?;
-            Unit::Customer(Box::new(unit), Box::default())
-        }
-        UnitKey::Trainer(trainer) => Unit::Trainer(Box::new(match parts.first() {
-            Some((_, state)) => TrainerUnit::restore(state)?,
-            None => TrainerUnit::new(trainer.clone()),
-        })),
-        UnitKey::Tenant => Unit::Tenant(Box::new(TenantUnit::restore(parts)?)),
-    })
-}
-
-/// Folds a customer that lost facts to another one.
-fn fold_afresh(before: &CustomerUnit, entries: &[Entry]) -> (Unit, Changes) {
-    let mut unit = CustomerUnit::new(before.customer().clone());
-    entries.iter().for_each(|entry| unit.evolve(entry));
-    let mut shown = Box::new(Shown::default());
-    let news = shown.news(unit.take_changes_since(before));
-    (Unit::Customer(Box::new(unit), shown), Changes::Customer(Box::new(news)))
-}
-
-fn evolve(mut unit: Unit, entries: &[Entry]) -> Result<(Unit, Changes), String> {
-    let changes = match &mut unit {
-        Unit::Customer(unit, shown) => {
-            entries.iter().for_each(|entry| unit.evolve(entry));
-            Changes::Customer(Box::new(shown.news(unit.take_changes())))
-        }
-        Unit::Trainer(unit) => {
-            entries.iter().for_each(|entry| unit.evolve(entry));
-            Changes::Trainer(Box::new(unit.changes()))
-        }
-        Unit::Tenant(unit) => Changes::Tenant(Box::new(TenantChanges::fold(unit, entries)?)),
-    };
-    Ok((unit, changes))
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the fold panicked: {}", text.unwrap_or("without a message"))
 }

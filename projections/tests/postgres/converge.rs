@@ -40,6 +40,15 @@ fn nor_do_they_where_facts_disagree_about_the_customer() {
     assert!(straight.contains("\"refunded_minor\": 700"), "{straight}");
     assert!(straight.contains("customer/cus_b") && !straight.contains("customer/cus_c"));
     assert!(!straight.contains("conflicting_link"), "{straight}");
+    // The last words on these objects are others' than whose they are; on sub_1 it is its owner's.
+    let conflicts = |subject: &str| {
+        let anomalies = straight.lines().filter(|line| line.contains("conflicting_customer"));
+        anomalies.filter(|line| line.contains(&format!("\"{subject}\""))).count()
+    };
+    for subject in ["charge/ch_1", "invoice/in_1", "checkout_session/cs_1"] {
+        assert_eq!(conflicts(subject), 1, "{subject}: {straight}");
+    }
+    assert_eq!(conflicts("subscription/sub_1"), 0, "{straight}");
 }
 
 /// Facts that say different customers of objects that hang together.

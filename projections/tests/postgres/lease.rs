@@ -53,6 +53,14 @@ impl EventLog for Gated {
         page
     }
 
+    async fn read_at(
+        &self,
+        tenant: &Tenant,
+        positions: &[i64],
+    ) -> Result<Vec<Recorded>, ReadError> {
+        self.log.read_at(tenant, positions).await
+    }
+
     async fn open(&self, tenant: &Tenant, first: OpenLog) -> Result<Head, AppendError> {
         self.log.open(tenant, first).await
     }

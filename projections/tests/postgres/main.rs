@@ -11,4 +11,5 @@ mod parking;
 mod restored;
 mod resume;
 mod scenario;
+mod stalls;
 mod world;

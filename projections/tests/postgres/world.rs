@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::given;
 
 /// The login that takes on the service's roles.
-const LOGIN: &str = "ledger_service";
+pub(crate) const LOGIN: &str = "ledger_service";
 
 /// How long anything may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

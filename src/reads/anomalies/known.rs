@@ -5,6 +5,7 @@ use ledger_domain::account::{
 };
 use ledger_domain::codec;
 use ledger_domain::event::{Event, Metadata};
+use ledger_domain::id::StripeId;
 use ledger_domain::time::Timestamp;
 use ledger_log::Recorded;
 use ledger_projections::queries::AnomalyView;
@@ -43,6 +44,7 @@ pub(super) fn listed(
     let differences = match &*view.kind {
         "foreign" => strangeness(event, identity),
         "id_reused" => reuse(event, previous),
+        "conflicting_customer" => ownership(view.customer.as_ref(), event),
         kind => of_facts(
             kind,
             event.and_then(|known| known.event.as_ref()),
@@ -100,7 +102,7 @@ fn status(event: &Event) -> Option<&str> {
 fn strangeness(event: Option<&Known>, identity: Option<&LogIdentity>) -> Vec<Difference> {
     let origin = event.and_then(|known| known.metadata.as_ref()?.stripe.as_ref());
     let (Some(origin), Some(identity)) = (origin, identity) else { return Vec::new() };
-    let account = |id: Option<&ledger_domain::id::StripeId>| id.map(|id| id.as_str().to_owned());
+    let account = |id: Option<&StripeId>| id.map(|id| id.as_str().to_owned());
     let pairs = [
         ("livemode", Value::from(identity.livemode), Value::from(origin.livemode)),
         (
@@ -111,6 +113,13 @@ fn strangeness(event: Option<&Known>, identity: Option<&LogIdentity>) -> Vec<Dif
     ];
     let differing = pairs.into_iter().filter(|(_, expected, seen)| expected != seen);
     differing.map(|(field, expected, seen)| Difference::new(field, expected, seen)).collect()
+}
+
+/// Whose the ledger has an object, and whose an event says it is.
+fn ownership(owner: Option<&StripeId>, event: Option<&Known>) -> Vec<Difference> {
+    let named = event.and_then(|known| known.metadata.as_ref()?.subject.customer.as_ref());
+    let text = |id: Option<&StripeId>| id.map(|id| id.as_str().to_owned());
+    vec![Difference::new("customer", text(owner), text(named))]
 }
 
 /// By which contents one id came.

@@ -27,11 +27,12 @@ use super::{Reads, ReadsError};
 use known::Known;
 
 /// Kinds of the first two parts.
-const OF_FACTS: [&str; 6] = [
+const OF_FACTS: [&str; 7] = [
     "gap_suspected",
     "order_conflict",
     "unexpected_transition",
     "conflicting_link",
+    "conflicting_customer",
     "foreign",
     "id_reused",
 ];

@@ -185,17 +185,24 @@ async fn pain_2_a_missed_webhook_is_listed_until_it_is_sent_again() {
     let missed = webhooks.iter().position(is_update).expect("two updates");
     let missed = webhooks.remove(missed);
     let after = webhooks.iter().rfind(|webhook| is_update(webhook)).expect("one update");
-    let gaps = "SELECT string_agg(event_id, ' ') FROM rm_subscriptions.anomaly";
-    let listed = async || -> Option<String> {
-        sqlx::query_scalar(gaps).fetch_one(app.owner()).await.unwrap()
+    let admin = app.operator();
+    let listed = async |position: i64| -> Vec<Value> {
+        let list = admin.read_at("/api/v1/admin/anomalies", position).await;
+        list["anomalies"].as_array().expect("a list").clone()
     };
     let position = app.stripe().deliver_all(&webhooks).await;
     // The state is right all the same; the gap is in what came before.
     stage.expect_truth_at(&app, position).await;
-    assert_eq!(listed().await.as_deref(), after["id"].as_str());
+    let [gap] = &listed(position).await[..] else { panic!("one webhook is missing") };
+    assert_eq!((&gap["kind"], &gap["event_id"]), (&json!("gap_suspected"), &after["id"]));
+    assert_eq!(gap["subject"], json!({ "kind": "subscription", "id": subscription }));
+    let plan = gap["differences"].as_array().expect("a list").iter();
+    let plan: Vec<_> = plan.filter(|it| it["field"] == "items[0].price").collect();
+    assert_eq!(plan[0]["expected"], "price_starter_month", "{gap}");
+    assert_eq!(plan[0]["seen"], "price_professional_month", "{gap}");
     let position = app.stripe().deliver(&missed).await;
     stage.expect_truth_at(&app, position).await;
-    assert_eq!(listed().await, None);
+    assert_eq!(listed(position).await, [] as [Value; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

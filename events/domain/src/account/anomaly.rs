@@ -16,6 +16,9 @@ pub enum FactAnomaly {
     UnexpectedTransition(EventKey, EventKey),
     /// An event says of a customer that it is another trainer than an earlier event says.
     ConflictingLink(EventKey, EventKey),
+    /// An event says that an object is of another customer than the one that has it, and no later
+    /// event says otherwise. The other event is the last one that agrees, if any does.
+    ConflictingCustomer(EventKey, Option<EventKey>),
 }
 
 impl FactAnomaly {
@@ -27,6 +30,7 @@ impl FactAnomaly {
             Self::OrderConflict(..) => "order_conflict",
             Self::UnexpectedTransition(..) => "unexpected_transition",
             Self::ConflictingLink(..) => "conflicting_link",
+            Self::ConflictingCustomer(..) => "conflicting_customer",
         }
     }
 
@@ -37,7 +41,8 @@ impl FactAnomaly {
             Self::GapSuspected(event, _)
             | Self::OrderConflict(event, _)
             | Self::UnexpectedTransition(event, _)
-            | Self::ConflictingLink(event, _) => event,
+            | Self::ConflictingLink(event, _)
+            | Self::ConflictingCustomer(event, _) => event,
         }
     }
 
@@ -45,7 +50,7 @@ impl FactAnomaly {
     #[must_use]
     pub const fn other(&self) -> Option<&EventKey> {
         match self {
-            Self::GapSuspected(_, other) => other.as_ref(),
+            Self::GapSuspected(_, other) | Self::ConflictingCustomer(_, other) => other.as_ref(),
             Self::OrderConflict(_, other)
             | Self::UnexpectedTransition(_, other)
             | Self::ConflictingLink(_, other) => Some(other),

@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::facts::{Fact, Facts, Prior, Snapshot};
+use super::facts::{Fact, Facts, Named, Prior, Snapshot};
 use super::links::Tie;
 use crate::id::{EventId, EventKey, Namespace};
 
@@ -166,6 +166,8 @@ const FINAL: u8 = 4;
 const NOTHING: u8 = 8;
 const KNOWN: u8 = 16;
 const UNEXPECTED: u8 = 32;
+const OF_ANOTHER: u8 = 64;
+const OF_NOBODY: u8 = 128;
 
 /// A fact is stored as a list without names: there are very many. Second, event, position, brief,
 /// rank, flags, fingerprint after, fingerprint before.
@@ -175,11 +177,17 @@ impl<B: Serialize> Serialize for Fact<B> {
         let (prior, before) = match self.before {
             Prior::Unknown => (0, 0),
             Prior::Nothing => (NOTHING, 0),
+            Prior::Something => (KNOWN | NOTHING, 0),
             Prior::Known(before) => (KNOWN, before),
         };
         let odd = flag(self.is_tied, TIED) | flag(self.is_gap, GAP);
         let odd = odd | flag(self.is_unexpected, UNEXPECTED);
-        let flags = prior | odd | flag(self.is_final, FINAL);
+        let named = match self.named {
+            Named::Owner => 0,
+            Named::Other => OF_ANOTHER,
+            Named::Nobody => OF_NOBODY,
+        };
+        let flags = prior | named | odd | flag(self.is_final, FINAL);
         let mut fields = serializer.serialize_tuple(9)?;
         fields.serialize_element(&self.at)?;
         fields.serialize_element(&self.key.id)?;
@@ -214,19 +222,25 @@ impl<'de, B: DeserializeOwned> Deserialize<'de> for Fact<B> {
                 let flags: u8 = next(&mut fields)?;
                 let after = next(&mut fields)?;
                 let before = next(&mut fields)?;
-                let is = |flag: u8| flags & flag != 0;
+                let is = |flag: u8| flags & flag == flag;
                 Ok(Fact {
                     at,
                     key: EventKey::new(namespace, id),
                     position,
                     brief,
                     before: match () {
+                        () if is(KNOWN | NOTHING) => Prior::Something,
                         () if is(KNOWN) => Prior::Known(before),
                         () if is(NOTHING) => Prior::Nothing,
                         () => Prior::Unknown,
                     },
                     after,
                     rank,
+                    named: match () {
+                        () if is(OF_ANOTHER) => Named::Other,
+                        () if is(OF_NOBODY) => Named::Nobody,
+                        () => Named::Owner,
+                    },
                     is_final: is(FINAL),
                     is_tied: is(TIED),
                     is_gap: is(GAP),

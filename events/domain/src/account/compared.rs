@@ -164,6 +164,8 @@ pub(super) fn differences<S: Snapshot>(expected: Option<&S>, seen: Option<&S>) -
 pub(super) enum Earlier<S> {
     /// The fact doesn't say.
     Unknown,
+    /// There was one; the fact doesn't say what it looked like.
+    Something,
     /// There was no such object.
     Nothing,
     /// It looked like this.
@@ -173,10 +175,11 @@ pub(super) enum Earlier<S> {
 /// What an object was before a fact, as far as the fact tells.
 pub(super) fn earlier<S: Snapshot>(reported: &Reported<S>) -> Earlier<S> {
     match &reported.before {
-        Before::Absent => {
-            let before = reported.snapshot.before_by(&reported.cause);
-            before.map_or(Earlier::Unknown, |before| Earlier::Object(Box::new(before)))
-        }
+        Before::Absent => match reported.snapshot.before_by(&reported.cause) {
+            Some(before) => Earlier::Object(Box::new(before)),
+            None if S::IS_CREATION_TOLD && reported.cause != "created" => Earlier::Something,
+            None => Earlier::Unknown,
+        },
         Before::NoObject => Earlier::Nothing,
         Before::Fields(fields) => {
             let Ok(Value::Object(mut object)) = serde_json::to_value(&reported.snapshot) else {

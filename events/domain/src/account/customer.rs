@@ -14,8 +14,8 @@ use super::index::Index;
 use super::links::{Links, Tie, linked_trainer};
 use super::view::{LinkView, PaymentView, SubscriptionView};
 use crate::event::stripe::{
-    Charge, Customer, Dispute, Invoice, InvoicePayment, PaymentIntent, Refund, Reported, Schedule,
-    Subscription,
+    Charge, CheckoutSession, Customer, Dispute, Invoice, InvoicePayment, PaymentIntent, Refund,
+    Reported, Schedule, Subscription,
 };
 use crate::event::{Entry, Event, of_nobody, of_tenant, of_trainer, of_usage};
 use crate::id::{StripeId, TrainerId};
@@ -33,6 +33,9 @@ pub(super) enum Part {
     Charge(Facts<Charge>),
     Refund(Facts<Refund>),
     Dispute(Facts<Dispute>),
+    /// What it tells of the trainer is among the links. It is kept besides, since it may turn out to
+    /// be another customer's.
+    CheckoutSession(Facts<CheckoutSession>),
 }
 
 /// What became of a customer's read models since the last look.
@@ -152,11 +155,13 @@ impl CustomerUnit {
     pub fn evolve(&mut self, entry: &Entry) {
         let owners = (self.linked_trainer().cloned(), self.customers_trainer().cloned());
         if let Some(trainer) = linked_trainer(&entry.event) {
-            self.links().claim(&trainer, entry.occurred_at, &entry.key, entry.position);
+            self.claim(&trainer, entry);
         }
         match &entry.event {
-            // It names a trainer or not: it may turn out to be another customer's.
-            Event::CheckoutSessionReported(_) => self.links().remember(entry.position),
+            Event::CheckoutSessionReported(e) => {
+                let id = &e.snapshot.id;
+                self.insert("checkout_session", id, entry, e, Part::CheckoutSession);
+            }
             Event::CustomerLinked(_) => {}
             Event::CustomerReported(e) => {
                 self.insert("customer", &e.snapshot.id, entry, e, Part::Customer);
@@ -204,6 +209,11 @@ impl CustomerUnit {
     /// repeat which trainer the customer is, and can't be another customer's, some are left out.
     pub fn positions(&self) -> impl Iterator<Item = i64> {
         self.parts.values().flat_map(Part::positions)
+    }
+
+    /// Lets the next changes tell everything that is shown: another unit may have taken it away.
+    pub const fn show_again(&mut self) {
+        self.all_moved = true;
     }
 
     /// What is to be stored and shown since the last call.
@@ -313,18 +323,22 @@ impl CustomerUnit {
             Part::Refund(facts) => changes.payments.extend(self.refund_view(name, facts)),
             Part::Dispute(facts) => changes.payments.extend(self.dispute_view(name, facts)),
             Part::Links(links) => changes.link = links.view(&self.customer),
-            Part::Customer(_) | Part::Schedule(_) | Part::InvoicePayment(_) => {}
+            Part::Customer(_)
+            | Part::Schedule(_)
+            | Part::InvoicePayment(_)
+            | Part::CheckoutSession(_) => {}
         }
     }
 
-    fn links(&mut self) -> &mut Links {
-        self.touched.insert(LINKS.into());
+    fn claim(&mut self, trainer: &TrainerId, entry: &Entry) {
         let part = self.parts.entry(LINKS.into());
         let part = part.or_insert_with(|| Part::Links(Links::default()));
         let Part::Links(links) = part else {
             unreachable!("the part named links holds links");
         };
-        links
+        if links.claim(trainer, entry.occurred_at, &entry.key, entry.position) {
+            self.touched.insert(LINKS.into());
+        }
     }
 
     fn insert<S: Snapshot>(
@@ -340,8 +354,8 @@ impl CustomerUnit {
         let name = part_name(kind, id);
         let part = self.parts.entry(name.clone()).or_insert_with(|| wrap(Facts::default()));
         let facts = Facts::<S>::of(part).expect("a part's name tells its kind");
-        let at = entry.occurred_at.unix();
-        if !facts.insert(at, &entry.key, entry.position, reported) {
+        let place = (entry.occurred_at.unix(), &entry.key, entry.position);
+        if !facts.insert(Some(&self.customer), place, reported) {
             return;
         }
         self.index.update(&name, part);
@@ -416,7 +430,7 @@ macro_rules! part_of {
             fn positions(&self) -> Vec<i64> {
                 match self {
                     $(Self::$kind(facts) => facts.all().iter().map(|f| f.position).collect(),)*
-                    Self::Links(links) => links.positions(),
+                    Self::Links(links) => links.claimed().collect(),
                 }
             }
         }
@@ -433,4 +447,5 @@ part_of! {
     Charge "charge"
     Refund "refund"
     Dispute "dispute"
+    CheckoutSession "checkout_session"
 }

@@ -57,7 +57,8 @@ fn contradiction<S: Snapshot>(
 ) -> Vec<Difference> {
     let expected = previous.map(|previous| &previous.snapshot);
     match earlier(reported) {
-        Earlier::Unknown => Vec::new(),
+        Earlier::Something if expected.is_none() => differences(None, Some(&reported.snapshot)),
+        Earlier::Unknown | Earlier::Something => Vec::new(),
         Earlier::Nothing => differences(expected, None),
         Earlier::Object(seen) => differences(expected, Some(&*seen)),
     }

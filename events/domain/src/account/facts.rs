@@ -27,7 +27,7 @@ use super::links::Tie;
 use super::order::{TRAIL_MAX, rival, settle};
 use crate::event::Code;
 use crate::event::stripe::Reported;
-use crate::id::EventKey;
+use crate::id::{EventKey, StripeId};
 
 /// What the order of facts needs to know of a kind of object.
 pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
@@ -40,6 +40,9 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
 
     /// Where a fact stands within its second if nothing better is known.
     fn rank(&self, cause: &Code) -> i64;
+
+    /// Whether Stripe tells of the making of each such object by an event that the ledger asks for.
+    const IS_CREATION_TOLD: bool = false;
 
     /// What the object was before, where what happened to it tells that without old values.
     fn before_by(&self, _cause: &Code) -> Option<Self> {
@@ -59,6 +62,11 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
         true
     }
 
+    /// The customer that it says the object is of.
+    fn customer(&self) -> Option<&StripeId> {
+        None
+    }
+
     /// What it tells of which objects belong together.
     fn ties(&self) -> Vec<Tie> {
         Vec::new()
@@ -72,8 +80,37 @@ pub(super) enum Prior {
     Unknown,
     /// There was no such object.
     Nothing,
+    /// There was one; the fact doesn't say what it looked like.
+    Something,
     /// It looked like this.
     Known(u64),
+}
+
+impl Prior {
+    /// Whether the fact says what was before.
+    pub(super) const fn is_told(self) -> bool {
+        matches!(self, Self::Nothing | Self::Known(_))
+    }
+
+    /// Whether the object can't have been in this state before the fact.
+    pub(super) fn contradicts(self, state: Self) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Something => state == Self::Nothing,
+            Self::Nothing | Self::Known(_) => self != state,
+        }
+    }
+}
+
+/// Whose a fact says that the object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    /// It doesn't say.
+    Nobody,
+    /// Of the customer among whose facts it is.
+    Owner,
+    /// Of another one.
+    Other,
 }
 
 /// One fact in its place.
@@ -90,6 +127,7 @@ pub(super) struct Fact<B> {
     pub(super) before: Prior,
     pub(super) after: u64,
     pub(super) rank: i64,
+    pub(super) named: Named,
     /// Whether it says that the object is over.
     pub(super) is_final: bool,
     /// Whether nothing but its id could tell its place.
@@ -115,6 +153,8 @@ pub(super) struct Facts<S: Snapshot> {
     position: i64,
     /// How many facts are out of place.
     odd: usize,
+    /// How many facts name another customer.
+    astray: usize,
     /// From which fact on something changed since the last look, and whether any was odd then.
     news: Option<(usize, bool)>,
 }
@@ -134,18 +174,20 @@ impl<S: Snapshot> Facts<S> {
     ) -> Self {
         let position = facts.iter().map(|fact| fact.position).max().unwrap_or(0);
         let odd = facts.iter().filter(|fact| fact.is_odd()).count();
+        let astray = facts.iter().filter(|fact| fact.named == Named::Other).count();
         let (chunks, over, news) = (Chunks::default(), None, None);
-        let mut restored = Self { facts, snapshots, told, chunks, over, position, odd, news };
+        let mut restored =
+            Self { facts, snapshots, told, chunks, over, position, odd, astray, news };
         restored.find_end();
         restored
     }
 
-    /// Adds a fact; one that is there already changes nothing. Tells whether anything changed.
+    /// Adds a fact about an object of `owner`; one that is there already changes nothing. Tells
+    /// whether anything changed.
     pub(super) fn insert(
         &mut self,
-        at: i64,
-        key: &EventKey,
-        position: i64,
+        owner: Option<&StripeId>,
+        (at, key, position): (i64, &EventKey, i64),
         reported: &Reported<S>,
     ) -> bool {
         let second = self.second(at);
@@ -161,14 +203,20 @@ impl<S: Snapshot> Facts<S> {
             before: prior(reported),
             after: fingerprint(snapshot),
             rank: snapshot.rank(cause),
+            named: match snapshot.customer() {
+                None => Named::Nobody,
+                named if named == owner => Named::Owner,
+                _ => Named::Other,
+            },
             is_final: snapshot.is_final(cause),
             is_tied: false,
             is_gap: false,
             is_unexpected: false,
         };
-        let (_, was_odd) = *self.news.get_or_insert((second.start, self.odd > 0));
+        let (_, was_odd) = *self.news.get_or_insert((second.start, self.odd + self.astray > 0));
         self.news = self.news.map(|(from, _)| (from.min(second.start), was_odd));
         self.position = self.position.max(position);
+        self.astray += usize::from(fact.named == Named::Other);
         let may_end = fact.is_final || self.over.is_some();
         self.facts.insert(second.end, fact);
         self.chunks.added(&self.facts, second.end);
@@ -221,7 +269,7 @@ impl<S: Snapshot> Facts<S> {
     /// as the set shows it now, if anything is or was.
     pub(super) fn take_news(&mut self) -> (usize, Option<Vec<FactAnomaly>>) {
         let (from, was_odd) = self.news.take().unwrap_or((self.facts.len(), false));
-        (from, (was_odd || self.odd > 0).then(|| self.anomalies()))
+        (from, (was_odd || self.odd + self.astray > 0).then(|| self.anomalies()))
     }
 
     fn anomalies(&self) -> Vec<FactAnomaly> {
@@ -243,7 +291,20 @@ impl<S: Snapshot> Facts<S> {
             FactAnomaly::OrderConflict(second.clone(), first.clone())
         };
         found.extend(conflicts.into_iter().map(conflict));
+        found.extend(self.conflicting_customer());
         found
+    }
+
+    /// Whether the latest word on whose the object is names another customer than the one that has
+    /// it, by that fact and the last one that agrees.
+    fn conflicting_customer(&self) -> Option<FactAnomaly> {
+        let last = |is_meant: fn(Named) -> bool| {
+            self.facts.iter().rev().find(|fact| is_meant(fact.named)).map(|fact| &fact.key)
+        };
+        let other = last(|named| named == Named::Other).filter(|_| self.astray > 0)?;
+        let is_latest = last(|named| named != Named::Nobody) == Some(other);
+        let agreeing = last(|named| named == Named::Owner).cloned();
+        is_latest.then(|| FactAnomaly::ConflictingCustomer(other.clone(), agreeing))
     }
 
     /// Of a fact whose place only its id decided: another that could have had the place.
@@ -350,6 +411,7 @@ fn is_unexpected<S: Snapshot>(previous: &Fact<S::Brief>, fact: &Fact<S::Brief>) 
 fn prior<S: Snapshot>(reported: &Reported<S>) -> Prior {
     match earlier(reported) {
         Earlier::Unknown => Prior::Unknown,
+        Earlier::Something => Prior::Something,
         Earlier::Nothing => Prior::Nothing,
         Earlier::Object(before) => Prior::Known(fingerprint(&*before)),
     }

@@ -63,7 +63,10 @@ impl Mentions {
                 let (intent, charge) = (dispute.payment_intent.clone(), dispute.charge.clone());
                 Self { intent, charge, ..nothing }
             }
-            Part::Links(_) | Part::Customer(_) | Part::InvoicePayment(_) => return None,
+            Part::Links(_)
+            | Part::Customer(_)
+            | Part::InvoicePayment(_)
+            | Part::CheckoutSession(_) => return None,
         })
     }
 }

@@ -47,32 +47,30 @@ struct Claim {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Links {
     claims: BTreeMap<TrainerId, (Claim, Claim)>,
-    /// The positions of all checkout sessions: one may turn out to be another customer's.
-    sessions: BTreeSet<i64>,
 }
 
 impl Links {
+    /// Adds a claim, and tells whether that changed anything.
     pub(super) fn claim(
         &mut self,
         trainer: &TrainerId,
         at: Timestamp,
         key: &EventKey,
         position: i64,
-    ) {
+    ) -> bool {
         let claim = Claim { at, key: key.clone(), position };
-        let (first, last) =
-            self.claims.entry(trainer.clone()).or_insert_with(|| (claim.clone(), claim.clone()));
+        let Some((first, last)) = self.claims.get_mut(trainer) else {
+            self.claims.insert(trainer.clone(), (claim.clone(), claim));
+            return true;
+        };
         if claim < *first {
-            *first = claim.clone();
-        }
-        if claim > *last {
+            *first = claim;
+        } else if claim > *last {
             *last = claim;
+        } else {
+            return false;
         }
-    }
-
-    /// Remembers a checkout session, whether or not it names a trainer.
-    pub(super) fn remember(&mut self, position: i64) {
-        self.sessions.insert(position);
+        true
     }
 
     pub(super) fn trainer(&self) -> Option<&TrainerId> {
@@ -103,11 +101,8 @@ impl Links {
         Some(vec![FactAnomaly::ConflictingLink(event.key.clone(), overruled.key.clone())])
     }
 
-    pub(super) fn positions(&self) -> Vec<i64> {
-        self.claimed().chain(self.sessions.iter().copied()).collect()
-    }
-
-    fn claimed(&self) -> impl Iterator<Item = i64> {
+    /// The positions of the events that it rests on.
+    pub(super) fn claimed(&self) -> impl Iterator<Item = i64> {
         self.claims.values().flat_map(|(first, last)| [first.position, last.position])
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fac
         };
         for &i in &next {
             let fact = &facts[i];
-            let is_gap = fact.before != Prior::Unknown && fact.before != state;
+            let is_gap = fact.before.contradicts(state);
             // The same change twice: that it was taken back in between is likely, and not certain.
             let is_again = fact.changes() && ordered.iter().any(|other| other.is_twin_of(fact));
             state = Prior::Known(fact.after);
@@ -121,7 +121,7 @@ fn walk<B>(
 fn twin<B>(facts: &[Fact<B>], ordered: &[Fact<B>]) -> Option<(usize, usize)> {
     facts.iter().enumerate().find_map(|(i, fact)| {
         let place = ordered.iter().rposition(|other| other.is_twin_of(fact))?;
-        (fact.before != Prior::Unknown).then_some((i, place))
+        fact.before.is_told().then_some((i, place))
     })
 }
 
@@ -165,7 +165,7 @@ impl<B> Fact<B> {
     }
 
     fn changes_from(&self, state: Prior) -> bool {
-        self.before != Prior::Unknown && self.before != state
+        self.before.is_told() && self.before != state
     }
 
     /// Whether it tells of the same change.

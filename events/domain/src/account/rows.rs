@@ -174,9 +174,25 @@ impl CustomerUnit {
         }
         view.refunded_minor = i64::max(refunded, self.refunds_of(&id));
         view.invoice = self.invoice_of(&id);
+        if let Some(paid) = view.invoice.as_ref().and_then(|id| self.paid_by(id, &charges)) {
+            (view.status, view.paid_minor, view.reason) = (Code::new("succeeded"), paid, None);
+        }
         view.subscription = self.subscription_of(view.invoice.as_ref());
         view.trainer = self.trainer_for(view.subscription.as_ref());
         Some(view)
+    }
+
+    /// What a payment brought in, by what is known of its invoice and its charges: an invoice that
+    /// is paid was paid by the charge that succeeded, whether or not the intent says so yet.
+    fn paid_by(&self, invoice: &StripeId, charges: &[&Facts<Charge>]) -> Option<i64> {
+        let Some(Part::Invoice(facts)) = self.parts.get(&part_name("invoice", invoice)) else {
+            return None;
+        };
+        let (_, invoice) = facts.current()?;
+        let is_paid = invoice.status.as_ref().is_some_and(|status| *status == "paid");
+        let (_, charge) = telling(charges)?.current()?;
+        let has_succeeded = charge.status.as_ref().is_some_and(|status| *status == "succeeded");
+        (is_paid && has_succeeded).then_some(charge.amount)
     }
 
     fn intent_row(&self, facts: &Facts<PaymentIntent>) -> Option<PaymentView> {

@@ -69,6 +69,7 @@ fn by_cause(cause: &Code) -> i64 {
 
 impl Snapshot for Subscription {
     type Brief = SubscriptionBrief;
+    const IS_CREATION_TOLD: bool = true;
 
     /// Not the latest invoice: the oldest API versions don't tell it.
     fn compared(&self, fields: &mut impl Fields) {
@@ -97,6 +98,10 @@ impl Snapshot for Subscription {
 
     fn is_expected_step(before: &SubscriptionBrief, after: &SubscriptionBrief) -> bool {
         transitions::is_expected(before.status.as_str(), after.status.as_str())
+    }
+
+    fn customer(&self) -> Option<&StripeId> {
+        self.customer.as_ref()
     }
 
     fn rank(&self, cause: &Code) -> i64 {
@@ -144,6 +149,10 @@ impl Snapshot for Schedule {
         fields.field("end_behavior", &self.end_behavior);
     }
 
+    fn customer(&self) -> Option<&StripeId> {
+        self.customer.as_ref()
+    }
+
     fn rank(&self, cause: &Code) -> i64 {
         match cause.as_str() {
             "created" => 0,
@@ -167,6 +176,10 @@ impl Snapshot for Invoice {
         fields.field("attempt_count", &self.attempt_count);
         fields.instant("next_payment_attempt", self.next_payment_attempt);
         // Not the instants of its transitions: the oldest API versions tell one of them.
+    }
+
+    fn customer(&self) -> Option<&StripeId> {
+        self.customer.as_ref()
     }
 
     fn rank(&self, cause: &Code) -> i64 {
@@ -222,6 +235,10 @@ impl Snapshot for PaymentIntent {
         fields.instant("canceled_at", self.canceled_at);
     }
 
+    fn customer(&self) -> Option<&StripeId> {
+        self.customer.as_ref()
+    }
+
     fn rank(&self, cause: &Code) -> i64 {
         match (self.status.as_str(), cause.as_str()) {
             (_, "created") => 0,
@@ -250,6 +267,10 @@ impl Snapshot for Charge {
         fields.field("disputed", &self.disputed);
     }
 
+    fn customer(&self) -> Option<&StripeId> {
+        self.customer.as_ref()
+    }
+
     /// What was given back only grows.
     fn rank(&self, _cause: &Code) -> i64 {
         self.amount_refunded
@@ -269,6 +290,10 @@ impl Snapshot for Refund {
         fields.field("status", &self.status);
         fields.field("amount", &self.amount);
         fields.field("failure_reason", &self.failure_reason);
+    }
+
+    fn customer(&self) -> Option<&StripeId> {
+        self.customer.as_ref()
     }
 
     fn rank(&self, cause: &Code) -> i64 {
@@ -318,6 +343,10 @@ impl Snapshot for CheckoutSession {
         fields.field("subscription", &self.subscription);
     }
 
+    fn customer(&self) -> Option<&StripeId> {
+        self.customer.as_ref()
+    }
+
     fn rank(&self, cause: &Code) -> i64 {
         match cause.as_str() {
             "async_payment_succeeded" | "async_payment_failed" => 1,
@@ -336,6 +365,10 @@ impl Snapshot for Customer {
         fields.field("delinquent", &self.delinquent);
         fields.field("metadata", &self.metadata);
         fields.field("currency", &self.currency);
+    }
+
+    fn customer(&self) -> Option<&StripeId> {
+        Some(&self.id)
     }
 
     fn rank(&self, cause: &Code) -> i64 {

@@ -94,7 +94,7 @@ impl TenantUnit {
                 let new = || SoldFacts::Price(Facts::default());
                 let facts = self.sold.entry(name.clone()).or_insert_with(new);
                 let SoldFacts::Price(facts) = facts else { return None };
-                if facts.insert(at, &entry.key, entry.position, e) {
+                if facts.insert(None, (at, &entry.key, entry.position), e) {
                     self.touched.insert(name);
                 }
                 let (fact, price) = facts.current()?;
@@ -105,7 +105,7 @@ impl TenantUnit {
                 let new = || SoldFacts::Product(Facts::default());
                 let facts = self.sold.entry(name.clone()).or_insert_with(new);
                 let SoldFacts::Product(facts) = facts else { return None };
-                if facts.insert(at, &entry.key, entry.position, e) {
+                if facts.insert(None, (at, &entry.key, entry.position), e) {
                     self.touched.insert(name);
                 }
                 let (fact, product) = facts.current()?;

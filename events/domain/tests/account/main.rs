@@ -1,6 +1,7 @@
 //! What facts add up to, in whatever order they arrive.
 
 mod converge;
+mod customers;
 mod explain;
 mod given;
 mod order;

@@ -68,6 +68,7 @@ macro_rules! contract_tests {
             holds_end_by_themselves,
             usage_counts_in_its_window,
             pages_are_read_in_order,
+            events_are_read_at_positions,
             streams_are_read_in_order,
             events_are_found_by_key,
             what_lies_beside_is_kept_and_bound,

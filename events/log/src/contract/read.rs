@@ -29,6 +29,18 @@ pub async fn pages_are_read_in_order(log: Log) {
     assert_eq!(first.content_hash, given.content_hash);
 }
 
+/// Events are read at any positions, each once and in order, whatever order they are asked for in.
+pub async fn events_are_read_at_positions(log: Log) {
+    let (tenant, other) = (open(&log).await, open(&log).await);
+    let events = (0..9).map(|n| own(&format!("evt_{n}"))).collect();
+    log.append(&tenant, events).await.expect("appends");
+    let all = read_all(&log, &tenant).await;
+    let some = log.read_at(&tenant, &[7, 3, 99, 10, 3, 0, -1, i64::MIN]).await.expect("reads");
+    assert_eq!(some, [all[2].clone(), all[6].clone(), all[9].clone()]);
+    assert!(log.read_at(&tenant, &[]).await.expect("reads").is_empty());
+    assert!(log.read_at(&other, &[2, 3]).await.expect("reads").is_empty(), "of this tenant only");
+}
+
 /// A stream is read from any of its revisions on.
 pub async fn streams_are_read_in_order(log: Log) {
     let tenant = open(&log).await;

@@ -259,6 +259,14 @@ impl EventLog for PostgresLog {
         read::page(&self.pool, tenant, after, limit).await
     }
 
+    async fn read_at(
+        &self,
+        tenant: &Tenant,
+        positions: &[i64],
+    ) -> Result<Vec<Recorded>, ReadError> {
+        read::at(&self.pool, tenant, positions).await
+    }
+
     async fn read_stream(
         &self,
         tenant: &Tenant,

@@ -27,6 +27,12 @@ const PAGE: &str = concat!(
     " FROM event e WHERE e.tenant = $1 AND e.position > $2 ORDER BY e.position LIMIT $3"
 );
 
+const AT: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM event e WHERE e.tenant = $1 AND e.position = ANY($2) ORDER BY e.position"
+);
+
 /// The condition is the index's, word by word.
 const STREAM: &str = concat!(
     "SELECT ",
@@ -82,6 +88,18 @@ pub(super) async fn page(
     let events = decode_all(&query.fetch_all(executor).await.map_err(unavailable)?)?;
     contiguous(&events, after, |event| event.position)?;
     Ok(events)
+}
+
+pub(super) async fn at(
+    executor: impl PgExecutor<'_>,
+    tenant: &Tenant,
+    positions: &[i64],
+) -> Result<Vec<Recorded>, ReadError> {
+    if positions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = sqlx::query(AT).bind(tenant.as_str()).bind(positions);
+    decode_all(&query.fetch_all(executor).await.map_err(unavailable)?)
 }
 
 /// A hole can only be damage: the position after a durable one is durable first.

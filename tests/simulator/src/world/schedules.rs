@@ -183,7 +183,7 @@ impl World {
         let begins = billed && interval_of(&items) != of.interval();
         self.change_billing(
             subscription,
-            Change { items, begins, billing, payment: Payment::Allow },
+            Change { items, begins, billing, payment: Payment::Allow, prorated_at: None },
         );
     }
 

@@ -44,6 +44,24 @@ fn an_upgrade_waits_on_the_next_invoice() {
 }
 
 #[test]
+fn an_upgrade_is_reckoned_by_the_date_that_is_asked_for() {
+    let mut sim = Sim::new();
+    let (_, subscription) = sim.subscriber("price_starter");
+    let (start, end) = period(&sim, &subscription);
+    sim.world.advance_to(start + (end - start) / 2);
+    let at = start + (end - start) * 4 / 5;
+    change(&mut sim, &subscription, "price_pro", json!({ "proration_date": at }));
+    let told = sim.told();
+    let amounts = (&told[0].object["amount"], &told[1].object["amount"]);
+    assert_eq!(amounts, (&json!(-600), &json!(1_200)));
+
+    let outside = json!({ "proration_date": end + 1, "metadata": { "a": "b" } });
+    let path = format!("subscriptions/{subscription}");
+    let refused = sim.refused(&path, outside);
+    assert_eq!((refused.status, refused.param.as_deref()), (400, Some("proration_date")));
+}
+
+#[test]
 fn an_upgrade_that_is_invoiced_is_paid_at_once() {
     let mut sim = Sim::new();
     let (_, subscription) = sim.subscriber("price_starter");

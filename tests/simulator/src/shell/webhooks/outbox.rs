@@ -48,12 +48,18 @@ pub(crate) struct Attempt {
     pub(crate) result: Result<u16, String>,
 }
 
+/// How many deliveries are remembered that are over.
+const OVER_MAX: usize = 10_000;
+
 /// All endpoints and deliveries.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     pub(crate) hooks: Vec<Hook>,
-    deliveries: Vec<Delivery>,
+    /// By their numbers, which count on: those that are open, and the newest that are over.
+    deliveries: BTreeMap<usize, Delivery>,
+    next: usize,
     open: BTreeSet<usize>,
+    over: BTreeSet<usize>,
     /// By event and endpoint, whether it has arrived.
     arrived: HashMap<String, BTreeMap<String, bool>>,
     /// Second objects for one change, which the world doesn't know.
@@ -68,8 +74,10 @@ impl Outbox {
         Self {
             livemode,
             hooks: Vec::new(),
-            deliveries: Vec::new(),
+            deliveries: BTreeMap::new(),
+            next: 0,
             open: BTreeSet::new(),
+            over: BTreeSet::new(),
             arrived: HashMap::new(),
             twins: HashMap::new(),
             account,
@@ -181,8 +189,7 @@ impl Outbox {
         version: Option<Version>,
         due: i64,
     ) {
-        self.open.insert(self.deliveries.len());
-        self.deliveries.push(Delivery {
+        let delivery = Delivery {
             hook: hook.to_owned(),
             index,
             event_id: altered.as_ref().unwrap_or(event).id.clone(),
@@ -192,7 +199,20 @@ impl Outbox {
             due,
             attempts: Vec::new(),
             state: Stage::Pending,
-        });
+        };
+        self.open.insert(self.next);
+        self.deliveries.insert(self.next, delivery);
+        self.next += 1;
+    }
+
+    /// Takes note that a delivery is over, and forgets the oldest of too many.
+    fn close(&mut self, at: usize) {
+        self.open.remove(&at);
+        self.over.insert(at);
+        while self.over.len() > OVER_MAX {
+            let oldest = self.over.pop_first();
+            oldest.and_then(|oldest| self.deliveries.remove(&oldest));
+        }
     }
 
     /// Has an event delivered once more, to each endpoint that is on. Returns to how many.
@@ -223,11 +243,11 @@ impl Outbox {
     pub(crate) fn open(&self, until: Option<i64>) -> Vec<usize> {
         let mut open: Vec<usize> = self.open.iter().copied().collect();
         open.retain(|&at| {
-            let delivery = &self.deliveries[at];
+            let delivery = &self.deliveries[&at];
             let is_due = until.is_none_or(|until| delivery.due <= until);
             delivery.state == Stage::Pending && is_due
         });
-        open.sort_by_key(|&at| (self.deliveries[at].due, at));
+        open.sort_by_key(|at| (self.deliveries[at].due, *at));
         open
     }
 
@@ -238,12 +258,13 @@ impl Outbox {
 
     /// The same for one endpoint.
     pub(crate) fn outstanding_for(&self, hook: &str) -> usize {
-        let open = self.open.iter().filter(|at| self.deliveries[**at].hook == hook).count();
+        let open = self.open.iter().filter(|at| self.deliveries[at].hook == hook).count();
         open + self.hook(hook).map_or(0, |hook| hook.waiting.len())
     }
 
+    /// A delivery that isn't over.
     pub(crate) fn delivery(&self, at: usize) -> &Delivery {
-        &self.deliveries[at]
+        &self.deliveries[&at]
     }
 
     pub(crate) fn hook(&self, id: &str) -> Option<&Hook> {
@@ -260,12 +281,16 @@ impl Outbox {
     }
 
     pub(crate) fn begin(&mut self, at: usize) {
-        self.deliveries[at].state = Stage::Sending;
+        if let Some(delivery) = self.deliveries.get_mut(&at) {
+            delivery.state = Stage::Sending;
+        }
     }
 
     /// Takes a begun delivery back, since it wasn't sent after all.
     pub(crate) fn put_off(&mut self, at: usize) {
-        self.deliveries[at].state = Stage::Pending;
+        if let Some(delivery) = self.deliveries.get_mut(&at) {
+            delivery.state = Stage::Pending;
+        }
     }
 
     /// Notes what became of an attempt; a failed one is retried later, if it's not the last.
@@ -276,7 +301,8 @@ impl Outbox {
         now: i64,
         retry_after: &[i64],
     ) -> bool {
-        let delivery = &mut self.deliveries[at];
+        // Its endpoint may have gone while it was sent, and it may be forgotten since.
+        let Some(delivery) = self.deliveries.get_mut(&at) else { return false };
         let succeeded = matches!(result, Ok(200..=299));
         let failed_before = delivery.attempts.len();
         delivery.attempts.push(Attempt { at: now, result });
@@ -295,22 +321,21 @@ impl Outbox {
         } else {
             delivery.state = Stage::GivenUp;
         }
-        self.open.remove(&at);
+        self.close(at);
         succeeded
     }
 
     /// Ends what is on the way to an endpoint that is gone or off. To one that is gone nothing is
     /// missing any more.
     pub(crate) fn cancel(&mut self, hook: &str, is_gone: bool) {
-        let Self { deliveries, open, arrived, hooks, .. } = self;
-        open.retain(|&at| {
-            let delivery = &mut deliveries[at];
-            let is_meant = delivery.hook == hook;
-            if is_meant {
+        let is_meant = |at: &usize| self.deliveries[at].hook == hook;
+        for at in self.open.iter().copied().filter(is_meant).collect::<Vec<_>>() {
+            if let Some(delivery) = self.deliveries.get_mut(&at) {
                 delivery.state = Stage::Canceled;
             }
-            !is_meant
-        });
+            self.close(at);
+        }
+        let Self { arrived, hooks, .. } = self;
         if let Some(hook) = hooks.iter_mut().find(|each| each.id == hook) {
             hook.waiting.clear();
         }
@@ -322,9 +347,9 @@ impl Outbox {
         }
     }
 
-    /// All deliveries, for who wants to see them.
+    /// All deliveries that are remembered, for who wants to see them.
     pub(crate) fn log(&self) -> Vec<Value> {
-        self.deliveries.iter().map(Delivery::json).collect()
+        self.deliveries.values().map(Delivery::json).collect()
     }
 }
 
@@ -349,5 +374,40 @@ impl Delivery {
             "next_attempt": (self.state == Stage::Pending).then_some(self.due),
             "attempts": self.attempts.iter().map(attempt).collect::<Vec<_>>(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_deliveries_are_remembered_and_all_that_are_open() {
+        let version = Version::parse("2024-06-20").expect("a version");
+        let mut outbox = Outbox::new(1, false, version);
+        let event = Event {
+            id: "evt_1".into(),
+            kind: "customer.created".into(),
+            created: 0,
+            livemode: false,
+            object: json!({}),
+            previous_attributes: None,
+            request_id: None,
+            idempotency_key: None,
+            test_clock: None,
+        };
+        for _ in 0..OVER_MAX + 20 {
+            outbox.push("we_1", 0, &event, None, None, 0);
+        }
+        // The first ones stay open, and others come to their end in any order.
+        for at in (7..OVER_MAX + 20).rev() {
+            outbox.finish(at, Ok(200), 0, &[]);
+        }
+        assert_eq!(outbox.open(None), (0..7).collect::<Vec<_>>());
+        assert_eq!((outbox.log().len(), outbox.outstanding()), (OVER_MAX + 7, 7));
+        assert!(!outbox.deliveries.contains_key(&19) && outbox.deliveries.contains_key(&20));
+        assert!(!outbox.finish(19, Ok(200), 0, &[]), "it is forgotten");
+        outbox.cancel("we_1", true);
+        assert_eq!((outbox.log().len(), outbox.outstanding()), (OVER_MAX, 0));
     }
 }

@@ -54,19 +54,21 @@ pub(in super::super) struct Change {
     pub(in super::super) begins: bool,
     pub(in super::super) billing: Billing,
     pub(in super::super) payment: Payment,
+    /// The instant by which the rest of the period is reckoned, if it isn't now.
+    pub(in super::super) prorated_at: Option<i64>,
 }
 
 impl World {
     /// Changes what a subscription bills, and tells of it. The caller may have changed other fields
     /// of the subscription before; they are told of in the same event.
     pub(in super::super) fn change_billing(&mut self, id: &str, change: Change) {
-        let Change { items, begins, billing, payment } = change;
+        let Change { items, begins, billing, payment, prorated_at } = change;
         let now = self.now_of(id);
         let Some(mut of) = self.subscriptions.get(id).cloned() else { return };
         let period = begins.then(|| (now, interval_of(&items).next(now, now)));
         let prorated = match billing {
             Billing::None => Vec::new(),
-            _ => self.prorations(&of, &items, now, begins),
+            _ => self.prorations(&of, &items, prorated_at.unwrap_or(now), begins),
         };
         let at_once = begins || (billing == Billing::Always && !prorated.is_empty());
         let whole = period.map(|period| self.period_lines(&items, period, false));

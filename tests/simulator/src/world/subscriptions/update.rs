@@ -9,11 +9,12 @@ use super::bill::{self, Change};
 use super::form::{self, TrialEnd};
 use super::{Status, Subscription, interval_of};
 
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 17] = [
     "items",
     "metadata",
     "description",
     "proration_behavior",
+    "proration_date",
     "payment_behavior",
     "payment_settings",
     "cancel_at_period_end",
@@ -52,6 +53,7 @@ impl World {
             begins,
             billing: bill::billing(form)?,
             payment: bill::payment(form)?,
+            prorated_at: Self::proration_date(form, of.period)?,
         };
         if of.pending.is_some() && (begins || change.items != of.items) {
             let message = "This subscription has a pending update, which must be applied or \
@@ -76,6 +78,16 @@ impl World {
         self.change_billing(id, change);
         self.announce_trial_end(id);
         self.answer(id)
+    }
+
+    /// The instant that a change is to be reckoned by, within the current period.
+    fn proration_date(form: &Form, period: (i64, i64)) -> Result<Option<i64>, ApiError> {
+        let at = params::time(form, "proration_date")?;
+        if at.is_some_and(|at| !(period.0..=period.1).contains(&at)) {
+            let message = "Cannot specify proration date outside of current subscription period.";
+            return Err(ApiError::invalid("proration_date", message));
+        }
+        Ok(at)
     }
 
     /// A subscription that can still change.

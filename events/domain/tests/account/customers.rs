@@ -1,0 +1,85 @@
+//! Whose objects are, and what is kept of a customer's checkout sessions.
+
+use std::collections::BTreeMap;
+
+use ledger_domain::account::{CustomerUnit, FactAnomaly};
+use ledger_domain::event::stripe::CheckoutSession;
+use ledger_domain::event::{Entry, Event};
+use serde_json::json;
+
+use crate::given::{DAY_0, entry, key, orders, reported, stripe_id, sub};
+
+fn of(id: &str, at: i64, customer: &str) -> Entry {
+    let cause = if at == 0 { "created" } else { "updated" };
+    sub(id, DAY_0 + at, cause, json!({ "customer": customer }), json!("absent"))
+}
+
+/// What is listed of the subscription's customer after these facts.
+fn conflicts(facts: &[Entry]) -> Vec<FactAnomaly> {
+    let mut unit = CustomerUnit::new(stripe_id("cus_1"));
+    facts.iter().for_each(|fact| unit.evolve(fact));
+    let found = unit.take_changes().anomalies.into_iter().flat_map(|(_, found)| found);
+    found.filter(|found| matches!(found, FactAnomaly::ConflictingCustomer(..))).collect()
+}
+
+#[test]
+fn an_object_whose_last_word_names_another_customer_is_listed_in_every_order() {
+    let facts = [of("evt_1", 0, "cus_1"), of("evt_2", 5, "cus_2"), of("evt_3", 7, "cus_3")];
+    let conflict = FactAnomaly::ConflictingCustomer(key("evt_3"), Some(key("evt_1")));
+    for order in orders(&facts) {
+        assert_eq!(conflicts(&order), std::slice::from_ref(&conflict));
+    }
+    // Nobody agrees with whom it is kept by: other objects tell whose it is.
+    let alone = FactAnomaly::ConflictingCustomer(key("evt_3"), None);
+    assert_eq!(conflicts(&facts[1..]), [alone]);
+}
+
+#[test]
+fn the_conflict_is_gone_once_a_later_word_agrees_also_after_a_restart() {
+    let facts = [of("evt_1", 0, "cus_1"), of("evt_2", 5, "cus_2"), of("evt_3", 7, "cus_1")];
+    for order in orders(&facts) {
+        assert_eq!(conflicts(&order), []);
+    }
+    let mut unit = CustomerUnit::new(stripe_id("cus_1"));
+    facts[..2].iter().for_each(|fact| unit.evolve(fact));
+    let changes = unit.take_changes();
+    assert_eq!(changes.anomalies[0].1.len(), 1);
+    let mut unit = CustomerUnit::restore(stripe_id("cus_1"), changes.parts).expect("stored");
+    unit.evolve(&facts[2]);
+    let cleared = [("subscription/sub_1".to_owned(), Vec::new())];
+    assert_eq!(unit.take_changes().anomalies, cleared);
+}
+
+/// One of many sessions of a customer, of the same trainer.
+fn session(n: i64) -> Entry {
+    let snapshot = json!({"id": format!("cs_{n}"), "client_reference_id": "t1",
+        "customer": "cus_1", "subscription": format!("sub_{n}"), "status": "complete"});
+    let report = reported::<CheckoutSession>("completed", snapshot, json!("absent"));
+    let event = Event::CheckoutSessionReported(report);
+    let id = format!("evt_{n}");
+    Entry { position: n, ..entry(&id, DAY_0 + n, event) }
+}
+
+#[test]
+fn a_session_rewrites_no_other_session_and_each_is_found_again() {
+    let sessions: Vec<Entry> = (1..=400).map(session).collect();
+    let mut unit = CustomerUnit::new(stripe_id("cus_1"));
+    let (mut stored, mut most) = (BTreeMap::new(), 0);
+    for session in &sessions {
+        unit.evolve(session);
+        let parts = unit.take_changes().parts;
+        most = most.max(parts.iter().map(|(name, bytes)| name.len() + bytes.len()).sum());
+        stored.extend(parts);
+    }
+    assert!(most < 1_500, "{most} bytes for one session");
+
+    let mut reversed = CustomerUnit::new(stripe_id("cus_1"));
+    sessions.iter().rev().for_each(|session| reversed.evolve(session));
+    assert_eq!(reversed.take_changes().parts.into_iter().collect::<BTreeMap<_, _>>(), stored);
+
+    let restored = CustomerUnit::restore(stripe_id("cus_1"), stored).expect("stored");
+    let mut positions: Vec<i64> = restored.positions().collect();
+    positions.sort_unstable();
+    positions.dedup();
+    assert_eq!(positions, (1..=400).collect::<Vec<_>>());
+}
