@@ -23,7 +23,7 @@ fn compare(case: &Case) -> Result<Compared, TestCaseError> {
 fn check(pace: Pace, twins: u8, percent_max: f64) {
     let mut runner = TestRunner::new(crate::config(300, 20_000));
     let (all, undecided) = (Cell::new(0), Cell::new(0));
-    let result = runner.run(&case(crate::steps_max()), |case| {
+    let result = runner.run(&case(crate::STEPS_MAX), |case| {
         let steps = case.steps.iter();
         let is_kept = |step: &&_| pace != Pace::OneSecond || !crate::lives::passes_time(step);
         let steps = steps.filter(is_kept).cloned().collect();
