@@ -1,5 +1,5 @@
-//! Folding on a thread of its own, behind two walls: a panic costs the unit that it happened in, and
-//! so does a fold that doesn't end in time. What goes on beside it isn't held up: the lease is
+//! Folding on a thread of its own, behind two walls: a panic costs the unit that it happened in,
+//! and so does a fold that doesn't end in time. What goes on beside it isn't held up: the lease is
 //! renewed, and other tenants' pages are written.
 
 use std::any::Any;
@@ -96,7 +96,7 @@ impl Folds {
         }
     }
 
-    /// Works on all tasks. A unit that takes too long is given up, and those after it go on without.
+    /// Works on all tasks. A unit that takes too long is given up, and those after it go on.
     pub(super) async fn run(&self, tenant: &Tenant, tasks: Vec<Task>) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(tasks.len());
         let mut queue = VecDeque::with_capacity(tasks.len());

@@ -1,6 +1,6 @@
-//! Facts that are read from the log again: those that waited, those of customers that lost an object,
-//! those of parked units. There may be very many, so they are read by few statements, and beyond a
-//! limit they are read once more when they are folded, and not kept until then.
+//! Facts that are read from the log again: those that waited, those of customers that lost an
+//! object, those of parked units. There may be very many, so they are read by few statements, and
+//! beyond a limit they are read once more when they are folded, and not kept until then.
 
 use ledger_domain::event::Entry;
 use ledger_domain::id::Tenant;

@@ -2,9 +2,9 @@
 //!
 //! Nothing is written while facts are read from the log and folded, which may take long: the server
 //! ends a transaction in which nothing is said for some seconds. So what a page needs is looked up
-//! in transactions of its own, none of which stays open meanwhile. That they agree with the one that
-//! writes is certain: nobody else writes these tables unless under another token, and the checkpoint
-//! then refuses the page.
+//! in transactions of its own, none of which stays open meanwhile. That they agree with the one
+//! that writes is certain: nobody else writes these tables unless under another token, and the
+//! checkpoint then refuses the page.
 
 use sqlx::{PgConnection, Postgres, Transaction};
 

@@ -1,7 +1,7 @@
 //! The runner: reads the log and keeps the read models up to it.
 //!
-//! One page at a time: decode (`page`), find out whose each fact is (`plan`), fold (`units`, `fold`),
-//! write rows and checkpoint in one transaction (`write`). What holds at every commit:
+//! One page at a time: decode (`page`), find out whose each fact is (`plan`), fold (`units` and
+//! `fold`), write rows and checkpoint in one transaction (`write`). What holds at every commit:
 //!
 //! - rows and checkpoint say the same: the checkpoint moves in the transaction that writes the
 //!   rows, from the position that they were at, under the token of the lease that is in force;
@@ -10,8 +10,8 @@
 //! - the event at the checkpoint is the one that was folded: every page is read from there on, the
 //!   first event included, and another event in its place halts the runner.
 //!
-//! Only the writing holds a transaction. A page with many facts to be read again, or a fold that takes
-//! long, delays what comes after it, and can't make the server end the transaction.
+//! Only the writing holds a transaction. A page with many facts to be read again, or a fold that
+//! takes long, delays what comes after it, and can't make the server end the transaction.
 //!
 //! A fact that can't be taken in parks its unit, not the runner. The events of a parked unit queue
 //! up in order and are tried again at growing intervals.

@@ -27,9 +27,9 @@ const STEP: &str = "Most likely an event between the two is missing: look the su
     counts.";
 const LINK: &str = "The later word counts. If it is wrong, set `trainer_id` in the customer's \
     metadata at Stripe to the right trainer.";
-const OWNER: &str = "Look the object up at Stripe. Objects there don't change their customer: if one \
-    of the two is wrong, something else than Stripe made that event. A later event that names the \
-    customer by whom it is kept takes this entry away.";
+const OWNER: &str = "Look the object up at Stripe. Objects there don't change their customer: if \
+    one of the two is wrong, something else than Stripe made that event. A later event that names \
+    the customer by whom it is kept takes this entry away.";
 const FOREIGN: &str = "It grants nothing. Look at which of Stripe's webhook endpoints send here: \
     each account and mode needs a tenant of its own.";
 const REUSED: &str = "The first content counts. Stripe gives no id twice, and whoever sent this \

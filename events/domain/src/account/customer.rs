@@ -33,8 +33,8 @@ pub(super) enum Part {
     Charge(Facts<Charge>),
     Refund(Facts<Refund>),
     Dispute(Facts<Dispute>),
-    /// What it tells of the trainer is among the links. It is kept besides, since it may turn out to
-    /// be another customer's.
+    /// What it tells of the trainer is among the links. It is kept besides, since it may turn out
+    /// to be another customer's.
     CheckoutSession(Facts<CheckoutSession>),
 }
 
