@@ -6,6 +6,7 @@
 mod anomalies;
 mod audit;
 mod auth;
+mod body;
 mod cursor;
 mod dead_letters;
 mod entitlements;
@@ -21,6 +22,7 @@ mod shapes;
 mod stream;
 mod tiers;
 mod track;
+mod usage;
 mod webhooks;
 
 use std::sync::Arc;
