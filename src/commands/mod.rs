@@ -1,4 +1,5 @@
-//! What the ledger itself, its operators and its callers state: load, decide, append with what was seen.
+//! What the ledger itself, its operators and its callers state: load, decide, append with what was
+//! seen.
 
 pub(crate) mod catalog;
 pub(crate) mod facts;

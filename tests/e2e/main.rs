@@ -27,4 +27,5 @@ mod problems;
 mod rotation;
 mod scenarios;
 mod tenants;
+mod usage;
 mod webhooks;

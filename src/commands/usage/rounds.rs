@@ -52,10 +52,10 @@ async fn rounds<A: Act>(
     appends: bool,
 ) -> Result<Ruling, UsageError> {
     let act = Arc::new(act);
-    let (mut new_enough, mut not_before) = (None, Timestamp::MIN);
+    let (mut new_enough, mut leader_time): (_, Option<Timestamp>) = (None, None);
     for _ in 0..ROUNDS_MAX {
         let basis = books.reads.basis(&request.tenant, &request.trainer).await?;
-        let seen = basis.at(basis.read_at.max(not_before))?;
+        let seen = basis.at(leader_time.unwrap_or(basis.read_at))?;
         let window = act.window(&basis, &seen, &request.feature);
         let terms = Arc::new(terms(request, &seen, new_enough));
         let made = Made::default();
@@ -81,7 +81,8 @@ async fn rounds<A: Act>(
         if !ruled.as_ref().is_err_and(|refusal| Refusal::asks_again(*refusal)) {
             return Ok(Ruling { ruled, outcome, counter, window, seen });
         }
-        not_before = counter.now;
+        // It is the log's clock that counts, whatever ours says.
+        leader_time = Some(counter.now);
         let position = *new_enough.get_or_insert(counter.facts);
         books.reads.wait_for(&request.tenant, Some(position)).await?;
     }

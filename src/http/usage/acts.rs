@@ -2,9 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use ledger_domain::event::UsageReserved;
+use ledger_domain::event::{Event, Metadata, UsageReserved};
 use ledger_domain::id::TrainerId;
 use ledger_domain::time::SECOND;
+use ledger_domain::usage::Refusal;
 use uuid::Uuid;
 
 use super::super::AppState;
@@ -112,16 +113,16 @@ pub(crate) async fn check(
         feature: feature_of(&feature)?,
         id: ids::fresh(),
         content_hash: content_hash(&()),
-        metadata: Default::default(),
+        metadata: Metadata::default(),
     };
     let quantity = query.quantity.0;
     let ruling = ask(books(&state), &request, Consume { quantity }).await?;
     note(&state, &ruling);
     let (meter, position) = (metered(&request, &ruling), ruling.seen.position);
     let (code, would_deny) = match &ruling.ruled {
-        Ok(ledger_domain::event::Event::UsageConsumed(e)) => (None, e.judgement.would_deny),
+        Ok(Event::UsageConsumed(e)) => (None, e.judgement.would_deny),
         Ok(_) => (None, false),
-        Err(ledger_domain::usage::Refusal::Denied(why)) => (Some(why.code()), true),
+        Err(Refusal::Denied(why)) => (Some(why.code()), true),
         Err(refusal) => return Err(problem(*refusal, &request, &ruling, quantity)),
     };
     Ok(Json(Checked { allowed: code.is_none(), code, meter, would_deny, position }))
@@ -160,7 +161,6 @@ fn books(state: &Service) -> Books<'_> {
 
 /// Counts a decision.
 fn note(state: &Service, ruling: &Ruling) {
-    use ledger_domain::usage::Refusal;
     match &ruling.ruled {
         Ok(_) => state.ingest.meters.decided("granted"),
         Err(Refusal::Denied(why)) => state.ingest.meters.decided(why.code()),
