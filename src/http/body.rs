@@ -77,10 +77,12 @@ mod tests {
 
     use super::*;
 
+    const WHOLE_MAX: usize = 1 << 20;
+
     /// A body of these pieces, of which the last may be missing.
     async fn read_pieces(pieces: Vec<Result<Vec<u8>, &'static str>>) -> Result<Bytes, Problem> {
         let body = Body::from_stream(stream::iter(pieces));
-        read(&HeaderMap::new(), body, BYTES_MAX, Duration::from_secs(60)).await
+        read(&HeaderMap::new(), body, WHOLE_MAX, Duration::from_secs(60)).await
     }
 
     #[tokio::test]
@@ -89,15 +91,15 @@ mod tests {
         let whole = read_pieces(pieces.iter().cloned().map(Ok).collect()).await.unwrap();
         assert_eq!(whole, pieces.concat());
         assert_eq!(read_pieces(Vec::new()).await.unwrap(), Bytes::new());
-        let full = (0..4).map(|_| Ok(vec![b'x'; BYTES_MAX / 4])).collect();
-        assert_eq!(read_pieces(full).await.unwrap().len(), BYTES_MAX);
+        let full = (0..4).map(|_| Ok(vec![b'x'; WHOLE_MAX / 4])).collect();
+        assert_eq!(read_pieces(full).await.unwrap().len(), WHOLE_MAX);
     }
 
     #[tokio::test]
     async fn only_what_is_too_large_is_called_so() {
         let cut = read_pieces(vec![Ok(b"{".to_vec()), Err("gone")]).await;
         assert!(matches!(cut, Err(Problem::InvalidRequest(_))), "{cut:?}");
-        let large = vec![Ok(vec![b'x'; BYTES_MAX]), Ok(b"x".to_vec()), Err("gone")];
+        let large = vec![Ok(vec![b'x'; WHOLE_MAX]), Ok(b"x".to_vec()), Err("gone")];
         let large = read_pieces(large).await;
         assert!(matches!(large, Err(Problem::TooLarge)), "{large:?}");
     }
@@ -106,7 +108,7 @@ mod tests {
     async fn a_body_that_does_not_end_is_not_waited_for() {
         let pieces = stream::iter([Ok::<_, &str>("{")]).chain(stream::pending());
         let (headers, body) = (HeaderMap::new(), Body::from_stream(pieces));
-        let read = read(&headers, body, BYTES_MAX, Duration::from_millis(20));
+        let read = read(&headers, body, WHOLE_MAX, Duration::from_millis(20));
         let read = timeout(Duration::from_secs(60), read).await.expect("it gives up");
         assert!(matches!(read, Err(Problem::InvalidRequest(_))), "{read:?}");
     }

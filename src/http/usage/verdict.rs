@@ -118,10 +118,10 @@ impl From<UsageError> for Problem {
             UsageError::Reads(error) => error.into(),
             UsageError::Log(error) => crate::reads::ReadsError::from(error).into(),
             UsageError::Append(AppendError::IdReused { .. }) => Self::KeyReused,
+            // The log tells of its outages itself, once and not for each request.
+            UsageError::Append(AppendError::Unavailable(_)) => Self::Unavailable,
             UsageError::Append(
-                AppendError::Unavailable(_)
-                | AppendError::UnknownTenant(_)
-                | AppendError::WrongExpectedRevision { .. },
+                AppendError::UnknownTenant(_) | AppendError::WrongExpectedRevision { .. },
             )
             | UsageError::Restless => {
                 tracing::warn!(error = %chain(&error), "usage could not be decided");

@@ -8,7 +8,9 @@ use super::{counted, settled, starter};
 use crate::bodies::{DAY, STARTER, Story, Version};
 use crate::check::verify_log;
 use crate::crash::proxy::Proxy;
-use crate::harness::{Answer, Caller, Claims, Database, Settings, TestApp, http, now, token};
+use crate::harness::{
+    Answer, Caller, Claims, Database, Settings, TestApp, eventually, http, now, token,
+};
 
 const CALLS: usize = 200;
 const LIMIT: usize = 9;
@@ -79,6 +81,31 @@ async fn retries_of_answers_that_were_cut_off_count_once() {
     });
     let answers = join_all(calls).await;
     assert!(cutter.cut() >= CALLS, "{} answers were cut off", cutter.cut());
+    expect_the_limit(&app, &answers).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_killed_takes_no_room_with_it() {
+    let app = starter().await;
+    let mut other = app.another().await;
+    let (doomed, body) = (other.service(), one());
+    let first = join_all((0..CALLS).map(async |n| {
+        let answer = doomed.try_post_keyed(CONSUME, &body, &format!("key-{n}")).await;
+        answer.ok().filter(|answer| answer.status == 200).map(|answer| (n, answer.json()))
+    }));
+    let killed = async {
+        eventually("something was granted", || async { (counted(&app).await > 0).then_some(()) })
+            .await;
+        other.kill();
+    };
+    let (granted, ()) = tokio::join!(first, killed);
+    let service = app.service();
+    let retries = (0..CALLS)
+        .map(async |n| settled(&service, CONSUME, &body, Some(&format!("key-{n}"))).await);
+    let answers = join_all(retries).await;
+    for (n, told) in granted.into_iter().flatten() {
+        assert_eq!(answers[n].expect(200)["position"], told["position"], "what was told stands");
+    }
     expect_the_limit(&app, &answers).await;
 }
 
