@@ -9,6 +9,8 @@
 
 mod consume;
 mod holds;
+#[cfg(test)]
+mod properties;
 mod record;
 mod release;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::effective::{Effective, Holdings};
 use crate::event::{Event, UsageReserved};
 use crate::time::{DAY, SECOND};
 
-const NOW: &str = "2026-11-20T12:00:00Z";
+pub(super) const NOW: &str = "2026-11-20T12:00:00Z";
 const ENFORCED: Outcome = Outcome { mode: "on", enforced: true };
 const SHADOW: Outcome = Outcome { mode: "shadow", enforced: false };
 
@@ -30,7 +30,7 @@ fn terms(holdings: impl Into<Holdings>, slug: &str) -> Terms {
     }
 }
 
-fn starter(slug: &str) -> Terms {
+pub(super) fn starter(slug: &str) -> Terms {
     terms(subscribed("sub_1", "price_starter_month"), slug)
 }
 
