@@ -11,7 +11,7 @@ use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
 use ledger_domain::time::{Interval, Timestamp};
 use ledger_projections::as_reader;
 
-use super::{Reads, ReadsError};
+use super::{Reads, ReadsError, store};
 
 /// What is known of a trainer at one position.
 pub(crate) struct Basis {
@@ -21,6 +21,8 @@ pub(crate) struct Basis {
     mode: Arc<Enforcement>,
     billing: Billing,
     pub(crate) position: i64,
+    /// Whether facts about the trainer up to there are parked, and missing from it.
+    is_parked: bool,
     /// The time when it was read.
     pub(crate) read_at: Timestamp,
 }
@@ -34,6 +36,8 @@ pub(crate) struct Seen {
     pub(crate) outcome: Outcome,
     pub(crate) at: Timestamp,
     pub(crate) position: i64,
+    /// Whether facts about the trainer up to there are parked, and missing from it.
+    pub(crate) is_parked: bool,
 }
 
 impl Reads {
@@ -46,9 +50,10 @@ impl Reads {
         let mut reader = as_reader(&self.pools.api, tenant, Some(trainer)).await?;
         let (holdings, position) = reader.holdings(trainer).await?;
         let (catalogs, mode) = self.catalogs.of(tenant, &mut reader).await?;
+        let is_parked = store::is_parked(&mut reader, tenant, trainer).await?;
         reader.finish().await?;
         let (trainer, billing, read_at) = (trainer.clone(), self.billing, self.clock.now());
-        Ok(Basis { trainer, holdings, catalogs, mode, billing, position, read_at })
+        Ok(Basis { trainer, holdings, catalogs, mode, billing, position, is_parked, read_at })
     }
 }
 
@@ -65,6 +70,7 @@ impl Basis {
             outcome: Outcome::of(&self.mode, &self.trainer),
             at: now,
             position: self.position,
+            is_parked: self.is_parked,
         })
     }
 

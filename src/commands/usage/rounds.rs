@@ -97,6 +97,7 @@ fn terms(request: &Request, seen: &Seen, new_enough: Option<i64>) -> Terms {
         outcome: seen.outcome,
         catalog_position: seen.catalog_position,
         position: seen.position,
+        is_whole: !seen.is_parked,
         new_enough,
         from: seen.at,
         until: seen.answer.valid_until,

@@ -104,7 +104,7 @@ pub(super) fn problem(
         Refusal::MoreThanUsed { used } => {
             Problem::Conflict(format!("Only {} are counted.", used.max(0)))
         }
-        Refusal::Outdated | Refusal::Outrun => Problem::Unavailable,
+        Refusal::Outdated | Refusal::Outrun | Refusal::Incomplete => Problem::Unavailable,
     }
 }
 

@@ -49,6 +49,38 @@ async fn a_downgrade_that_was_acknowledged_binds_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn while_facts_about_a_trainer_are_parked_nothing_is_decided_for_it() {
+    let (app, mut story) = app_with("t1", PROFESSIONAL).await;
+    let service = app.service();
+    let held = act(&service, "reserve", &json!({ "quantity": 15 })).await.expect(200);
+    let subscription = story.tier().id.clone();
+    app.database.execute(&format!(
+        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = 'check_violation'; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON rm_subscriptions.trainer_subscriptions
+         FOR EACH ROW WHEN (NEW.subscription_id = '{subscription}')
+         EXECUTE FUNCTION public.refuse()"
+    ));
+    story.change_to(STARTER);
+    let position = app.stripe().deliver_all(&story.take()).await;
+    app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+    assert_eq!(app.database.number("SELECT count(*) FROM projection.parked_unit").await, 1);
+
+    let (path, body) = ("/api/v1/usage/customers/consume", json!({ "trainer": "t1" }));
+    service.post(path, &body).await.expect_problem(503, "unavailable");
+    service.get("/api/v1/usage/t1/check/customers").await.expect_problem(503, "unavailable");
+    // What was promised and what has happened don't wait; neither do others.
+    act(&service, "commit", &json!({ "hold": held["hold"] })).await.expect(200);
+    act(&service, "record", &json!({})).await.expect(200);
+    purchase(&app, "t2", STARTER).await;
+    super::settled(&service, path, &json!({ "trainer": "t2" }), None).await.expect(200);
+
+    app.database.execute("DROP TRIGGER refuse ON rm_subscriptions.trainer_subscriptions");
+    let problem = act(&service, "consume", &json!({})).await.expect_problem(403, "limit_reached");
+    assert_eq!((&problem["limit"], &problem["used"]), (&json!(9), &json!(16)), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_was_told_of_a_change_is_judged_by_it() {
     let app = TestApp::start().await;
     let other = app.another().await;

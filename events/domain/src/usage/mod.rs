@@ -42,6 +42,8 @@ pub struct Terms {
     pub catalog_position: i64,
     /// The position of the log that all this was computed from.
     pub position: i64,
+    /// Whether every fact about the trainer up to there is in it.
+    pub is_whole: bool,
     /// The position that is new enough; none = that of the last fact when the decision is made.
     pub new_enough: Option<i64>,
     /// The instant that this was computed for.
@@ -70,6 +72,8 @@ pub struct Tally {
 pub enum Refusal {
     /// A fact has come since the terms were computed: compute them anew, and ask again.
     Outdated,
+    /// Facts about the trainer could not be taken in: nobody knows what they change.
+    Incomplete,
     /// The terms are those of another time: compute them for the tally's, and ask again.
     Outrun,
     /// The catalogue has no such feature.
@@ -114,6 +118,9 @@ impl Terms {
     fn stand(&self, tally: &Tally) -> Result<(), Refusal> {
         if self.position < self.new_enough.unwrap_or(tally.facts) {
             return Err(Refusal::Outdated);
+        }
+        if !self.is_whole {
+            return Err(Refusal::Incomplete);
         }
         if tally.now < self.from || self.until.is_some_and(|until| until <= tally.now) {
             return Err(Refusal::Outrun);

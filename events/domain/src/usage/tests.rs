@@ -24,6 +24,7 @@ fn terms(holdings: impl Into<Holdings>, slug: &str) -> Terms {
         outcome: ENFORCED,
         catalog_position: 2,
         position: 7,
+        is_whole: true,
         new_enough: None,
         from: at(NOW),
         until: valid_until,
@@ -108,6 +109,19 @@ fn terms_older_than_the_facts_decide_nothing() {
         assert!(decide_record(&customers, &tally, 1, None).is_ok());
         assert!(decide_release(&customers, &Tally { used: 1, ..tally }, 1).is_ok());
     }
+}
+
+#[test]
+fn terms_that_lack_facts_decide_nothing() {
+    let partial = Terms { is_whole: false, ..starter("customers") };
+    for quantity in [1, 10] {
+        let decided = consumed(&partial, &tally(0, 0), quantity);
+        assert_eq!(decided, Err(Refusal::Incomplete), "neither grant nor denial");
+    }
+    let behind = Tally { facts: 8, ..tally(0, 0) };
+    assert_eq!(consumed(&partial, &behind, 1), Err(Refusal::Outdated), "it may come right");
+    assert!(decide_record(&partial, &tally(0, 0), 1, None).is_ok());
+    assert!(decide_release(&partial, &tally(1, 0), 1).is_ok());
 }
 
 #[test]
