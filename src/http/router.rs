@@ -7,12 +7,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::body::BYTES_MAX;
 use super::problem::{self, Problem};
 use super::{
     AppState, anomalies, audit, dead_letters, entitlements, health, metrics, projections, tiers,
     track, usage, webhooks,
 };
+
+/// Largest body of a request to the API; webhooks have a limit of their own.
+const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Every path of the service.
 pub(crate) fn router(state: AppState) -> Router {
@@ -46,7 +48,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/metrics", get(metrics::metrics))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .fallback(async || Problem::NotFound("There is nothing at this path."))
-        .layer(DefaultBodyLimit::max(BYTES_MAX))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(state.clone(), track::track));
     api.merge(webhooks).with_state(state)

@@ -3,14 +3,16 @@
 //! The busiest path, so nothing runs here that it doesn't need: no layer, no token, one look-up.
 
 use std::fmt::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
+use tokio::time::timeout;
 
 use super::AppState;
-use super::body;
 use super::params::Segment;
 use super::problem::Problem;
 use crate::config::DEFAULT_TENANT;
@@ -18,6 +20,8 @@ use crate::ingest::{Receipt, Rejected};
 
 /// Largest body. The largest webhooks seen are about 20 KB.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(crate) async fn receive_default(state: State<AppState>, request: Request) -> Response {
     receive(&state, DEFAULT_TENANT, request).await
@@ -49,11 +53,9 @@ async fn answer(state: &AppState, tenant: &str, request: Request) -> Result<Rece
         return Err(Problem::NotFound("There is no such tenant."));
     };
     let (parts, body) = request.into_parts();
-    let body = body::read(&parts.headers, body, BODY_BYTES_MAX, body::TIMEOUT).await.inspect_err(
-        |_| {
-            state.ingest.meters.rejected("body_not_read");
-        },
-    )?;
+    let body = read(&parts.headers, body, BODY_TIMEOUT).await.inspect_err(|_| {
+        state.ingest.meters.rejected("body_not_read");
+    })?;
     let signature = parts.headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let taken = state.ingest.webhook(&served, signature.unwrap_or_default(), &body).await;
     taken.map_err(|rejected| {
@@ -68,6 +70,42 @@ async fn answer(state: &AppState, tenant: &str, request: Request) -> Result<Rece
         }
         problem(rejected, state)
     })
+}
+
+/// The whole body. A length that is told is believed only as far as it refuses.
+async fn read(headers: &HeaderMap, body: Body, limit: Duration) -> Result<Bytes, Problem> {
+    let told = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let told = told.and_then(|told| told.parse::<usize>().ok());
+    if told.is_some_and(|told| told > BODY_BYTES_MAX) {
+        return Err(Problem::TooLarge);
+    }
+    timeout(limit, collect(body, told.unwrap_or_default()))
+        .await
+        .unwrap_or_else(|_| Err(Problem::InvalidRequest("The body did not arrive in time.".into())))
+}
+
+async fn collect(body: Body, told: usize) -> Result<Bytes, Problem> {
+    let mut chunks = body.into_data_stream();
+    let mut whole = Bytes::new();
+    let mut grown = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        // Its sender has gone, or sends no chunks where it said that it would.
+        let chunk = chunk.map_err(|_| Problem::InvalidRequest("The body was cut off.".into()))?;
+        if whole.len() + grown.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(Problem::TooLarge);
+        }
+        if whole.is_empty() && grown.is_empty() {
+            // Nearly always the only one.
+            whole = chunk;
+            continue;
+        }
+        if grown.is_empty() {
+            grown.reserve(told.max(whole.len() + chunk.len()));
+            grown.extend_from_slice(&std::mem::take(&mut whole));
+        }
+        grown.extend_from_slice(&chunk);
+    }
+    Ok(if grown.is_empty() { whole } else { grown.into() })
 }
 
 /// Ids hold no character that JSON would escape.
@@ -100,5 +138,46 @@ fn sentence(error: &dyn std::error::Error) -> String {
     match letters.next() {
         Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    /// A body of these pieces, of which the last may be missing.
+    async fn read_pieces(pieces: Vec<Result<Vec<u8>, &'static str>>) -> Result<Bytes, Problem> {
+        let body = Body::from_stream(stream::iter(pieces));
+        read(&HeaderMap::new(), body, Duration::from_secs(60)).await
+    }
+
+    #[tokio::test]
+    async fn a_body_comes_in_pieces() {
+        let pieces = [1, 700, 3, 0, 90_000].map(|n| vec![b'x'; n]);
+        let whole = read_pieces(pieces.iter().cloned().map(Ok).collect()).await.unwrap();
+        assert_eq!(whole, pieces.concat());
+        assert_eq!(read_pieces(Vec::new()).await.unwrap(), Bytes::new());
+        let full = (0..4).map(|_| Ok(vec![b'x'; BODY_BYTES_MAX / 4])).collect();
+        assert_eq!(read_pieces(full).await.unwrap().len(), BODY_BYTES_MAX);
+    }
+
+    #[tokio::test]
+    async fn only_what_is_too_large_is_called_so() {
+        let cut = read_pieces(vec![Ok(b"{".to_vec()), Err("gone")]).await;
+        assert!(matches!(cut, Err(Problem::InvalidRequest(_))), "{cut:?}");
+        let large = vec![Ok(vec![b'x'; BODY_BYTES_MAX]), Ok(b"x".to_vec()), Err("gone")];
+        let large = read_pieces(large).await;
+        assert!(matches!(large, Err(Problem::TooLarge)), "{large:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_end_is_not_waited_for() {
+        let pieces = stream::iter([Ok::<_, &str>("{")]).chain(stream::pending());
+        let (headers, body) = (HeaderMap::new(), Body::from_stream(pieces));
+        let read = read(&headers, body, Duration::from_millis(20));
+        let read = timeout(Duration::from_secs(60), read).await.expect("it gives up");
+        assert!(matches!(read, Err(Problem::InvalidRequest(_))), "{read:?}");
     }
 }
