@@ -52,6 +52,11 @@ impl Roles {
         Self(bits.fold(0, |set, role| set | 1 << role as u8))
     }
 
+    /// The roles' names.
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        Role::ALL.into_iter().filter(move |role| self.has(*role)).map(Role::as_str)
+    }
+
     pub(crate) const fn has(self, role: Role) -> bool {
         self.0 & (1 << role as u8) != 0
     }

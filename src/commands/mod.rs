@@ -1,6 +1,8 @@
-//! What the ledger itself and its operators state: load, decide, append with what was seen.
+//! What the ledger itself, its operators and its callers state: load, decide, append with what was
+//! seen.
 
 pub(crate) mod catalog;
 pub(crate) mod facts;
 pub(crate) mod settings;
 pub(crate) mod tenant;
+pub(crate) mod usage;

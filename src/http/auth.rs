@@ -30,6 +30,8 @@ const REMEMBERED_MAX: usize = 4_096;
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Principal {
+    /// Their name, as the token says.
+    pub(crate) subject: Box<str>,
     /// Whose data they ask about.
     pub(crate) tenant: Tenant,
     /// The trainer that they are, if they are one.
@@ -126,6 +128,7 @@ impl Authenticator {
             None => TrainerId::try_new(&claims.subject).ok(),
         };
         Ok(Principal {
+            subject: claims.subject.as_str().into(),
             tenant,
             trainer,
             roles: Roles::from_names(claims.roles.iter().map(String::as_str)),

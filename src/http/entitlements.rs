@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use ledger_domain::effective::{Denial as Why, check, required_add_on, required_tier};
+use ledger_domain::catalog::Catalog;
+use ledger_domain::effective::{Denial as Why, Effective, check, required_add_on, required_tier};
 use ledger_domain::id::FeatureSlug;
 
 use super::AppState;
@@ -62,19 +63,39 @@ fn decide(standing: &Standing, feature: &FeatureSlug) -> Option<Result<Decided, 
     let checked = check(has, used, 1, standing.outcome);
     let position = standing.reached.position;
     match checked.denial {
-        Some(why) if !checked.allowed => Some(Err(Box::new(denial(standing, feature, why)))),
+        Some(why) if !checked.allowed => {
+            let (answer, catalog) = (&standing.answer, &*standing.catalog);
+            let denied = Denied { answer, catalog, position, feature, used, held: 0, quantity: 1 };
+            Some(Err(Box::new(denial(&denied, why))))
+        }
         _ => Some(Ok(Decided { feature: Feature::new(has, used), position })),
     }
 }
 
-fn denial(standing: &Standing, feature: &FeatureSlug, why: Why) -> Denial {
-    let answer = &standing.answer;
-    let used = used_of(&standing.used, feature);
+/// What a denial rests on.
+pub(super) struct Denied<'a> {
+    pub(super) answer: &'a Effective,
+    pub(super) catalog: &'a Catalog,
+    pub(super) position: i64,
+    pub(super) feature: &'a FeatureSlug,
+    pub(super) used: u64,
+    pub(super) held: u64,
+    /// How much more is asked for.
+    pub(super) quantity: u64,
+}
+
+/// The denial with its way out.
+pub(super) fn denial(denied: &Denied<'_>, why: Why) -> Denial {
+    let &Denied { answer, catalog, position, feature, used, held, quantity } = denied;
     let limit = answer.features.get(feature).and_then(|has| has.limit());
-    let name = standing.catalog.feature(feature).map_or(feature.as_str(), |found| found.name());
+    let name = catalog.feature(feature).map_or(feature.as_str(), |found| found.name());
     let status = answer.status.as_str();
     let detail = match why {
         Why::FeatureNotAvailable => format!("{name} is not part of what the trainer holds."),
+        Why::LimitReached | Why::QuotaExhausted if held > 0 => {
+            let limit = limit.unwrap_or_default();
+            format!("{used} of {limit} are in use, and {held} are held besides: {name}.")
+        }
         Why::LimitReached | Why::QuotaExhausted => {
             format!("{used} of {} are in use: {name}.", limit.unwrap_or_default())
         }
@@ -86,9 +107,9 @@ fn denial(standing: &Standing, feature: &FeatureSlug, why: Why) -> Denial {
     };
     // Another plan helps who lacks one; who doesn't pay for theirs has to do that.
     let helps = matches!(why, Why::FeatureNotAvailable | Why::LimitReached | Why::QuotaExhausted);
-    let need = used.saturating_add(1);
-    let tier = required_tier(&standing.catalog, feature, need).filter(|_| helps);
-    let add_on = required_add_on(&standing.catalog, feature, need).filter(|_| helps);
+    let need = used.saturating_add(held).saturating_add(quantity);
+    let tier = required_tier(catalog, feature, need).filter(|_| helps);
+    let add_on = required_add_on(catalog, feature, need).filter(|_| helps);
     let is_counted = limit.is_some();
     Denial {
         code: why.code(),
@@ -98,10 +119,11 @@ fn denial(standing: &Standing, feature: &FeatureSlug, why: Why) -> Denial {
         subscription_status: status.to_owned(),
         limit,
         used: is_counted.then_some(used),
+        held: (is_counted && held > 0).then_some(held),
         required_tier: tier.map(|plan| plan.slug().to_string()),
         required_add_on: add_on.map(|plan| plan.slug().to_string()),
         upgrade_url: UPGRADE_URL.to_owned(),
-        position: standing.reached.position,
+        position,
     }
 }
 

@@ -7,6 +7,7 @@ mod anomalies;
 mod audit;
 mod audit_event;
 mod auth;
+mod body;
 mod claims;
 mod cursor;
 mod dead_letters;
@@ -23,6 +24,7 @@ mod shapes;
 mod stream;
 mod tiers;
 mod track;
+mod usage;
 mod webhooks;
 
 use std::sync::Arc;

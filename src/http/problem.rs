@@ -17,7 +17,7 @@ use crate::seldom;
 const TYPE_BASE: &str = "/problems/";
 
 /// What each code means and what to do, in a sentence or two.
-const EXPLANATIONS: [(&str, &str); 17] = [
+const EXPLANATIONS: [(&str, &str); 19] = [
     ("invalid_request", "The request can't be understood. The detail says what to change."),
     ("unauthenticated", "The token is missing, expired or not signed as it should be."),
     ("forbidden", "The token is good, and its roles don't allow this."),
@@ -33,6 +33,8 @@ const EXPLANATIONS: [(&str, &str); 17] = [
          operator finds the reason at /api/v1/admin/projections, under `parked`. Without \
          min_position the answer is what was known before that event.",
     ),
+    ("conflict", "What stands in the ledger doesn't allow it. The detail says what does."),
+    ("idempotency_key_reused", "The key belongs to another request. Send this one with its own."),
     ("internal", "The ledger made a mistake. Its log has more under the id in x-request-id."),
     ("feature_not_available", "Nothing that the trainer holds grants the feature."),
     ("limit_reached", "As many are in use as the plan allows."),
@@ -65,6 +67,12 @@ pub(crate) enum Problem {
     UriTooLong,
     /// The headers are too many or too large.
     HeadersTooLarge,
+    /// The request can be read, and asks for what can't be; the text says what to change.
+    Unprocessable(String),
+    /// What stands in the ledger doesn't allow it; the text says what does.
+    Conflict(String),
+    /// The `Idempotency-Key` came before, with another content.
+    KeyReused,
     /// A feature is not granted: what a caller needs to explain it to its user.
     Denied(Box<Denial>),
     /// The ledger can't answer now; trying again later makes sense.
@@ -91,6 +99,9 @@ pub(crate) struct Denial {
     pub(crate) limit: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) used: Option<u64>,
+    /// What reservations hold besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) held: Option<u64>,
     pub(crate) required_tier: Option<String>,
     /// The add-on that grants what no tier does.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,6 +152,21 @@ impl Problem {
                 "headers_too_large",
                 "Headers too large",
                 "The headers are too many, or too large.",
+            ),
+            Self::Unprocessable(detail) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_request",
+                "Invalid request",
+                detail.as_str(),
+            ),
+            Self::Conflict(detail) => {
+                (StatusCode::CONFLICT, "conflict", "Conflict", detail.as_str())
+            }
+            Self::KeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "Idempotency key reused",
+                "The Idempotency-Key came before, with another content.",
             ),
             Self::Denied(denial) => {
                 (StatusCode::FORBIDDEN, denial.code, title_of(denial.code), denial.detail.as_str())
@@ -276,6 +302,7 @@ mod tests {
             subscription_status: "active".into(),
             limit: Some(9),
             used: Some(9),
+            held: None,
             required_tier: Some("professional".into()),
             required_add_on: None,
             upgrade_url: "/api/v1/tiers/upgrade".into(),
@@ -300,6 +327,9 @@ mod tests {
             Problem::TooLarge,
             Problem::UriTooLong,
             Problem::HeadersTooLarge,
+            Problem::Unprocessable(String::new()),
+            Problem::Conflict(String::new()),
+            Problem::KeyReused,
             Problem::Unavailable,
             Problem::Parked(String::new()),
             Problem::Internal,

@@ -10,7 +10,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::problem::{self, Problem};
 use super::{
     AppState, anomalies, audit, audit_event, dead_letters, entitlements, health, metrics,
-    projections, tiers, track, webhooks,
+    projections, tiers, track, usage, webhooks,
 };
 
 /// Largest body of a request to the API; webhooks have a limit of their own.
@@ -27,8 +27,16 @@ pub(crate) fn router(state: AppState) -> Router {
         ("/api/v1/tiers", get(tiers::list)),
         ("/api/v1/tiers/current", get(tiers::current)),
         ("/api/v1/tiers/history", get(tiers::history)),
+        ("/api/v1/tiers/usage", get(usage::of_trainer)),
         ("/api/v1/entitlements", get(entitlements::all)),
         ("/api/v1/entitlements/{feature}", get(entitlements::one)),
+        ("/api/v1/usage/{feature}/consume", post(usage::consume)),
+        ("/api/v1/usage/{feature}/record", post(usage::record)),
+        ("/api/v1/usage/{feature}/reserve", post(usage::reserve)),
+        ("/api/v1/usage/{feature}/commit", post(usage::commit)),
+        ("/api/v1/usage/{feature}/release", post(usage::release)),
+        ("/api/v1/usage/{trainer}/check/{feature}", get(usage::check)),
+        ("/api/v1/usage/{trainer}/limits", get(usage::limits)),
         ("/api/v1/admin/anomalies", get(anomalies::list)),
         ("/api/v1/admin/dead-letters", get(dead_letters::list)),
         ("/api/v1/admin/projections", get(projections::list)),

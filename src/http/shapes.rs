@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ledger_domain::catalog::FeatureKind;
 use ledger_domain::effective::{Effective, Entitlement, Meter};
 use ledger_domain::id::{FeatureSlug, PlanSlug, TrainerId};
-use ledger_domain::time::Timestamp;
+use ledger_domain::time::{Interval, Timestamp};
 use serde::Serialize;
 
 /// What a trainer has used: in the current window of a quota, or the standing count of a limit.
@@ -46,7 +46,7 @@ pub(crate) enum Feature {
 }
 
 /// The window of a quota.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Window {
     period_start: Timestamp,
     period_end: Timestamp,
@@ -131,9 +131,14 @@ impl Feature {
             return Self::Flag { kind, granted, source: source.map(|g| g.as_str().to_owned()) };
         }
         let Meter { used, limit, remaining, percent, .. } = has.meter(used);
-        let window =
-            has.window.map(|window| Window { period_start: window.from, period_end: window.until });
+        let window = has.window.map(Window::from);
         Self::Counted { kind, granted, limit, used, remaining, percent, window }
+    }
+}
+
+impl From<Interval> for Window {
+    fn from(window: Interval) -> Self {
+        Self { period_start: window.from, period_end: window.until }
     }
 }
 

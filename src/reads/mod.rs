@@ -2,6 +2,7 @@
 //! together by `effective`.
 
 pub(crate) mod anomalies;
+mod basis;
 mod catalogs;
 mod parked;
 mod store;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::http::Used;
+pub(crate) use basis::{Basis, Seen};
 use catalogs::CatalogCache;
 pub(crate) use parked::Reached;
 pub(crate) use upkeep::DeadLetter;

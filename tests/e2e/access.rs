@@ -8,9 +8,10 @@ use crate::bodies::{DAY, STARTER, Story, Version};
 use crate::harness::{Answer, Claims, JWT_SECRET, Settings, TestApp, now, token};
 
 /// Paths that need a token, one for each kind of answer.
-const GUARDED: [&str; 8] = [
+const GUARDED: [&str; 9] = [
     "/api/v1/tiers/current",
     "/api/v1/tiers/history",
+    "/api/v1/tiers/usage",
     "/api/v1/entitlements",
     "/api/v1/entitlements/customers",
     "/api/v1/audit/events",
@@ -61,7 +62,7 @@ async fn without_a_good_token_nothing_is_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_role_is_refused() {
     let app = app_with_a_trainer().await;
-    let trainers = ["/api/v1/tiers/current", "/api/v1/tiers/history", "/api/v1/entitlements"];
+    let trainers = ["/api/v1/tiers/", "/api/v1/entitlements"];
     let allowed: [(&str, &[&str]); 4] = [
         ("trainer", &trainers),
         ("auditor", &["/api/v1/audit/events"]),

@@ -28,4 +28,5 @@ mod problems;
 mod rotation;
 mod scenarios;
 mod tenants;
+mod usage;
 mod webhooks;

@@ -16,7 +16,12 @@ async fn every_read_tells_its_position() {
     let mut story = Story::new("t1", Version::Clover, now() - DAY);
     story.purchase(STARTER);
     let webhooks = story.take();
-    let paths = ["/api/v1/tiers/current", "/api/v1/tiers/history", "/api/v1/entitlements"];
+    let paths = [
+        "/api/v1/tiers/current",
+        "/api/v1/tiers/history",
+        "/api/v1/tiers/usage",
+        "/api/v1/entitlements",
+    ];
     let mut last = 0;
     for webhook in &webhooks {
         let position = app.stripe().deliver(webhook).await;

@@ -11,3 +11,4 @@ pub mod event;
 pub mod id;
 pub mod money;
 pub mod time;
+pub mod usage;

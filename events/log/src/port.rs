@@ -183,6 +183,9 @@ pub struct Counter {
     pub used: i64,
     /// What running holds keep besides.
     pub held: i64,
+    /// What the hold keeps that the decision names; none if it names none, and if that hold isn't
+    /// running: it has expired, was settled, or was never placed in this window.
+    pub hold: Option<i64>,
     /// The last event that isn't usage: what a decision rests on must be as new as it was when the
     /// question was asked. One that isn't refuses, and is asked again.
     pub facts: i64,
@@ -209,6 +212,8 @@ pub struct Decision {
     pub content_hash: Hash,
     /// The counter to look at.
     pub counter: CounterKey,
+    /// The hold that the decision is about, for one that settles a hold.
+    pub hold: Option<Uuid>,
     /// The pure decision; its event bears the decision's key and content hash. It may be called
     /// several times, as the counter changes under a retry. It runs inside the log, one after
     /// another with all others: it must not block, wait or compute for long.

@@ -272,12 +272,14 @@ impl Usage {
     pub(crate) fn counter(
         &mut self,
         window: Option<Interval>,
+        hold: Option<Uuid>,
         now: Timestamp,
         facts: i64,
     ) -> Option<Counter> {
         let found = self.windows.iter_mut().find(|known| known.window == window)?;
         found.expire(now);
-        Some(Counter { used: found.used, held: found.held, facts, now })
+        let hold = hold.and_then(|id| found.holds.get(&id)).map(|(quantity, _)| *quantity);
+        Some(Counter { used: found.used, held: found.held, hold, facts, now })
     }
 
     pub(crate) fn add_window(&mut self, window: Window) {
@@ -324,15 +326,21 @@ mod tests {
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
         usage.apply(&entry(150, UsageChange::Hold { id: one, quantity: 5, until: at(160) }));
         usage.apply(&entry(90, UsageChange::Hold { id: two, quantity: 7, until: at(170) }));
-        let mut seen = |window, now| usage.counter(window, at(now), 1).map(|c| (c.used, c.held));
-        assert_eq!(seen(None, 159), Some((3, 12)));
-        assert_eq!(seen(month, 159), Some((0, 5)));
-        assert_eq!(seen(None, 160), Some((3, 7)), "a hold ends at its instant");
+        let mut seen = |window, now| {
+            let counter = usage.counter(window, Some(two), at(now), 1);
+            counter.map(|c| (c.used, c.held, c.hold))
+        };
+        assert_eq!(seen(None, 159), Some((3, 12, Some(7))));
+        assert_eq!(seen(month, 159), Some((0, 5, None)));
+        assert_eq!(seen(None, 160), Some((3, 7, Some(7))), "a hold ends at its instant");
         assert_eq!(seen(Some(Interval { from: at(0), until: at(1) }), 0), None);
         usage.apply(&entry(150, UsageChange::Settle { id: two, quantity: 4 }));
-        let mut seen = |window, now| usage.counter(window, at(now), 1).map(|c| (c.used, c.held));
-        assert_eq!(seen(None, 161), Some((7, 0)));
-        assert_eq!(seen(month, 161), Some((4, 0)));
+        let mut seen = |window, now| {
+            let counter = usage.counter(window, Some(two), at(now), 1);
+            counter.map(|c| (c.used, c.held, c.hold))
+        };
+        assert_eq!(seen(None, 161), Some((7, 0, None)));
+        assert_eq!(seen(month, 161), Some((4, 0, None)));
     }
 
     #[test]

@@ -105,6 +105,7 @@ pub fn within_limit(event: NewEvent, key: CounterKey, need: i64, limit: i64) -> 
         key: event.key.clone(),
         content_hash: event.content_hash,
         counter: key,
+        hold: None,
         decide: Arc::new(move |counter| {
             if counter.used + counter.held + need <= limit {
                 Verdict::Append(Box::new(event.clone()))

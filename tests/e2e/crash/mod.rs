@@ -5,7 +5,7 @@ mod kills;
 mod load;
 mod lost_answers;
 mod nodes;
-mod proxy;
+pub(crate) mod proxy;
 
 use std::collections::BTreeMap;
 

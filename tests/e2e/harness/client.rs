@@ -56,6 +56,24 @@ impl Caller {
         answer.unwrap_or_else(|error| panic!("POST {path}: {error:?}"))
     }
 
+    /// POST of a JSON body under an `Idempotency-Key`, which may fail to be answered.
+    pub(crate) async fn try_post_keyed(
+        &self,
+        path: &str,
+        body: &Value,
+        key: &str,
+    ) -> reqwest::Result<Answer> {
+        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        self.send(request.header("idempotency-key", key)).await
+    }
+
+    /// POST of any bytes.
+    pub(crate) async fn post_bytes(&self, path: &str, body: Vec<u8>) -> Answer {
+        let request = self.http.post(format!("{}{path}", self.url)).body(body);
+        let answer = self.send(request.header("content-type", "application/json")).await;
+        answer.unwrap_or_else(|error| panic!("POST {path}: {error:?}"))
+    }
+
     /// A request without a body.
     pub(crate) async fn request(&self, method: reqwest::Method, path: &str) -> Answer {
         let request = self.http.request(method.clone(), format!("{}{path}", self.url));

@@ -319,7 +319,7 @@ impl<'l, 'b> Planner<'l, 'b> {
         {
             return Err(AppendError::IdReused { position, revision });
         }
-        let counter = self.counter(slot, &decision.counter)?;
+        let counter = self.counter(slot, decision)?;
         self.slots[slot].relied_on = true;
         if let Some(Known { position, revision, .. }) = known {
             self.duplicates += 1;
@@ -342,7 +342,7 @@ impl<'l, 'b> Planner<'l, 'b> {
             0
         };
         let outcome = self.take(slot, EventRef::Made(event), revision);
-        Ok(Decided::Granted(outcome, self.counter(slot, &decision.counter)?))
+        Ok(Decided::Granted(outcome, self.counter(slot, decision)?))
     }
 
     /// Where the key stands, in this batch or in what is remembered.
@@ -372,14 +372,15 @@ impl<'l, 'b> Planner<'l, 'b> {
         Err(NOT_YET)
     }
 
-    fn counter(&mut self, slot: usize, key: &CounterKey) -> Result<Counter, AppendError> {
+    fn counter(&mut self, slot: usize, decision: &Decision) -> Result<Counter, AppendError> {
+        let Decision { counter: key, hold, .. } = decision;
         let Tip { recorded_at: now, facts, .. } = self.slots[slot].after;
         let subject = Subject::from(key);
         let usage = match self.slots[slot].counters.get_mut(&subject) {
             Some(usage) => Some(usage),
             None => self.log(slot).counters.get(&subject),
         };
-        let found = usage.and_then(|usage| usage.counter(key.window, now, facts));
+        let found = usage.and_then(|usage| usage.counter(key.window, *hold, now, facts));
         found.ok_or_else(|| {
             self.missing.counters.insert((self.slots[slot].tenant.clone(), key.clone()));
             NOT_YET

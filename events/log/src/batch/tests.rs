@@ -95,7 +95,7 @@ fn a_batch_sees_its_own_commands_in_their_order() {
     let conflict =
         AppendError::WrongExpectedRevision { stream: stream("trainer-t1"), actual: Some(6) };
     assert_eq!(answers[3], Err(conflict));
-    let refused = Counter { used: 9, held: 0, facts: 13, now: NOW };
+    let refused = Counter { used: 9, held: 0, hold: None, facts: 13, now: NOW };
     assert_eq!(answers[5], Ok(Answer::Decided(Decided::Refused(refused))));
     let granted = Outcome::AlreadyAppended { position: 14, revision: 0 };
     assert_eq!(answers[6], Ok(Answer::Decided(Decided::Granted(granted, refused))));

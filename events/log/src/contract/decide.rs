@@ -21,6 +21,7 @@ async fn ask(log: &Log, tenant: &Tenant, trainer: &str, window: Option<Interval>
         key: key("api", "never_appended"),
         content_hash: [0; 32],
         counter: counter(trainer, window),
+        hold: None,
         decide: Arc::new(|_| Verdict::Refuse),
     };
     match log.append_decided(tenant, decision).await {
@@ -149,6 +150,32 @@ pub async fn holds_keep_their_quantity_until_settled(log: Log) {
     };
     assert_eq!((after.used, after.held), (7, 0));
     assert_eq!(sum(&log, &tenant, "t1").await, 7);
+}
+
+/// A decision that names a hold is told what it keeps, for as long as it runs.
+pub async fn a_decision_sees_the_hold_that_it_names(log: Log) {
+    let tenant = open(&log).await;
+    let (now, id) = (ask(&log, &tenant, "t1", None).await.now, Uuid::from_u128(7));
+    let until = now.plus(3_600_000_000);
+    let hold = usage("hold", "t1", WHEN, UsageChange::Hold { id, quantity: 5, until });
+    let hold = within_limit(hold, counter("t1", None), 5, 9);
+    assert!(granted(&log.append_decided(&tenant, hold).await));
+    let settle = async |key: &str, named: u128| {
+        let event = usage(key, "t1", WHEN, UsageChange::Settle { id, quantity: 3 });
+        let decision = within_limit(event.clone(), counter("t1", None), 0, 9);
+        let running = move |counter: &Counter| match counter.hold {
+            Some(5) => Verdict::Append(Box::new(event.clone())),
+            _ => Verdict::Refuse,
+        };
+        let hold = Some(Uuid::from_u128(named));
+        log.append_decided(&tenant, Decision { hold, decide: Arc::new(running), ..decision }).await
+    };
+    assert!(!granted(&settle("other", 8).await), "another hold");
+    // Both want to settle it; one does.
+    let both = join_all(["one", "two"].map(|key| settle(key, 7))).await;
+    assert_eq!(both.iter().filter(|decided| granted(decided)).count(), 1);
+    let seen = ask(&log, &tenant, "t1", None).await;
+    assert_eq!((seen.used, seen.held), (3, 0));
 }
 
 /// An unsettled hold frees itself.

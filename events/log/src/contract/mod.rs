@@ -65,6 +65,7 @@ macro_rules! contract_tests {
             a_decision_that_misbehaves_hurts_nobody,
             decisions_see_plain_appends,
             holds_keep_their_quantity_until_settled,
+            a_decision_sees_the_hold_that_it_names,
             holds_end_by_themselves,
             usage_counts_in_its_window,
             pages_are_read_in_order,

@@ -1,0 +1,169 @@
+//! The acts: each loads, decides and appends through `commands::usage`.
+
+use axum::Json;
+use axum::extract::State;
+use ledger_domain::event::{Event, Metadata, UsageReserved};
+use ledger_domain::id::TrainerId;
+use ledger_domain::time::SECOND;
+use ledger_domain::usage::Refusal;
+use uuid::Uuid;
+
+use super::super::AppState;
+use super::super::auth::Principal;
+use super::super::body::JsonBody;
+use super::super::params::{Params, Segments};
+use super::super::problem::Problem;
+use super::asked::{Asked, feature_of};
+use super::shapes::{
+    Changed, Checked, ToCheck, ToCommit, ToConsume, ToRecord, ToRelease, ToReserve,
+};
+use super::verdict::{answer, metered, problem};
+use crate::commands::usage::{
+    Act, Books, Commit, Consume, GiveUp, Record, Release, Request, Reserve, Ruling, ask, carry_out,
+    content_hash, hold_of,
+};
+use crate::ids;
+use crate::roles::Role;
+use crate::service::Service;
+
+/// `POST /api/v1/usage/{feature}/consume`
+pub(crate) async fn consume(
+    State(state): State<AppState>,
+    asked: Asked,
+    JsonBody(body): JsonBody<ToConsume>,
+) -> Result<Json<Changed>, Problem> {
+    let request = asked.request("consume", body.trainer.clone(), &body);
+    let quantity = body.quantity.0;
+    let ruling = carry_out(books(&state), &request, Consume { quantity }).await?;
+    note(&state, &ruling);
+    answer(&request, &ruling, quantity).map(Json)
+}
+
+/// `POST /api/v1/usage/{feature}/record`
+pub(crate) async fn record(
+    State(state): State<AppState>,
+    asked: Asked,
+    JsonBody(body): JsonBody<ToRecord>,
+) -> Result<Json<Changed>, Problem> {
+    let request = asked.request("record", body.trainer.clone(), &body);
+    let (quantity, occurred_at) = (body.quantity.0, body.occurred_at);
+    settle(&state, &request, Record { quantity, occurred_at }, quantity).await
+}
+
+/// `POST /api/v1/usage/{feature}/reserve`
+pub(crate) async fn reserve(
+    State(state): State<AppState>,
+    asked: Asked,
+    JsonBody(body): JsonBody<ToReserve>,
+) -> Result<Json<Changed>, Problem> {
+    let request = asked.request("reserve", body.trainer.clone(), &body);
+    let (quantity, lasts) = (body.quantity.0, body.ttl.0 * SECOND);
+    let act = Reserve { quantity, hold: request.id, lasts };
+    let ruling = carry_out(books(&state), &request, act).await?;
+    note(&state, &ruling);
+    answer(&request, &ruling, quantity).map(Json)
+}
+
+/// `POST /api/v1/usage/{feature}/commit`
+pub(crate) async fn commit(
+    State(state): State<AppState>,
+    asked: Asked,
+    JsonBody(body): JsonBody<ToCommit>,
+) -> Result<Json<Changed>, Problem> {
+    let request = asked.request("commit", body.trainer.clone(), &body);
+    let hold = held(&state, &asked, &body.trainer, body.hold).await?;
+    let quantity = body.quantity.map(|part| part.0);
+    settle(&state, &request, Commit { hold, quantity }, 0).await
+}
+
+/// `POST /api/v1/usage/{feature}/release`
+pub(crate) async fn release(
+    State(state): State<AppState>,
+    asked: Asked,
+    JsonBody(body): JsonBody<ToRelease>,
+) -> Result<Json<Changed>, Problem> {
+    let request = asked.request("release", body.trainer.clone(), &body);
+    match (body.hold, body.quantity) {
+        (Some(hold), None) => {
+            let hold = held(&state, &asked, &body.trainer, hold).await?;
+            settle(&state, &request, GiveUp { hold }, 0).await
+        }
+        (None, Some(quantity)) => {
+            settle(&state, &request, Release { quantity: quantity.0 }, 0).await
+        }
+        _ => Err(Problem::InvalidRequest(
+            "Name either the `hold`, or the `quantity` of a standing count.".into(),
+        )),
+    }
+}
+
+/// `GET /api/v1/usage/{trainer}/check/{feature}`
+pub(crate) async fn check(
+    State(state): State<AppState>,
+    principal: Principal,
+    Segments(trainer, feature): Segments,
+    Params(query): Params<ToCheck>,
+) -> Result<Json<Checked>, Problem> {
+    principal.require(&[Role::Service])?;
+    let trainer = named(&trainer)?;
+    state.reads.wait_for(&principal.tenant, query.min_position.map(|at| at.0)).await?;
+    let request = Request {
+        tenant: principal.tenant,
+        trainer,
+        feature: feature_of(&feature)?,
+        id: ids::fresh(),
+        content_hash: content_hash(&()),
+        metadata: Metadata::default(),
+    };
+    let quantity = query.quantity.0;
+    let ruling = ask(books(&state), &request, Consume { quantity }).await?;
+    note(&state, &ruling);
+    let (meter, position) = (metered(&request, &ruling), ruling.seen.reached.position);
+    let (code, would_deny) = match &ruling.ruled {
+        Ok(Event::UsageConsumed(e)) => (None, e.judgement.would_deny),
+        Ok(_) => (None, false),
+        Err(Refusal::Denied(why)) => (Some(why.code()), true),
+        Err(refusal) => return Err(problem(*refusal, &request, &ruling, quantity)),
+    };
+    Ok(Json(Checked { allowed: code.is_none(), code, meter, would_deny, position }))
+}
+
+/// The trainer that a path names.
+pub(super) fn named(trainer: &str) -> Result<TrainerId, Problem> {
+    TrainerId::try_new(trainer)
+        .map_err(|error| Problem::InvalidRequest(format!("The path's trainer: {error}.")))
+}
+
+async fn settle<A: Act>(
+    state: &Service,
+    request: &Request,
+    act: A,
+    quantity: i64,
+) -> Result<Json<Changed>, Problem> {
+    let ruling = carry_out(books(state), request, act).await?;
+    answer(request, &ruling, quantity).map(Json)
+}
+
+async fn held(
+    state: &Service,
+    asked: &Asked,
+    trainer: &TrainerId,
+    hold: Uuid,
+) -> Result<UsageReserved, Problem> {
+    let whose = (&asked.principal.tenant, trainer, &asked.feature);
+    let found = hold_of(books(state), whose, hold).await?;
+    found.ok_or(Problem::NotFound("The trainer has no such hold of the feature."))
+}
+
+fn books(state: &Service) -> Books<'_> {
+    Books { log: &*state.ingest.log, reads: &state.reads }
+}
+
+/// Counts a decision.
+fn note(state: &Service, ruling: &Ruling) {
+    match &ruling.ruled {
+        Ok(_) => state.ingest.meters.decided("granted"),
+        Err(Refusal::Denied(why)) => state.ingest.meters.decided(why.code()),
+        Err(_) => {}
+    }
+}

@@ -1,0 +1,217 @@
+//! What acts on usage are asked with and answered by.
+
+use std::collections::BTreeMap;
+
+use ledger_domain::effective::{Entitlement, Meter, Warning};
+use ledger_domain::id::{FeatureSlug, TrainerId};
+use ledger_domain::time::{Interval, Timestamp};
+use ledger_log::QUANTITY_MAX;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
+
+use super::super::params::Position;
+use super::super::shapes::Window;
+
+/// How long a hold lasts unless told, and at most; in seconds.
+const TTL_DEFAULT: i64 = 5 * 60;
+const TTL_MAX: i64 = 60 * 60;
+
+/// A quantity; 1 unless told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Quantity(pub(super) i64);
+
+impl Default for Quantity {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        within(deserializer, 1, QUANTITY_MAX, "a quantity").map(Self)
+    }
+}
+
+/// The part of a hold that was used, which may be nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Part(pub(super) i64);
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        within(deserializer, 0, QUANTITY_MAX, "the quantity used of a hold").map(Self)
+    }
+}
+
+/// For how many seconds something is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Ttl(pub(super) i64);
+
+impl Default for Ttl {
+    fn default() -> Self {
+        Self(TTL_DEFAULT)
+    }
+}
+
+impl<'de> Deserialize<'de> for Ttl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        within(deserializer, 1, TTL_MAX, "`ttl`, in seconds,").map(Self)
+    }
+}
+
+fn within<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    min: i64,
+    max: i64,
+    what: &str,
+) -> Result<i64, D::Error> {
+    match i64::deserialize(deserializer)? {
+        number if (min..=max).contains(&number) => Ok(number),
+        _ => Err(D::Error::custom(format!("{what} is {min} to {max}"))),
+    }
+}
+
+/// `POST .../consume`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ToConsume {
+    #[serde(default)]
+    pub(super) quantity: Quantity,
+    pub(super) trainer: TrainerId,
+}
+
+/// `POST .../record`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ToRecord {
+    pub(super) occurred_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(super) quantity: Quantity,
+    pub(super) trainer: TrainerId,
+}
+
+/// `POST .../reserve`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ToReserve {
+    #[serde(default)]
+    pub(super) quantity: Quantity,
+    pub(super) trainer: TrainerId,
+    #[serde(default)]
+    pub(super) ttl: Ttl,
+}
+
+/// `POST .../commit`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ToCommit {
+    pub(super) hold: Uuid,
+    pub(super) quantity: Option<Part>,
+    pub(super) trainer: TrainerId,
+}
+
+/// `POST .../release`: a hold, or a quantity of a standing count.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ToRelease {
+    pub(super) hold: Option<Uuid>,
+    pub(super) quantity: Option<Quantity>,
+    pub(super) trainer: TrainerId,
+}
+
+/// The query of `GET .../check/{feature}`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ToCheck {
+    #[serde(default)]
+    pub(super) quantity: Quantity,
+    pub(super) min_position: Option<Position>,
+}
+
+/// The answer to a change.
+#[derive(Debug, Serialize)]
+pub(crate) struct Changed {
+    /// That it was asked for and allowed, for acts that ask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) granted: Option<bool>,
+    pub(super) quantity: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) hold: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expires_at: Option<Timestamp>,
+    #[serde(flatten)]
+    pub(super) meter: Metered,
+    /// Whether it would have been denied, were denials carried out for everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) would_deny: Option<bool>,
+    pub(super) position: i64,
+}
+
+/// The answer to a check.
+#[derive(Debug, Serialize)]
+pub(crate) struct Checked {
+    pub(super) allowed: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<&'static str>,
+    #[serde(flatten)]
+    pub(super) meter: Metered,
+    pub(super) would_deny: bool,
+    pub(super) position: i64,
+}
+
+/// `GET /api/v1/tiers/usage` and `/usage/{trainer}/limits`
+#[derive(Debug, Serialize)]
+pub(crate) struct Meters {
+    pub(super) trainer_id: TrainerId,
+    pub(super) evaluated_at: Timestamp,
+    pub(super) position: i64,
+    pub(super) usage: BTreeMap<FeatureSlug, FeatureMeter>,
+}
+
+/// What was used of one feature.
+#[derive(Debug, Serialize)]
+pub(crate) struct FeatureMeter {
+    pub(super) kind: &'static str,
+    pub(super) granted: bool,
+    #[serde(flatten)]
+    pub(super) meter: Metered,
+}
+
+/// What was used, compared with what is allowed.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Metered {
+    used: u64,
+    /// What reservations hold besides, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<u64>,
+    limit: Option<u64>,
+    remaining: Option<u64>,
+    percent: Option<u64>,
+    warning: Option<&'static str>,
+    over_limit: bool,
+    #[serde(flatten)]
+    window: Option<Window>,
+}
+
+impl Metered {
+    /// What is held isn't there for others, so it counts for what remains.
+    pub(super) fn new(
+        has: Option<&Entitlement>,
+        used: u64,
+        held: Option<u64>,
+        window: Option<Interval>,
+    ) -> Self {
+        let meter = has.map(|has| has.meter(used.saturating_add(held.unwrap_or(0))));
+        // Of a feature that the catalogue no longer has, nothing is left.
+        let (limit, percent, warning) = (None, None, None);
+        let nothing = Meter { used, limit, remaining: Some(0), percent, warning, over: false };
+        let Meter { limit, remaining, percent, warning, over, .. } = meter.unwrap_or(nothing);
+        let warning = warning.map(|warning| match warning {
+            Warning::Near => "near",
+            Warning::Reached => "reached",
+        });
+        let window = window.map(Window::from);
+        Self { used, held, limit, remaining, percent, warning, over_limit: over, window }
+    }
+}

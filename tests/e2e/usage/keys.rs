@@ -1,0 +1,76 @@
+//! `Idempotency-Key`.
+
+use futures::future::join_all;
+use serde_json::json;
+
+use super::{counted, settled, starter};
+use crate::harness::Claims;
+
+const CONSUME: &str = "/api/v1/usage/customers/consume";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_counts_once_and_for_one_request() {
+    let app = starter().await;
+    let other = app.another().await;
+    let callers = [app.service(), other.service()];
+    let body = json!({ "trainer": "t1", "quantity": 2 });
+    // A key that looks like an event id of Stripe's is nobody's but this caller's.
+    for key in ["evt_t1_001", "one"] {
+        let calls = (0..20).map(|n| settled(&callers[n % 2], CONSUME, &body, Some(key)));
+        let answers: Vec<_> = join_all(calls).await.iter().map(|a| a.expect(200)).collect();
+        assert!(answers.iter().all(|a| a["position"] == answers[0]["position"]), "{answers:?}");
+    }
+    assert_eq!(counted(&app).await, 4);
+
+    let other_content = json!({ "trainer": "t1", "quantity": 1 });
+    let reused = settled(&callers[0], CONSUME, &other_content, Some("one")).await;
+    reused.expect_problem(422, "idempotency_key_reused");
+    // Another subject, another act, another trainer: another request.
+    let somebody = app.caller(&Claims::of("service", "another-service"));
+    settled(&somebody, CONSUME, &other_content, Some("one")).await.expect(200);
+    let record = "/api/v1/usage/customers/record";
+    settled(&callers[0], record, &other_content, Some("one")).await.expect(200);
+    let t2 = json!({ "trainer": "t2", "quantity": 1 });
+    settled(&callers[0], record, &t2, Some("one")).await.expect(200);
+    assert_eq!(counted(&app).await, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denial_is_not_remembered() {
+    let app = starter().await;
+    let service = app.service();
+    let body = json!({ "trainer": "t1", "quantity": 9 });
+    let full = settled(&service, CONSUME, &body, None).await.expect(200);
+    assert_eq!(full["warning"], "reached", "{full}");
+    let one = json!({ "trainer": "t1", "quantity": 1 });
+    settled(&service, CONSUME, &one, Some("k")).await.expect_problem(403, "limit_reached");
+    settled(&service, "/api/v1/usage/customers/release", &one, None).await.expect(200);
+    settled(&service, CONSUME, &one, Some("k")).await.expect(200);
+    // What was granted once is granted to its retry, although there is no room any more.
+    settled(&service, CONSUME, &one, Some("k")).await.expect(200);
+    assert_eq!(counted(&app).await, 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retried_reservation_is_the_same_hold() {
+    let app = starter().await;
+    let service = app.service();
+    let body = json!({ "trainer": "t1", "quantity": 2, "ttl": 600 });
+    let path = "/api/v1/usage/customers/reserve";
+    let first = settled(&service, path, &body, Some("hold")).await.expect(200);
+    let again = settled(&service, path, &body, Some("hold")).await.expect(200);
+    for field in ["hold", "expires_at", "position", "held"] {
+        assert_eq!(first[field], again[field], "{field}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_must_be_one() {
+    let app = starter().await;
+    let (service, body) = (app.service(), json!({ "trainer": "t1" }));
+    for key in ["", "   ", &"k".repeat(256)] {
+        let answer = service.try_post_keyed(CONSUME, &body, key).await.expect("an answer");
+        answer.expect_problem(400, "invalid_request");
+    }
+    assert_eq!(counted(&app).await, 0);
+}
