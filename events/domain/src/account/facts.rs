@@ -328,6 +328,11 @@ impl<S: Snapshot> Facts<S> {
         self.over = first.zip(last);
     }
 
+    /// The facts of one second in order.
+    pub(super) fn of_second(&self, at: i64) -> &[Fact<S::Brief>] {
+        &self.facts[self.second(at)]
+    }
+
     /// The places of the facts of one second.
     fn second(&self, at: i64) -> Range<usize> {
         let start = self.facts.partition_point(|fact| fact.at < at);

@@ -5,7 +5,7 @@ use ledger_domain::event::stripe::{CheckoutSession, Customer, Invoice, Schedule}
 use ledger_domain::event::{CustomerLinked, Entry, Event};
 use ledger_domain::id::TrainerId;
 use ledger_domain::time::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::given::{DAY_0, entry, folded, orders, reported, stripe_id, sub, view};
 
@@ -128,6 +128,27 @@ fn the_latest_word_on_a_customers_trainer_stands_and_the_conflict_is_shown() {
         let link = folded(&order).take_changes().link.expect("a link");
         assert_eq!(Some(link.trainer), trainer("t6"));
         assert!(link.conflicting);
+    }
+}
+
+/// Within a second the ids say nothing: what the customer was before each fact does.
+#[test]
+fn within_a_second_a_customers_own_facts_say_who_it_is_last() {
+    let named = |id: &str, cause: &str, trainer: &str, before: Value| {
+        let object = json!({"id": "cus_1", "metadata": {"trainer_id": trainer}});
+        let reported = reported::<Customer>(cause, object, before);
+        entry(id, DAY_0, Event::CustomerReported(reported))
+    };
+    let was = |trainer: &str| json!({"metadata": {"trainer_id": trainer}});
+    for [first, second, third] in [["evt_1", "evt_2", "evt_3"], ["evt_3", "evt_2", "evt_1"]] {
+        let created = named(first, "created", "t6", json!("no_object"));
+        let moved = named(second, "updated", "t5", was("t6"));
+        let again = named(third, "updated", "t7", was("t5"));
+        for order in orders(&[created, moved, again]) {
+            let mut unit = folded(&order);
+            let link = unit.take_changes().link.expect("a link");
+            assert_eq!(Some(link.trainer), trainer("t7"), "{order:#?}");
+        }
     }
 }
 
