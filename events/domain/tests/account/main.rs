@@ -6,4 +6,5 @@ mod explain;
 mod given;
 mod order;
 mod payments;
+mod rank;
 mod subscriptions;
