@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::anomaly::FactAnomaly;
+use super::facts::Facts;
 use super::snapshots::trainer_in;
 use super::view::LinkView;
-use crate::event::stripe::{Charge, Invoice, InvoicePayment, PaidBy, PaymentIntent};
+use crate::event::stripe::{Charge, Customer, Invoice, InvoicePayment, PaidBy, PaymentIntent};
 use crate::event::{Event, of_nobody, of_tenant, of_trainer, of_usage};
 use crate::id::{EventKey, StripeId, TrainerId};
 use crate::time::Timestamp;
@@ -43,7 +44,8 @@ struct Claim {
 }
 
 /// What events say of the trainer that a customer is: for each trainer, the first and the last
-/// event that says so. The latest says who it is.
+/// event that says so. The latest says who it is. Of the customer's own facts within one second
+/// that is the last in their order, not the one with the largest id.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Links {
     claims: BTreeMap<TrainerId, (Claim, Claim)>,
@@ -73,13 +75,25 @@ impl Links {
         true
     }
 
-    pub(super) fn trainer(&self) -> Option<&TrainerId> {
-        self.claims.iter().max_by_key(|(_, (_, last))| last).map(|(trainer, _)| trainer)
+    /// The trainer by the latest claim, where some may be the customer's own facts.
+    pub(super) fn trainer<'a>(
+        &'a self,
+        own: impl FnOnce() -> Option<&'a Facts<Customer>>,
+    ) -> Option<&'a TrainerId> {
+        let (trainer, (_, last)) = self.claims.iter().max_by_key(|(_, (_, last))| last)?;
+        if self.claims.len() == 1 {
+            return Some(trainer);
+        }
+        let second = own().map_or(&[][..], |facts| facts.of_second(last.at.unix()));
+        if !second.iter().any(|fact| fact.key == last.key) {
+            return Some(trainer);
+        }
+        second.iter().rev().find_map(|fact| fact.brief.as_ref()).or(Some(trainer))
     }
 
-    pub(super) fn view(&self, customer: &StripeId) -> Option<LinkView> {
-        let trainer = self.trainer()?;
-        let (first, _) = &self.claims[trainer];
+    /// How the link to a trainer is shown.
+    pub(super) fn view(&self, customer: &StripeId, trainer: &TrainerId) -> Option<LinkView> {
+        let (first, _) = self.claims.get(trainer)?;
         Some(LinkView {
             customer: customer.clone(),
             trainer: trainer.clone(),
@@ -90,13 +104,12 @@ impl Links {
         })
     }
 
-    /// Whether events disagree, by the latest word of another trainer and the first after it that
-    /// overrules it.
-    pub(super) fn anomalies(&self) -> Option<Vec<FactAnomaly>> {
-        let winner = self.trainer()?;
-        let others = self.claims.iter().filter(|(trainer, _)| *trainer != winner);
+    /// Whether events disagree with the trainer that it is, by the latest word of another one and
+    /// the first after it that overrules it.
+    pub(super) fn anomalies(&self, trainer: Option<&TrainerId>) -> Option<Vec<FactAnomaly>> {
+        let (first, last) = self.claims.get(trainer?)?;
+        let others = self.claims.iter().filter(|(other, _)| Some(*other) != trainer);
         let overruled = others.map(|(_, (_, last))| last).max()?;
-        let (first, last) = &self.claims[winner];
         let event = if first > overruled { first } else { last };
         Some(vec![FactAnomaly::ConflictingLink(event.key.clone(), overruled.key.clone())])
     }
