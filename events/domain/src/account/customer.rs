@@ -203,6 +203,7 @@ impl CustomerUnit {
         }
         let (linked, customers) = owners;
         if linked.as_ref() != self.linked_trainer() {
+            // Also a fact that names nobody may have changed the order of those that do.
             self.touched.insert(LINKS.into());
             self.all_moved = true;
         }

@@ -259,6 +259,12 @@ impl<S: Snapshot> Facts<S> {
         &self.facts
     }
 
+    /// The facts of one second in order.
+    #[must_use]
+    pub(super) fn of_second(&self, at: i64) -> &[Fact<S::Brief>] {
+        &self.facts[self.second(at)]
+    }
+
     /// The position of the latest event among the facts.
     #[must_use]
     pub(super) const fn position(&self) -> i64 {
@@ -326,11 +332,6 @@ impl<S: Snapshot> Facts<S> {
         let first = self.facts.iter().position(|fact| fact.is_final);
         let last = self.facts.iter().rposition(|fact| fact.is_final);
         self.over = first.zip(last);
-    }
-
-    /// The facts of one second in order.
-    pub(super) fn of_second(&self, at: i64) -> &[Fact<S::Brief>] {
-        &self.facts[self.second(at)]
     }
 
     /// The places of the facts of one second.
