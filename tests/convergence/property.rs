@@ -73,3 +73,25 @@ proptest! {
         check(&case)?;
     }
 }
+
+/// Where facts disagree about whose an object is, no order of arrival decides either.
+fn check_disagreement(case: &Case) -> Result<(), TestCaseError> {
+    let world = case.live();
+    let told = case.tell_of_others(&world);
+    let straight = Ledger::of(told.iter().map(|told| &told.entry)).shown;
+    let mut ledger = Ledger::default();
+    let page = usize::try_from(case.seed % 40).expect("a small number") + 1;
+    for entries in shuffled(&told, case.seed).chunks(page) {
+        ledger.take_in(entries);
+    }
+    same(&straight, &ledger.shown)
+}
+
+proptest! {
+    #![proptest_config(crate::config(60, 10_000))]
+
+    #[test]
+    fn deliveries_that_disagree_about_customers_converge(case in case(crate::STEPS_MAX)) {
+        check_disagreement(&case)?;
+    }
+}
