@@ -1,6 +1,8 @@
 //! What the policies of the shipped catalogue promise, by what the simulator knows to be so. It
 //! shares nothing with the ledger, so that a misunderstanding on one side isn't repeated here.
 
+use std::collections::BTreeSet;
+
 use ledger_simulator::world::{Event, Truth, World};
 
 /// A day in Stripe's seconds.
@@ -90,4 +92,29 @@ fn past_due_since(truth: &Truth, world: &World, events: &[&Event]) -> i64 {
         told.take_while(|event| event.object["status"] == "past_due").last()
     };
     first.map(|(_, at)| at).or_else(|| run().map(|event| event.created)).expect("it is past due")
+}
+
+/// Who is said to be which trainer, when: customer, trainer and second. A customer's own metadata
+/// say it, and so does the session of a page, by its `client_reference_id` or else its metadata.
+pub(crate) fn claims<'a>(events: &[&'a Event]) -> impl Iterator<Item = (&'a str, &'a str, i64)> {
+    events.iter().filter_map(|event| {
+        let object = &event.object;
+        let own = object["metadata"]["trainer_id"].as_str();
+        let (customer, trainer) = match object["object"].as_str()? {
+            "customer" => (&object["id"], own),
+            "checkout.session" => {
+                (&object["customer"], object["client_reference_id"].as_str().or(own))
+            }
+            _ => return None,
+        };
+        Some((customer.as_str()?, trainer?, event.created))
+    })
+}
+
+/// Who a customer was said to be in the last second that somebody said so: the latest word counts,
+/// and of one second's words none is the latest.
+pub(crate) fn linked<'a>(events: &[&'a Event], customer: &str) -> BTreeSet<&'a str> {
+    let told = || claims(events).filter(|(of, ..)| *of == customer);
+    let last = told().map(|(.., at)| at).max();
+    told().filter(|(.., at)| Some(*at) == last).map(|(_, trainer, _)| trainer).collect()
 }
