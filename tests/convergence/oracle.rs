@@ -15,6 +15,10 @@ const GRACE: i64 = 7 * DAY;
 /// The tiers, by level.
 const TIERS: [&str; 3] = ["starter", "professional", "enterprise"];
 
+/// The AI add-ons with the generations a month that they give, in the catalogue's order.
+const ADD_ONS: [(&str, Option<u64>); 3] =
+    [("ai_starter", Some(100)), ("ai_professional", Some(500)), ("ai_enterprise", None)];
+
 /// What a trainer has at an instant.
 #[derive(Debug, Clone)]
 pub(crate) struct Best<'a> {
@@ -51,6 +55,34 @@ pub(crate) fn best<'a>(
     let (access, level) = *most;
     let by = held.iter().filter(|(rank, _)| rank == most).map(|(_, truth)| *truth).collect();
     Best { access: ACCESS[access], tier: level.map(|level| TIERS[level]), by }
+}
+
+/// What the AI add-ons give at an instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ai {
+    /// Those held and their access, in the catalogue's order.
+    pub(crate) add_ons: Vec<(&'static str, &'static str)>,
+    /// How many generations a month they give, of which none is the limit where that is none;
+    /// none at all where no add-on can be used.
+    pub(crate) generations: Option<Option<u64>>,
+}
+
+/// What the add-ons of a trainer's subscriptions give: of each add-on its best subscription
+/// counts, and the most generous of those that can be used.
+pub(crate) fn ai(truths: &[&Truth], world: &World, events: &[&Event], now: i64) -> Ai {
+    let held = ADD_ONS.into_iter().filter_map(|(slug, generations)| {
+        let start = format!("price_{slug}_");
+        let sells = |truth: &&&Truth| truth.prices.iter().any(|price| price.starts_with(&start));
+        let sold = truths.iter().filter(sells).map(|truth| access(truth, world, events, now));
+        Some((slug, generations, sold.max().filter(|access| *access != NONE)?))
+    });
+    let held: Vec<(&str, Option<u64>, usize)> = held.collect();
+    let open = held.iter().filter(|(.., access)| *access >= IN_GRACE);
+    let most = open.map(|(_, generations, _)| *generations);
+    Ai {
+        add_ons: held.iter().map(|(slug, _, access)| (*slug, ACCESS[*access])).collect(),
+        generations: most.max_by_key(|generations| generations.unwrap_or(u64::MAX)),
+    }
 }
 
 /// The kinds of access, from the worst to the best.

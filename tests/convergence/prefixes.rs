@@ -1,14 +1,16 @@
 //! Every beginning of a delivery is sane: nothing panics, and nobody may do what no fact supports.
 //!
-//! Access is supported by one delivered fact at least that, all by itself, says of a subscription
-//! of this trainer's that it's sold at a price of this tier and stands so that it gives access:
-//! `active`, `trialing` or `past_due`. The facts that are missing may take access away; those that
-//! are there must have given it.
+//! Access to a tier, and the quota of an add-on, is supported by one delivered fact at least that,
+//! all by itself, says of a subscription of this trainer's that it's sold at a price of this plan
+//! and stands so that it gives access: `active`, `trialing` or `past_due`. Whose it is it says
+//! itself, or another delivered fact says it of its customer. The facts that are missing may take
+//! access away; those that are there must have given it.
 
 use std::collections::BTreeSet;
 
 use ledger_domain::account::SubscriptionView;
 use ledger_domain::catalog::Catalog;
+use ledger_domain::effective::Giver;
 use ledger_domain::id::StripeId;
 use ledger_simulator::world::Event;
 use proptest::prelude::*;
@@ -78,6 +80,13 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
         for trainer in trainers {
             let held = holdings(&ledger.shown, trainer.as_str());
             let answer = answer(&held, &catalog, world.now());
+            let quotas = answer.features.values().filter(|feature| feature.granted());
+            for giver in quotas.filter_map(|feature| feature.giver.as_ref()) {
+                if let Giver::AddOn { plan, .. } = giver {
+                    let is_supported = support.supports(trainer.as_str(), plan.as_str());
+                    prop_assert!(is_supported, "{} has {} by {:?}", trainer, plan, support);
+                }
+            }
             let Some(tier) = answer.tier.filter(|_| answer.access.is_open()) else { continue };
             let is_supported = support.supports(trainer.as_str(), tier.slug.as_str());
             prop_assert!(is_supported, "{} has {:?} by {:?}", trainer, tier, support);

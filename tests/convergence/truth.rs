@@ -11,7 +11,7 @@ use ledger_domain::time::Timestamp;
 use ledger_simulator::world::{Event, Truth, World};
 
 use crate::ledger::Shown;
-use crate::oracle::{DAY, best, claims, linked};
+use crate::oracle::{Ai, DAY, ai, best, claims, linked};
 
 /// How long after the present of a life access is asked about, in seconds.
 const INSTANTS: [i64; 6] = [0, DAY / 2, 3 * DAY, 8 * DAY, 32 * DAY, 400 * DAY];
@@ -97,6 +97,8 @@ pub(crate) fn check(
             let answer = answer(&holdings, catalog, now);
             let tier = answer.tier.as_ref().map(|tier| tier.slug.to_string());
             let told = (answer.access.as_str(), tier);
+            check_ai(&answer, &ai(&truths, world, events, now))
+                .map_err(|wrong| format!("{trainer} at {now}: {wrong}\nby {truths:#?}"))?;
             let best = best(&truths, world, events, now);
             let expected = (best.access, best.tier.map(str::to_owned));
             if told != expected {
@@ -111,6 +113,22 @@ pub(crate) fn check(
     }
     let undecided = truths.iter().filter(|truth| !is_decided(truth)).count();
     Ok(Compared { subscriptions: truths.len(), undecided })
+}
+
+/// That the add-ons give what they should, whatever becomes of the tier.
+fn check_ai(answer: &Effective, expected: &Ai) -> Result<(), String> {
+    let add_ons = answer.add_ons.iter();
+    let add_ons: Vec<_> = add_ons.map(|it| (it.slug.as_str(), it.access.as_str())).collect();
+    let (_, quota) = answer
+        .features
+        .iter()
+        .find(|(feature, _)| feature.as_str() == "ai_generations")
+        .expect("the catalogue has it");
+    let generations = quota.granted().then_some(quota.limit());
+    if add_ons != expected.add_ons || generations != expected.generations {
+        return Err(format!("{add_ons:?} with {quota:?} and not {expected:?}"));
+    }
+    Ok(())
 }
 
 /// Whose a subscription may be: several where nothing tells which of a second's words about its
