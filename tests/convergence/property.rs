@@ -56,7 +56,7 @@ pub(crate) fn check(case: &Case) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(crate::config(1_000, 62_500))]
+    #![proptest_config(crate::config(700, 62_500))]
 
     #[test]
     fn deliveries_of_a_life_converge(case in case(crate::STEPS_MAX)) {
@@ -65,7 +65,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(crate::other_config(1_000, 62_500))]
+    #![proptest_config(crate::other_config(700, 62_500))]
 
     /// The same once more, so that two threads share the work.
     #[test]
