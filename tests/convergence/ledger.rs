@@ -44,16 +44,31 @@ pub(crate) struct Ledger {
     log: HashSet<EventKey>,
     units: HashMap<StripeId, CustomerUnit>,
     tenant: TenantUnit,
-    waiting: Vec<Waiting>,
+    /// All facts about customers, in the order of their arrival.
+    facts: Vec<Fact>,
+    /// Those of them that wait.
+    waiting: Vec<usize>,
+    /// Whether a fact gave an object to a smaller customer than had it.
+    disagree: bool,
     /// The stored state as it is, with positions, to restore units from.
     stored: HashMap<StripeId, BTreeMap<String, Vec<u8>>>,
 }
 
+/// A fact about a customer.
 #[derive(Debug)]
-struct Waiting {
+struct Fact {
     entry: Entry,
+    named: Option<StripeId>,
     ties: Vec<StripeId>,
     waits_for: Vec<StripeId>,
+}
+
+impl Fact {
+    /// The smallest customer that it names, or that one of its objects is tied to.
+    fn customer(&self, ties: &BTreeMap<StripeId, StripeId>) -> Option<StripeId> {
+        let tied = self.ties.iter().chain(&self.waits_for).filter_map(|object| ties.get(object));
+        tied.chain(&self.named).min().cloned()
+    }
 }
 
 impl Ledger {
@@ -71,6 +86,9 @@ impl Ledger {
             if self.log.insert(entry.key.clone()) {
                 self.append(entry.clone(), &mut touched);
             }
+        }
+        if std::mem::take(&mut self.disagree) {
+            self.fold_afresh(&mut touched);
         }
         for customer in touched {
             let unit = self.units.get_mut(&customer).expect("what is touched is there");
@@ -110,13 +128,9 @@ impl Ledger {
                 };
                 self.shown.sold.insert(name, sold);
             }),
-            Route::Customer { customer: Some(customer), ties, .. } => {
-                self.give(&customer, &ties, &entry, touched);
-                self.wake(touched);
-            }
-            Route::Customer { customer: None, ties, waits_for } => {
-                self.shown.waiting.insert(entry.key.clone());
-                self.waiting.push(Waiting { entry, ties, waits_for });
+            Route::Customer { customer, ties, waits_for } => {
+                self.facts.push(Fact { entry, named: customer, ties, waits_for });
+                self.take(self.facts.len() - 1, touched);
                 self.wake(touched);
             }
             Route::Nowhere => {}
@@ -124,33 +138,66 @@ impl Ledger {
         }
     }
 
-    fn give(
-        &mut self,
-        customer: &StripeId,
-        ties: &[StripeId],
-        entry: &Entry,
-        touched: &mut BTreeSet<StripeId>,
-    ) {
-        for object in ties {
-            self.shown.ties.entry(object.clone()).or_insert_with(|| customer.clone());
+    /// Gives a fact to its customer, or lets it wait.
+    fn take(&mut self, at: usize, touched: &mut BTreeSet<StripeId>) {
+        let fact = &self.facts[at];
+        let Some(customer) = fact.customer(&self.shown.ties) else {
+            self.shown.waiting.insert(fact.entry.key.clone());
+            self.waiting.push(at);
+            return;
+        };
+        for object in &fact.ties {
+            let before = self.shown.ties.insert(object.clone(), customer.clone());
+            self.disagree |= before.is_some_and(|before| before != customer);
         }
         let unit = self.units.entry(customer.clone());
-        unit.or_insert_with(|| CustomerUnit::new(customer.clone())).evolve(entry);
-        touched.insert(customer.clone());
+        unit.or_insert_with(|| CustomerUnit::new(customer.clone())).evolve(&fact.entry);
+        touched.insert(customer);
     }
 
     /// Gives facts to customers that are known now. Each may tell of more objects.
     fn wake(&mut self, touched: &mut BTreeSet<StripeId>) {
         loop {
-            let known = |waiting: &Waiting| {
-                waiting.waits_for.iter().find_map(|object| self.shown.ties.get(object)).cloned()
-            };
-            let found = self.waiting.iter().enumerate().find_map(|(i, w)| Some((i, known(w)?)));
-            let Some((i, customer)) = found else { return };
-            let Waiting { entry, ties, .. } = self.waiting.remove(i);
-            self.shown.waiting.remove(&entry.key);
-            self.give(&customer, &ties, &entry, touched);
+            let known = |at: &usize| self.facts[*at].customer(&self.shown.ties).is_some();
+            let Some(i) = self.waiting.iter().position(known) else { return };
+            let at = self.waiting.remove(i);
+            self.shown.waiting.remove(&self.facts[at].entry.key);
+            self.take(at, touched);
         }
+    }
+
+    /// Where facts disagree about whose an object is, it is the smallest customer's that anybody
+    /// names, and who loses it never had its facts: everything is folded by who has what in the
+    /// end.
+    fn fold_afresh(&mut self, touched: &mut BTreeSet<StripeId>) {
+        let ties = &mut self.shown.ties;
+        loop {
+            let mut is_settled = true;
+            for fact in &self.facts {
+                let Some(customer) = fact.customer(ties) else { continue };
+                for object in &fact.ties {
+                    let before = ties.insert(object.clone(), customer.clone());
+                    is_settled &= before.is_some_and(|before| before == customer);
+                }
+            }
+            if is_settled {
+                break;
+            }
+        }
+        let shown = std::mem::take(&mut self.shown);
+        let parts = shown.parts.into_iter().filter(|((customer, _), _)| customer.is_none());
+        let (parts, ties) = (parts.collect(), shown.ties);
+        let (sold, odd_sold) = (shown.sold, shown.odd_sold);
+        self.shown = Shown { parts, ties, sold, odd_sold, ..Shown::default() };
+        self.units.clear();
+        self.stored.clear();
+        self.waiting.clear();
+        touched.clear();
+        for at in 0..self.facts.len() {
+            self.take(at, touched);
+        }
+        self.wake(touched);
+        assert!(!self.disagree, "what is settled stays so");
     }
 
     fn show(&mut self, customer: &StripeId, changes: CustomerChanges) {

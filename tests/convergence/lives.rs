@@ -1,11 +1,13 @@
 //! Random lives, and how their events are told.
 
-use ledger_simulator::adversary::{Plan, disturb};
+use ledger_simulator::adversary::{Delivery, Plan, disturb};
 use ledger_simulator::world::World;
 use ledger_simulator::world::life::{Step, life, random_step};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use serde_json::{Value, json};
 
 use crate::delivery::{Told, VERSIONS};
 
@@ -68,12 +70,37 @@ impl Case {
 
     /// The webhooks of a life, in the order in which things happened.
     pub(crate) fn tell(&self, world: &World) -> Vec<Told> {
+        crate::delivery::tell(world.events(), self.deliveries(world))
+    }
+
+    /// The same, but one event in eight names a customer that it isn't about.
+    pub(crate) fn tell_of_others(&self, world: &World) -> Vec<Told> {
+        let mut random = StdRng::seed_from_u64(self.seed);
+        let customers: Vec<Value> = world
+            .events()
+            .iter()
+            .filter(|event| event.kind == "customer.created")
+            .map(|event| event.object["id"].clone())
+            .chain([json!("cus_0000000000stranger"), json!("cus_zzzzzzzzzzstranger")])
+            .collect();
+        let mut deliveries = self.deliveries(world);
+        for delivery in &mut deliveries {
+            let object = &mut delivery.event.object;
+            if object["customer"].is_string() && random.random_ratio(1, 8) {
+                let other = customers.choose(&mut random).expect("there are strangers");
+                object["customer"] = other.clone();
+            }
+        }
+        crate::delivery::tell(world.events(), deliveries)
+    }
+
+    fn deliveries(&self, world: &World) -> Vec<Delivery> {
         let plan = Plan {
             same_second: if self.pace == Pace::Bursts { 60 } else { 0 },
             two_objects_percent: self.twins,
             api_versions: self.versions.iter().map(|&version| version.to_owned()).collect(),
             ..Plan::default()
         };
-        crate::delivery::tell(world.events(), disturb(world.events(), &plan, self.seed))
+        disturb(world.events(), &plan, self.seed)
     }
 }

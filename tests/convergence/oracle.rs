@@ -1,6 +1,8 @@
 //! What the policies of the shipped catalogue promise, by what the simulator knows to be so. It
 //! shares nothing with the ledger, so that a misunderstanding on one side isn't repeated here.
 
+use std::collections::BTreeSet;
+
 use ledger_simulator::world::{Event, Truth, World};
 
 /// A day in Stripe's seconds.
@@ -12,6 +14,10 @@ const GRACE: i64 = 7 * DAY;
 
 /// The tiers, by level.
 const TIERS: [&str; 3] = ["starter", "professional", "enterprise"];
+
+/// The AI add-ons with the generations a month that they give, in the catalogue's order.
+const ADD_ONS: [(&str, Option<u64>); 3] =
+    [("ai_starter", Some(100)), ("ai_professional", Some(500)), ("ai_enterprise", None)];
 
 /// What a trainer has at an instant.
 #[derive(Debug, Clone)]
@@ -49,6 +55,34 @@ pub(crate) fn best<'a>(
     let (access, level) = *most;
     let by = held.iter().filter(|(rank, _)| rank == most).map(|(_, truth)| *truth).collect();
     Best { access: ACCESS[access], tier: level.map(|level| TIERS[level]), by }
+}
+
+/// What the AI add-ons give at an instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ai {
+    /// Those held and their access, in the catalogue's order.
+    pub(crate) add_ons: Vec<(&'static str, &'static str)>,
+    /// How many generations a month they give, of which none is the limit where that is none;
+    /// none at all where no add-on can be used.
+    pub(crate) generations: Option<Option<u64>>,
+}
+
+/// What the add-ons of a trainer's subscriptions give: of each add-on its best subscription
+/// counts, and the most generous of those that can be used.
+pub(crate) fn ai(truths: &[&Truth], world: &World, events: &[&Event], now: i64) -> Ai {
+    let held = ADD_ONS.into_iter().filter_map(|(slug, generations)| {
+        let start = format!("price_{slug}_");
+        let sells = |truth: &&&Truth| truth.prices.iter().any(|price| price.starts_with(&start));
+        let sold = truths.iter().filter(sells).map(|truth| access(truth, world, events, now));
+        Some((slug, generations, sold.max().filter(|access| *access != NONE)?))
+    });
+    let held: Vec<(&str, Option<u64>, usize)> = held.collect();
+    let open = held.iter().filter(|(.., access)| *access >= IN_GRACE);
+    let most = open.map(|(_, generations, _)| *generations);
+    Ai {
+        add_ons: held.iter().map(|(slug, _, access)| (*slug, ACCESS[*access])).collect(),
+        generations: most.max_by_key(|generations| generations.unwrap_or(u64::MAX)),
+    }
 }
 
 /// The kinds of access, from the worst to the best.
@@ -90,4 +124,29 @@ fn past_due_since(truth: &Truth, world: &World, events: &[&Event]) -> i64 {
         told.take_while(|event| event.object["status"] == "past_due").last()
     };
     first.map(|(_, at)| at).or_else(|| run().map(|event| event.created)).expect("it is past due")
+}
+
+/// Who is said to be which trainer, when: customer, trainer and second. A customer's own metadata
+/// say it, and so does the session of a page, by its `client_reference_id` or else its metadata.
+pub(crate) fn claims<'a>(events: &[&'a Event]) -> impl Iterator<Item = (&'a str, &'a str, i64)> {
+    events.iter().filter_map(|event| {
+        let object = &event.object;
+        let own = object["metadata"]["trainer_id"].as_str();
+        let (customer, trainer) = match object["object"].as_str()? {
+            "customer" => (&object["id"], own),
+            "checkout.session" => {
+                (&object["customer"], object["client_reference_id"].as_str().or(own))
+            }
+            _ => return None,
+        };
+        Some((customer.as_str()?, trainer?, event.created))
+    })
+}
+
+/// Who a customer was said to be in the last second that somebody said so: the latest word counts,
+/// and of one second's words none is the latest.
+pub(crate) fn linked<'a>(events: &[&'a Event], customer: &str) -> BTreeSet<&'a str> {
+    let told = || claims(events).filter(|(of, ..)| *of == customer);
+    let last = told().map(|(.., at)| at).max();
+    told().filter(|(.., at)| Some(*at) == last).map(|(_, trainer, _)| trainer).collect()
 }

@@ -1,14 +1,16 @@
 //! Every beginning of a delivery is sane: nothing panics, and nobody may do what no fact supports.
 //!
-//! Access is supported by one delivered fact at least that, all by itself, says of a subscription
-//! of this trainer's that it's sold at a price of this tier and stands so that it gives access:
-//! `active`, `trialing` or `past_due`. The facts that are missing may take access away; those that
-//! are there must have given it.
+//! Access to a tier, and the quota of an add-on, is supported by one delivered fact at least that,
+//! all by itself, says of a subscription of this trainer's that it's sold at a price of this plan
+//! and stands so that it gives access: `active`, `trialing` or `past_due`. Whose it is it says
+//! itself, or another delivered fact says it of its customer. The facts that are missing may take
+//! access away; those that are there must have given it.
 
 use std::collections::BTreeSet;
 
 use ledger_domain::account::SubscriptionView;
 use ledger_domain::catalog::Catalog;
+use ledger_domain::effective::Giver;
 use ledger_domain::id::StripeId;
 use ledger_simulator::world::Event;
 use proptest::prelude::*;
@@ -19,19 +21,49 @@ use rand::seq::SliceRandom;
 
 use crate::ledger::Ledger;
 use crate::lives::{Case, case};
+use crate::oracle::claims;
 use crate::truth::{self, answer, holdings};
 
-/// Trainer and tier of which a fact says that there is access.
-fn supported(event: &Event, catalog: &Catalog) -> Option<(String, String)> {
-    let object = &event.object;
-    let gives = ["active", "trialing", "past_due"].contains(&object["status"].as_str()?);
-    if object["object"] != "subscription" || !gives {
-        return None;
+/// What the facts delivered so far support.
+#[derive(Debug, Default)]
+struct Support {
+    /// Of which plan a fact says that there is access, with the customer and, where the
+    /// subscription names one, the trainer.
+    plans: BTreeSet<(String, Option<String>, String)>,
+    /// Who is said to be which trainer.
+    links: BTreeSet<(String, String)>,
+}
+
+impl Support {
+    fn take_in(&mut self, event: &Event, catalog: &Catalog) {
+        let told = [event];
+        let links = claims(&told).map(|(customer, trainer, _)| (customer.into(), trainer.into()));
+        self.links.extend(links);
+        let object = &event.object;
+        let status = object["status"].as_str().unwrap_or_default();
+        let gives = ["active", "trialing", "past_due"].contains(&status);
+        if object["object"] != "subscription" || !gives {
+            return;
+        }
+        let customer = object["customer"].as_str().expect("a subscription has a customer");
+        let trainer = object["metadata"]["trainer_id"].as_str();
+        for item in object["items"]["data"].as_array().into_iter().flatten() {
+            let price = item["price"]["id"].as_str().and_then(|id| StripeId::try_new(id).ok());
+            let plan = price.and_then(|price| catalog.plan_by_price(&price));
+            if let Some((plan, _)) = plan {
+                let plan = plan.slug().to_string();
+                self.plans.insert((customer.to_owned(), trainer.map(str::to_owned), plan));
+            }
+        }
     }
-    let trainer = object["metadata"]["trainer_id"].as_str()?;
-    let price = object["items"]["data"][0]["price"]["id"].as_str()?;
-    let (plan, _) = catalog.plan_by_price(&StripeId::try_new(price).ok()?)?;
-    plan.is_tier().then(|| (trainer.to_owned(), plan.slug().to_string()))
+
+    /// Whether a trainer may have a plan.
+    fn supports(&self, trainer: &str, plan: &str) -> bool {
+        self.plans.iter().any(|(customer, own, known)| {
+            let link = || self.links.contains(&(customer.clone(), trainer.to_owned()));
+            known == plan && own.as_deref().map_or_else(link, |own| own == trainer)
+        })
+    }
 }
 
 fn check(case: &Case) -> Result<(), TestCaseError> {
@@ -39,19 +71,25 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
     let mut told = case.tell(&world);
     told.shuffle(&mut StdRng::seed_from_u64(case.seed));
     let mut ledger = Ledger::default();
-    let mut support = BTreeSet::new();
+    let mut support = Support::default();
     for told in &told {
         ledger.take_in([&told.entry]);
-        support.extend(supported(&told.event, &catalog));
+        support.take_in(&told.event, &catalog);
         let owner = |view: &SubscriptionView| view.trainer.clone();
         let trainers: BTreeSet<_> = ledger.shown.subscriptions.values().filter_map(owner).collect();
         for trainer in trainers {
             let held = holdings(&ledger.shown, trainer.as_str());
             let answer = answer(&held, &catalog, world.now());
-            let tier = answer.tier.filter(|_| answer.access.is_open());
-            let Some(tier) = tier.map(|tier| tier.slug.to_string()) else { continue };
-            let granted = (trainer.to_string(), tier);
-            prop_assert!(support.contains(&granted), "{:?} by {:?}", granted, support);
+            let quotas = answer.features.values().filter(|feature| feature.granted());
+            for giver in quotas.filter_map(|feature| feature.giver.as_ref()) {
+                if let Giver::AddOn { plan, .. } = giver {
+                    let is_supported = support.supports(trainer.as_str(), plan.as_str());
+                    prop_assert!(is_supported, "{} has {} by {:?}", trainer, plan, support);
+                }
+            }
+            let Some(tier) = answer.tier.filter(|_| answer.access.is_open()) else { continue };
+            let is_supported = support.supports(trainer.as_str(), tier.slug.as_str());
+            prop_assert!(is_supported, "{} has {:?} by {:?}", trainer, tier, support);
         }
     }
     Ok(())

@@ -56,7 +56,7 @@ pub(crate) fn check(case: &Case) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(crate::config(1_000, 62_500))]
+    #![proptest_config(crate::config(700, 62_500))]
 
     #[test]
     fn deliveries_of_a_life_converge(case in case(crate::STEPS_MAX)) {
@@ -65,11 +65,33 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(crate::other_config(1_000, 62_500))]
+    #![proptest_config(crate::other_config(700, 62_500))]
 
     /// The same once more, so that two threads share the work.
     #[test]
     fn deliveries_of_other_lives_converge(case in case(crate::STEPS_MAX)) {
         check(&case)?;
+    }
+}
+
+/// Where facts disagree about whose an object is, no order of arrival decides either.
+fn check_disagreement(case: &Case) -> Result<(), TestCaseError> {
+    let world = case.live();
+    let told = case.tell_of_others(&world);
+    let straight = Ledger::of(told.iter().map(|told| &told.entry)).shown;
+    let mut ledger = Ledger::default();
+    let page = usize::try_from(case.seed % 40).expect("a small number") + 1;
+    for entries in shuffled(&told, case.seed).chunks(page) {
+        ledger.take_in(entries);
+    }
+    same(&straight, &ledger.shown)
+}
+
+proptest! {
+    #![proptest_config(crate::config(60, 10_000))]
+
+    #[test]
+    fn deliveries_that_disagree_about_customers_converge(case in case(crate::STEPS_MAX)) {
+        check_disagreement(&case)?;
     }
 }

@@ -11,7 +11,7 @@ use ledger_domain::time::Timestamp;
 use ledger_simulator::world::{Event, Truth, World};
 
 use crate::ledger::Shown;
-use crate::oracle::{DAY, best};
+use crate::oracle::{Ai, DAY, ai, best, claims, linked};
 
 /// How long after the present of a life access is asked about, in seconds.
 const INSTANTS: [i64; 6] = [0, DAY / 2, 3 * DAY, 8 * DAY, 32 * DAY, 400 * DAY];
@@ -63,12 +63,14 @@ pub(crate) fn check(
     let of_customers = shown.anomalies.iter();
     let decided = of_customers.filter(|((customer, _), _)| !undecided.contains(customer.as_str()));
     let mut odd = decided.map(|(_, found)| found).chain(shown.odd_sold.values()).flatten();
-    if odd.any(|anomaly| !is_step(anomaly) && !is_conflict(anomaly)) {
+    let is_link = |anomaly: &FactAnomaly| matches!(anomaly, FactAnomaly::ConflictingLink(..));
+    if odd.any(|anomaly| !is_step(anomaly) && !is_conflict(anomaly) && !is_link(anomaly)) {
         return Err(format!("nothing is missing, and yet: {:#?}", shown.anomalies));
     }
+    check_links(shown, events)?;
     let is_decided = |truth: &&Truth| !undecided.contains(truth.customer.as_str());
     for truth in truths.iter().filter(is_decided) {
-        check_subscription(shown, truth)?;
+        check_subscription(shown, truth, &trainers(truth, world, events))?;
     }
     if shown.subscriptions.len() != truths.len() {
         return Err(format!("{} subscriptions of {truths:#?}", shown.subscriptions.len()));
@@ -77,11 +79,17 @@ pub(crate) fn check(
         return Err(format!("facts wait for what was told: {:?}", shown.waiting));
     }
     let mut by_trainer: BTreeMap<&str, Vec<&Truth>> = BTreeMap::new();
+    let mut open: BTreeSet<Option<&str>> = BTreeSet::new();
     for truth in &truths {
-        let trainer = truth.trainer.as_deref().expect("lives name the trainer");
-        by_trainer.entry(trainer).or_default().push(truth);
+        if let Some(trainer) = truth.trainer.as_deref() {
+            by_trainer.entry(trainer).or_default().push(truth);
+        }
+        let trainers = trainers(truth, world, events);
+        if trainers.len() > 1 || !is_decided(&truth) {
+            open.extend(trainers);
+        }
     }
-    by_trainer.retain(|_, truths| truths.iter().all(is_decided));
+    by_trainer.retain(|trainer, _| !open.contains(&Some(*trainer)));
     for (trainer, truths) in by_trainer {
         let holdings = holdings(shown, trainer);
         for after in INSTANTS {
@@ -89,6 +97,8 @@ pub(crate) fn check(
             let answer = answer(&holdings, catalog, now);
             let tier = answer.tier.as_ref().map(|tier| tier.slug.to_string());
             let told = (answer.access.as_str(), tier);
+            check_ai(&answer, &ai(&truths, world, events, now))
+                .map_err(|wrong| format!("{trainer} at {now}: {wrong}\nby {truths:#?}"))?;
             let best = best(&truths, world, events, now);
             let expected = (best.access, best.tier.map(str::to_owned));
             if told != expected {
@@ -103,6 +113,53 @@ pub(crate) fn check(
     }
     let undecided = truths.iter().filter(|truth| !is_decided(truth)).count();
     Ok(Compared { subscriptions: truths.len(), undecided })
+}
+
+/// That the add-ons give what they should, whatever becomes of the tier.
+fn check_ai(answer: &Effective, expected: &Ai) -> Result<(), String> {
+    let add_ons = answer.add_ons.iter();
+    let add_ons: Vec<_> = add_ons.map(|it| (it.slug.as_str(), it.access.as_str())).collect();
+    let (_, quota) = answer
+        .features
+        .iter()
+        .find(|(feature, _)| feature.as_str() == "ai_generations")
+        .expect("the catalogue has it");
+    let generations = quota.granted().then_some(quota.limit());
+    if add_ons != expected.add_ons || generations != expected.generations {
+        return Err(format!("{add_ons:?} with {quota:?} and not {expected:?}"));
+    }
+    Ok(())
+}
+
+/// Whose a subscription may be: several where nothing tells which of a second's words about its
+/// customer was the last.
+fn trainers<'a>(
+    truth: &'a Truth,
+    world: &World,
+    events: &[&'a Event],
+) -> BTreeSet<Option<&'a str>> {
+    let own = world.find(&truth.subscription).unwrap_or_default();
+    let linked = linked(events, &truth.customer);
+    if own["metadata"]["trainer_id"].is_string() || linked.len() < 2 {
+        return BTreeSet::from([truth.trainer.as_deref()]);
+    }
+    linked.into_iter().map(Some).collect()
+}
+
+/// That customers of whom different trainers were told are listed, and nobody else.
+fn check_links(shown: &Shown, events: &[&Event]) -> Result<(), String> {
+    let mut told: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (customer, trainer, _) in claims(events) {
+        told.entry(customer).or_default().insert(trainer);
+    }
+    told.retain(|_, trainers| trainers.len() > 1);
+    let is_link = |anomaly: &FactAnomaly| matches!(anomaly, FactAnomaly::ConflictingLink(..));
+    let listed = shown.anomalies.iter().filter(|(_, found)| found.iter().any(is_link));
+    let listed: BTreeSet<&str> = listed.map(|((customer, _), _)| customer.as_str()).collect();
+    if listed != told.keys().copied().collect() {
+        return Err(format!("{listed:?} are listed, and this was told: {told:?}"));
+    }
+    Ok(())
 }
 
 /// The time by which a customer lives.
@@ -128,7 +185,11 @@ pub(crate) fn answer(holdings: &Holdings, catalog: &Catalog, now: i64) -> Effect
     effective(holdings, &Setting { catalog, catalog_until: None, billing, now })
 }
 
-fn check_subscription(shown: &Shown, truth: &Truth) -> Result<(), String> {
+fn check_subscription(
+    shown: &Shown,
+    truth: &Truth,
+    trainers: &BTreeSet<Option<&str>>,
+) -> Result<(), String> {
     let id = StripeId::try_new(&truth.subscription).expect("an id");
     let Some(view) = shown.subscriptions.get(&id) else {
         return Err(format!("{id} is unknown"));
@@ -146,13 +207,17 @@ fn check_subscription(shown: &Shown, truth: &Truth) -> Result<(), String> {
     let customer = view.customer.as_ref().map(StripeId::as_str);
     same("status", view.status == *truth.status)?;
     same("customer", customer == Some(truth.customer.as_str()))?;
-    same("trainer", view.trainer.as_ref().map(TrainerId::as_str) == truth.trainer.as_deref())?;
+    same("trainer", trainers.contains(&view.trainer.as_ref().map(TrainerId::as_str)))?;
+    let quantities = view.items.iter().map(|item| item.quantity.unwrap_or(1));
+    same("quantities", quantities.eq(truth.quantities.iter().copied()))?;
     same("plan", prices(&items) == truth.prices && view.items_complete)?;
     same("period", period == Some(truth.period))?;
     same("trial end", unix(view.trial.map(|trial| trial.until)) == truth.trial_end)?;
     same("cancel_at", unix(view.cancel_at) == truth.cancel_at)?;
     same("ended_at", unix(view.ended_at) == truth.ended_at)?;
     same("scheduled change", scheduled == truth.scheduled)?;
+    let mut theirs = shown.payments.values().filter(|row| row.subscription.as_ref() == Some(&id));
+    same("whose payments", theirs.all(|row| row.trainer == view.trainer))?;
     let sum = |kind: PaymentKind, of: fn(&PaymentView) -> i64| -> i64 {
         let rows = shown.payments.values();
         rows.filter(|row| row.kind == kind && row.subscription.as_ref() == Some(&id)).map(of).sum()

@@ -60,6 +60,17 @@ pub enum Step {
     Checkout { customer: u8, price: u8, card: u8, trial_days: u8 },
     /// A subscription by a call.
     Subscribe { customer: u8, price: u8, behavior: u8, classic: bool },
+    /// A subscription by a checkout page that doesn't name the trainer where it usually stands:
+    /// only in the session, another one there, nowhere, or of a customer who is new.
+    Page { customer: u8, price: u8, names: u8 },
+    /// A subscription by a call to two things, or to several of one.
+    Bundle { customer: u8, price: u8, more: u8, quantity: u8 },
+    /// A thing more or less in a subscription, or another number of the first.
+    Items { subscription: u8, price: u8, how: u8 },
+    /// A subscription's metadata name another trainer, or none any more.
+    Assign { subscription: u8, trainer: u8 },
+    /// A customer's metadata name a trainer, or none any more.
+    Name { customer: u8, trainer: u8 },
     /// Another price at once.
     Change { subscription: u8, price: u8, billing: u8, behavior: u8 },
     /// Another price from the period's end on.
@@ -126,36 +137,42 @@ pub fn random_step(rng: &mut impl Rng) -> Step {
     // Most cards work, so that most lives get somewhere.
     let card = if c < 160 { 0 } else { c };
     let hours = [1, 2, 24, 24 * 3, 24 * 8, 24 * 31, 24 * 62, 24 * 366][usize::from(a % 8)];
-    match kind % 40 {
-        0..=6 => Step::Wait { hours },
-        7 => Step::Clock { hours },
-        8 => Step::Customer { card, clock: on },
-        9 => Step::Card { customer: a, card },
-        10..=12 => Step::Checkout {
+    match kind % 48 {
+        0..=7 => Step::Wait { hours },
+        8 => Step::Clock { hours },
+        9 => Step::Customer { card, clock: on },
+        10 => Step::Card { customer: a, card },
+        11..=13 => Step::Checkout {
             customer: a,
             price: b,
             card,
             trial_days: if d < 90 { d % 20 } else { 0 },
         },
-        13 | 14 => Step::Subscribe { customer: a, price: b, behavior: d, classic: c % 3 == 0 },
+        14 | 15 => Step::Subscribe { customer: a, price: b, behavior: d, classic: c % 3 == 0 },
+        16 | 17 => Step::Page { customer: a, price: b, names: c },
+        18 => Step::Bundle { customer: a, price: b, more: c, quantity: d },
+        19 => Step::Items { subscription: a, price: b, how: c },
+        20 => Step::Assign { subscription: a, trainer: b },
+        21 => Step::Name { customer: a, trainer: b },
         // Often one that waits for its payment, which takes three choices to come true.
-        15..=17 if d < 80 => Step::Change { subscription: a, price: b, billing: 1, behavior: 1 },
-        15..=17 => Step::Change { subscription: a, price: b, billing: c, behavior: d },
-        18 | 19 => Step::Schedule { subscription: a, price: b },
-        20 => Step::Release { subscription: a },
-        21 | 22 => Step::CancelAtEnd { subscription: a, on },
-        23 => Step::Cancel { subscription: a },
-        24 => Step::Pause { subscription: a, on },
-        25 => Step::Resume { subscription: a },
-        26 => Step::Trial { subscription: a, days: b % 30 },
-        27 => Step::Label { subscription: a, value: b },
-        28 | 29 | 34..=39 => Step::Pay { invoice: a, card },
-        30 => Step::Authenticate { intent: a, succeeds: on },
-        31 if on => Step::Refund { charge: a, percent: c },
-        31 => Step::FailRefund { refund: a },
-        32 if on => Step::Dispute { charge: a },
-        32 => Step::CloseDispute { dispute: a, outcome: c },
-        _ if on => Step::Void { invoice: a },
-        _ => Step::Forget { customer: a },
+        22..=24 if d < 80 => Step::Change { subscription: a, price: b, billing: 1, behavior: 1 },
+        22..=24 => Step::Change { subscription: a, price: b, billing: c, behavior: d },
+        25 | 26 => Step::Schedule { subscription: a, price: b },
+        27 => Step::Release { subscription: a },
+        28 | 29 => Step::CancelAtEnd { subscription: a, on },
+        30 => Step::Cancel { subscription: a },
+        31 => Step::Pause { subscription: a, on },
+        32 => Step::Resume { subscription: a },
+        33 => Step::Trial { subscription: a, days: b % 30 },
+        34 => Step::Label { subscription: a, value: b },
+        35..=42 => Step::Pay { invoice: a, card },
+        43 => Step::Authenticate { intent: a, succeeds: on },
+        44 if on => Step::Refund { charge: a, percent: c },
+        44 => Step::FailRefund { refund: a },
+        45 if on => Step::Dispute { charge: a },
+        45 => Step::CloseDispute { dispute: a, outcome: c },
+        46 => Step::Void { invoice: a },
+        _ if on => Step::Forget { customer: a },
+        _ => Step::Void { invoice: a },
     }
 }

@@ -1,5 +1,7 @@
 //! What a subscription really is, for tests to compare with what somebody made of the events.
 
+use serde_json::Value;
+
 use super::World;
 use super::subscriptions::prices_of;
 use super::template::{integer, text};
@@ -11,13 +13,16 @@ pub struct Truth {
     pub subscription: String,
     /// Its customer's id.
     pub customer: String,
-    /// `metadata.trainer_id` of the subscription, else of the customer, else the
-    /// `client_reference_id` of the session that made it.
+    /// `metadata.trainer_id` of the subscription, else the trainer that its customer was last said
+    /// to be: by the customer's metadata, or by a session's `client_reference_id` or metadata. Once
+    /// said, it holds until another is named.
     pub trainer: Option<String>,
     /// As Stripe calls it.
     pub status: String,
     /// The ids of its prices, in the order of its items.
     pub prices: Vec<String>,
+    /// How many of each are sold.
+    pub quantities: Vec<i64>,
     /// Beginning and end of the current period.
     pub period: (i64, i64),
     /// When its trial ends or ended.
@@ -61,6 +66,7 @@ impl World {
             trainer: self.trainer_of(id),
             status: of.status.name().to_owned(),
             prices: prices_of(&of.items),
+            quantities: of.items.iter().map(|item| item.quantity).collect(),
             period: of.period,
             trial_end: of.trial.map(|trial| trial.1),
             cancel_at: of.cancel_at,
@@ -73,14 +79,23 @@ impl World {
 
     fn trainer_of(&self, id: &str) -> Option<String> {
         let of = self.subscriptions.get(id)?;
-        let named = |metadata: &serde_json::Value| {
-            Some(text(metadata, "trainer_id").to_owned()).filter(|trainer| !trainer.is_empty())
-        };
         let own = of.metadata.get("trainer_id").and_then(|trainer| trainer.as_str());
-        let customer = self.plain.get(&of.customer);
-        let session = self.sessions.values().find(|one| one.subscription.as_deref() == Some(id));
-        own.map(str::to_owned)
-            .or_else(|| named(&customer?["metadata"]))
-            .or_else(|| session?.reference.clone())
+        own.map(str::to_owned).or_else(|| {
+            let mut latest_first = self.events.iter().rev();
+            latest_first.find_map(|event| named_by(&event.object, &of.customer))
+        })
     }
+}
+
+/// The trainer that an object says a customer is.
+fn named_by(object: &Value, customer: &str) -> Option<String> {
+    let own = &object["metadata"]["trainer_id"];
+    let said = match text(object, "object") {
+        "customer" if object["id"] == customer => own.as_str(),
+        "checkout.session" if object["customer"] == customer => {
+            object["client_reference_id"].as_str().or_else(|| own.as_str())
+        }
+        _ => None,
+    };
+    said.map(str::to_owned)
 }

@@ -121,3 +121,36 @@ fn lives_are_eventful() {
     let missing: Vec<_> = wanted.iter().filter(|kind| !kinds.contains_key(**kind)).collect();
     assert!(missing.is_empty(), "no life had {missing:?}");
 }
+
+/// Trainers are named wherever Stripe lets them be named, and things are sold together.
+#[test]
+fn lives_sell_in_all_ways() {
+    let mut ways: BTreeMap<&str, u32> = BTreeMap::new();
+    for seed in 0..120 {
+        let (world, _) = random_life(&mut StdRng::seed_from_u64(seed), 40);
+        let mut moved = false;
+        for event in world.events() {
+            let named = |value: &Value| value["metadata"]["trainer_id"].is_string();
+            let previous = event.previous_attributes.as_ref();
+            moved |= event.object["object"] == "subscription"
+                && named(&event.object)
+                && previous.is_some_and(|old| {
+                    old.get("metadata").is_some_and(|old| old["trainer_id"].is_string())
+                });
+        }
+        for truth in world.truth() {
+            let own = &world.find(&truth.subscription).unwrap()["metadata"]["trainer_id"];
+            let way = match (own.is_string(), truth.trainer.is_some()) {
+                (true, _) => "named by itself",
+                (false, true) => "named by its customer's link",
+                (false, false) => "of nobody",
+            };
+            *ways.entry(way).or_default() += 1;
+            *ways.entry("of several things").or_default() += u32::from(truth.prices.len() > 1);
+            let several = truth.quantities.iter().any(|quantity| *quantity > 1);
+            *ways.entry("of several of one").or_default() += u32::from(several);
+        }
+        *ways.entry("moved to another trainer").or_default() += u32::from(moved);
+    }
+    assert!(ways.len() == 6 && ways.values().all(|count| *count > 5), "{ways:?}");
+}

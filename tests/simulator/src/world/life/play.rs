@@ -6,6 +6,9 @@ use super::super::template::{integer, text};
 use super::super::{Answer, Config, Method, Request, World};
 use super::{CARDS, PRICES, Step};
 
+/// So many customers a life has at most.
+const CUSTOMERS_MAX: usize = 3;
+
 /// A world, and what was made in it.
 pub(super) struct Player {
     pub(super) world: World,
@@ -84,6 +87,16 @@ impl Player {
             Step::Subscribe { customer, price, behavior, classic } => {
                 self.subscribe(customer, price, behavior, classic)
             }
+            Step::Page { customer, price, names } => self.page(customer, price, names),
+            Step::Bundle { customer, price, more, quantity } => {
+                self.bundle(customer, price, more, quantity)
+            }
+            Step::Name { customer, trainer } => {
+                self.customer(customer).and_then(|(customer, _)| {
+                    let form = json!({ "metadata": { "trainer_id": named(trainer) } });
+                    self.post(&format!("customers/{customer}"), &form)
+                })
+            }
             Step::Pay { .. }
             | Step::Void { .. }
             | Step::Authenticate { .. }
@@ -106,7 +119,7 @@ impl Player {
     }
 
     fn new_customer(&mut self, card: u8, clock: bool) -> Option<Value> {
-        if self.customers.len() >= 3 {
+        if self.customers.len() >= CUSTOMERS_MAX {
             return None;
         }
         if clock && self.clock.is_none() {
@@ -137,14 +150,59 @@ impl Player {
             "success_url": "https://example.test/done", "subscription_data": data,
             "line_items": [{ "price": of(&PRICES, price).0, "quantity": 1 }],
         });
-        let session = self.post("checkout/sessions", &form)?;
+        self.buy(&form, of(&CARDS, card))
+    }
+
+    /// Opens a page, and pays on it.
+    fn buy(&mut self, form: &Value, card: &str) -> Option<Value> {
+        let session = self.post("checkout/sessions", form)?;
         let act = format!("test_helpers/checkout/sessions/{}", text(&session, "id"));
-        let card = of(&CARDS, card);
-        self.post(&format!("{act}/pay"), &json!({ "payment_method": card }))?;
+        let paid = self.post(&format!("{act}/pay"), &json!({ "payment_method": card }))?;
         if card == "pm_card_authenticationRequired" {
-            self.post(&format!("{act}/authenticate"), &json!({}));
+            return self.post(&format!("{act}/authenticate"), &json!({}));
         }
-        Some(session)
+        Some(paid)
+    }
+
+    fn page(&mut self, customer: u8, price: u8, names: u8) -> Option<Value> {
+        let mut form = json!({
+            "mode": "subscription", "success_url": "https://example.test/done",
+            "line_items": [{ "price": of(&PRICES, price).0, "quantity": 1 }],
+        });
+        if names % 6 == 5 && self.customers.len() < CUSTOMERS_MAX {
+            form["client_reference_id"] = json!(format!("trainer-{}", self.customers.len() + 1));
+            let done = self.buy(&form, CARDS[0])?;
+            self.customers.push(text(&done, "customer").to_owned());
+            return Some(done);
+        }
+        let (customer, trainer) = self.customer(customer)?;
+        form["customer"] = json!(customer);
+        match names % 6 {
+            0 => {}
+            1 => form["metadata"] = json!({ "trainer_id": trainer }),
+            2 => form["client_reference_id"] = json!(format!("trainer-{}", names / 6 % 4 + 1)),
+            _ => form["client_reference_id"] = json!(trainer),
+        }
+        self.buy(&form, CARDS[0])
+    }
+
+    fn bundle(&mut self, customer: u8, price: u8, more: u8, quantity: u8) -> Option<Value> {
+        let (customer, trainer) = self.customer(customer)?;
+        let [starter, professional, enterprise, .., small, middle, large] = PRICES;
+        let first = of(&[starter, professional, enterprise], price).0;
+        let second = match more % 4 {
+            0 => of(&[starter, professional, enterprise], price.wrapping_add(1)).0,
+            _ => of(&[small, middle, large], more / 4).0,
+        };
+        let mut items = vec![json!({ "price": first, "quantity": quantity % 3 + 1 })];
+        if more % 8 != 7 {
+            items.push(json!({ "price": second }));
+        }
+        let named = if quantity < 128 { trainer } else { String::new() };
+        let form = json!({
+            "customer": customer, "items": items, "metadata": { "trainer_id": named },
+        });
+        self.post("subscriptions", &form)
     }
 
     fn subscribe(&mut self, customer: u8, price: u8, how: u8, classic: bool) -> Option<Value> {
@@ -168,6 +226,8 @@ impl Player {
             | Step::Pause { subscription, .. }
             | Step::Resume { subscription }
             | Step::Trial { subscription, .. }
+            | Step::Items { subscription, .. }
+            | Step::Assign { subscription, .. }
             | Step::Label { subscription, .. } => subscription,
             _ => return None,
         };
@@ -200,6 +260,19 @@ impl Player {
                 let now = self.world.present(text(&chosen, "customer"));
                 json!({ "trial_end": now + i64::from(days) * 86_400 })
             }
+            Step::Items { price, how, .. } => {
+                let last = chosen["items"]["data"].as_array()?.last()?;
+                let first = &chosen["items"]["data"][0];
+                let item = match how % 3 {
+                    0 => json!({ "price": of(&PRICES, price).0 }),
+                    1 => json!({ "id": last["id"], "deleted": true }),
+                    _ => json!({ "id": first["id"], "quantity": price % 4 + 1 }),
+                };
+                json!({ "items": [item] })
+            }
+            Step::Assign { trainer, .. } => {
+                json!({ "metadata": { "trainer_id": named(trainer) } })
+            }
             Step::Label { value, .. } => json!({ "metadata": { "label": value.to_string() } }),
             _ => return None,
         };
@@ -210,8 +283,10 @@ impl Player {
         let form = json!({ "from_subscription": subscription["id"] });
         let schedule = self.post("subscription_schedules", &form)?;
         let now = &schedule["phases"][0];
-        let kept = json!([{ "price": now["items"][0]["price"],
-            "quantity": now["items"][0]["quantity"] }]);
+        let kept = now["items"].as_array()?.iter();
+        let kept: Vec<Value> = kept
+            .map(|item| json!({ "price": item["price"], "quantity": item["quantity"] }))
+            .collect();
         let form = json!({ "phases": [
             { "items": kept, "start_date": now["start_date"], "end_date": now["end_date"] },
             { "items": [{ "price": price }], "proration_behavior": "none" },
@@ -259,6 +334,14 @@ impl Player {
             _ => return None,
         };
         self.post(&path, &form)
+    }
+}
+
+/// One of four trainers, of whom one is no customer at first; an empty text names nobody.
+fn named(trainer: u8) -> String {
+    match trainer % 5 {
+        0 => String::new(),
+        number => format!("trainer-{number}"),
     }
 }
 
