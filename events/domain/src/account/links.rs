@@ -96,8 +96,8 @@ impl Links {
         true
     }
 
-    /// The trainer that the customer is. `named` tells which one the last fact about the customer in
-    /// a second names.
+    /// The trainer that the customer is. `named` tells which one the last fact about the customer
+    /// in a second names.
     pub(super) fn trainer<'a>(
         &'a self,
         named: impl FnOnce(Timestamp) -> Option<&'a TrainerId>,
