@@ -1,5 +1,5 @@
-//! `POST /api/v1/entitlements/token` and `GET /.well-known/jwks.json`: what a trainer may do, signed
-//! for services that check it without asking.
+//! `POST /api/v1/entitlements/token` and `GET /.well-known/jwks.json`: what a trainer may do,
+//! signed for services that check it without asking.
 
 use std::collections::BTreeMap;
 
