@@ -44,6 +44,24 @@ async fn a_month_of_webhooks_gives_what_a_trainer_holds_and_paid() {
     reader.finish().await.unwrap();
 }
 
+/// Whichever kind of event it is, and whether or not anything comes of it.
+#[tokio::test]
+async fn events_that_name_a_trainer_are_remembered() {
+    let world = World::new();
+    let tenant = world.open("default").await;
+    let mut events: Vec<NewEvent> = given::month();
+    for named in [0, 6] {
+        events[named] = given::naming("t1", events[named].clone());
+    }
+    let mut unknown = given::naming("t2", given::registered("a0", 0, "t2"));
+    unknown.event_type = "FromTheFuture".into();
+    events.extend([unknown, given::naming("t1", given::used("u0", 0, "t1", DAY_0, 1))]);
+    world.log.append(&tenant, events).await.unwrap();
+    world.project(&tenant).await;
+    let remembered = "SELECT trainer_id, position FROM rm_subscriptions.trainer_event ORDER BY 2";
+    assert_eq!(world.sql(remembered), "t1|2\nt1|8\nt2|14\nt1|15");
+}
+
 #[tokio::test]
 async fn pages_of_history_and_payments_join_without_gap_or_repetition() {
     let world = World::new();
