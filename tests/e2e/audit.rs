@@ -167,8 +167,8 @@ async fn a_cursor_leads_to_the_same_whatever_happens_meanwhile() {
     assert_eq!(auditor.get(&path).await.expect(200), second);
 }
 
-/// What carries a trainer's name is in the trainer's list, whatever became of it: facts of a customer
-/// who is another's now, of another mode, that can't be read, or of nobody; and usage.
+/// What carries a trainer's name is in the trainer's list, whatever became of it: facts of a
+/// customer who is another's now, of another mode, that can't be read, or of nobody; and usage.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_that_names_a_trainer_is_in_its_list() {
     let app = TestApp::start().await;
