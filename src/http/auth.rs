@@ -165,6 +165,18 @@ impl Principal {
         Err(Problem::Forbidden("The token's roles don't allow this."))
     }
 
+    /// Who acts, as the log will keep it for good: an id, and not what a person is called or
+    /// reached by.
+    pub(crate) fn actor(&self) -> Result<&str, Problem> {
+        match TrainerId::try_new(&self.subject) {
+            Ok(_) => Ok(&self.subject),
+            Err(_) => Err(Problem::Forbidden(
+                "The token's `sub` would stay in the log for good, so that for this it must be an \
+                 id: 1 to 128 of A-Z a-z 0-9 _ . : - (and so no name or address).",
+            )),
+        }
+    }
+
     /// The trainer that a request is about: a service names one, a trainer is one.
     pub(crate) fn trainer_in_question(&self, named: Option<&str>) -> Result<TrainerId, Problem> {
         self.require(&[Role::Service, Role::Trainer])?;
