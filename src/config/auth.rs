@@ -80,7 +80,7 @@ fn keys(text: &str) -> Result<Vec<Secret>, ConfigError> {
         let hint = format!("it has more than {KEYS_MAX} lines; each is a key");
         return Err(ConfigError::bad("LEDGER_JWT_SECRET", hint));
     }
-    // Also behind loopback: a proxy may stand in front, and whoever has seen one token can try keys.
+    // Also on loopback: a proxy may stand in front, and whoever has seen one token can try keys.
     if keys.iter().any(|key| key.reveal().len() < KEY_BYTES_MIN) {
         let hint = format!(
             "a key has at least {KEY_BYTES_MIN} bytes, as from `openssl rand -hex 32`, and one of \

@@ -71,9 +71,9 @@ fn within<'de, D: Deserializer<'de>>(
     }
 }
 
-// What came under a key is known again by a hash of these shapes, as serde writes them. So the order
-// of their fields stays, and what is optional is left out where it is absent: a field that is added
-// later must not change the hash of a request without it.
+// What came under a key is known again by a hash of these shapes, as serde writes them. So the
+// order of their fields stays, and what is optional is left out where it is absent: a field that is
+// added later must not change the hash of a request without it.
 
 /// `POST .../consume`
 #[derive(Debug, Deserialize, Serialize)]
