@@ -23,6 +23,7 @@ BEGIN
             FOREACH trainer IN ARRAY trainers LOOP
                 SELECT jsonb_object_agg(a.attname, CASE
                     WHEN a.attname = 'tenant' THEN to_jsonb(tenant)
+                    WHEN a.attname = 'kind' THEN to_jsonb('assigned'::text)
                     WHEN a.attname = 'period_end' THEN to_jsonb('9000-01-02T00:00:00Z'::text)
                     WHEN a.atttypid = 'text'::regtype THEN to_jsonb(trainer)
                     WHEN a.atttypid = 'text[]'::regtype THEN '[]'
