@@ -13,6 +13,19 @@ const TABLES: &str = "SELECT n.nspname || '.' || c.relname FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND (n.nspname LIKE 'rm\\_%' OR n.nspname = 'projection') ORDER BY 1";
 
+/// Rows for tables that the facts leave without some.
+const STRANGERS: &str = include_str!("strangers.sql");
+
+/// What every reader of a tenant sees all of.
+const COMMON: [&str; 6] = [
+    "projection.checkpoint",
+    "rm_catalog.catalog",
+    "rm_catalog.enforcement",
+    "rm_catalog.price",
+    "rm_catalog.product",
+    "rm_catalog.stripe_account",
+];
+
 async fn filled() -> (World, Vec<String>) {
     let world = World::new();
     for name in ["default", "other"] {
@@ -74,6 +87,50 @@ async fn a_trainer_sees_its_own_rows_and_nobody_elses() {
 
     let mut elsewhere = world.reader(&"nowhere".parse().unwrap(), None).await;
     assert_eq!(seen(elsewhere.connection(), &tables).await, []);
+}
+
+/// The rows of a table that its owner counts under a condition.
+fn there(world: &World, table: &str, condition: &str) -> i64 {
+    world.sql(&format!("SELECT count(*) FROM {table} WHERE {condition}")).parse().unwrap()
+}
+
+/// Every policy, with rows there that it has to hide.
+#[tokio::test]
+async fn each_table_shows_a_reader_just_what_is_for_it() {
+    let (world, _) = filled().await;
+    world.sql(STRANGERS);
+    world.sql("SELECT strangers(ARRAY['default', 'other'], ARRAY['t1', 't2'])");
+    let readable =
+        TABLES.replace(" ORDER BY", " AND has_table_privilege($1, c.oid, 'SELECT') ORDER BY");
+    let tenant = "default".parse().unwrap();
+    for (pool, role) in [(&world.pools.api, "ledger_api"), (&world.pools.auditor, "ledger_auditor")]
+    {
+        let readable = world.sql(&readable.replace("$1", &format!("'{role}'")));
+        assert!(readable.lines().count() > 15, "{role} reads {readable}");
+        for table in readable.lines() {
+            let of_trainers = "to_jsonb(r) ? 'trainer_id'";
+            let is_of_trainers = there(&world, &format!("{table} r"), of_trainers) > 0;
+            let (own, others) = ("tenant = 'default'", "tenant = 'other'");
+            let (all, elsewhere) = (there(&world, table, own), there(&world, table, others));
+            assert!(all > 0 && elsewhere > 0, "{table} has nothing to hide");
+            let of_one = if is_of_trainers {
+                there(&world, table, "tenant = 'default' AND trainer_id = 't1'")
+            } else if COMMON.contains(&table) {
+                all
+            } else {
+                0
+            };
+            assert!(!is_of_trainers || (1..all).contains(&of_one), "{table}: {of_one} of {all}");
+            for trainer in [None, Some("t1")] {
+                let expected = if role == "ledger_api" && trainer.is_some() { of_one } else { all };
+                let named = trainer.map(self::trainer);
+                let mut reader =
+                    ledger_projections::as_reader(pool, &tenant, named.as_ref()).await.unwrap();
+                let rows = count(reader.connection(), table).await.unwrap();
+                assert_eq!(rows, expected, "{role}, {table}, as {trainer:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
