@@ -14,6 +14,9 @@ use ledger_domain::time::{SECOND, Timestamp};
 /// Positions are numbers that nothing else looks like, so that they can be found in stored bytes.
 const POSITIONS: i64 = 7_777_777_700_000_000;
 
+/// Whose events belong to the log.
+pub(crate) const LOG: LogIdentity = LogIdentity { livemode: false, account: None };
+
 /// What a position begins with, and how long it is.
 const LOOK: (&[u8], usize) = (b"77777777", 16);
 
@@ -120,7 +123,7 @@ impl Ledger {
         let place = i64::try_from(self.log.len()).expect("few events");
         entry.position = POSITIONS + place;
         entry.recorded_at = Timestamp::from_micros(place * SECOND);
-        match route(&entry, &LogIdentity { livemode: false, account: None }) {
+        match route(&entry, &LOG) {
             Route::Tenant => self.tenant.evolve(&entry).into_iter().for_each(|(sold, _)| {
                 let name = match &sold {
                     Sold::Price(price, _) => format!("price/{}", price.id),

@@ -1,0 +1,240 @@
+//! What was known at a past instant is what the live read models said then.
+
+use std::sync::Arc;
+
+use ledger_domain::effective::{Billing, Holdings};
+use ledger_domain::id::TrainerId;
+use ledger_domain::time::{DAY, Timestamp};
+use ledger_log::{EventLog, NewEvent};
+use ledger_projections::as_reader;
+use ledger_replay::{AsOf, AsOfError, Moment, Then};
+use serde_json::json;
+
+use crate::given::{self, act, used, webhook};
+use crate::world::World;
+
+const CUSTOMERS: usize = 5;
+
+/// After everything in the scenario.
+const END: Timestamp = Timestamp::MAX;
+
+fn trainers() -> Vec<TrainerId> {
+    (0..CUSTOMERS).map(|n| TrainerId::try_new(&format!("t{n}")).unwrap()).collect()
+}
+
+impl World {
+    fn as_of(&self) -> AsOf {
+        AsOf::new(&self.pools, Arc::clone(&self.log) as _, Billing::Stripe)
+    }
+
+    async fn ask(
+        &self,
+        trainer: &TrainerId,
+        as_of: Timestamp,
+        known_at: Option<Timestamp>,
+    ) -> Then {
+        self.as_of().ask(&self.tenant, trainer, Moment::past(as_of, known_at)).await.unwrap()
+    }
+
+    /// What the live read models say of every trainer.
+    async fn live_holdings(&self) -> Vec<Holdings> {
+        let mut all = Vec::new();
+        for trainer in trainers() {
+            let mut reader = as_reader(&self.pools.api, &self.tenant, None).await.unwrap();
+            all.push(sorted(reader.holdings(&trainer).await.unwrap().0));
+        }
+        all
+    }
+
+    async fn recorded_at(&self) -> Timestamp {
+        self.log.head(&self.tenant).await.unwrap().unwrap().recorded_at
+    }
+}
+
+fn sorted(mut holdings: Holdings) -> Holdings {
+    holdings.subscriptions.sort_by(|a, b| a.id.cmp(&b.id));
+    holdings.grants.sort_by_key(|grant| grant.position);
+    holdings.disputes.lost.sort_by_key(|lost| lost.subscription.clone());
+    holdings
+}
+
+/// Two customers that one trainer is said to be and another was, more than once.
+fn contested() -> Vec<NewEvent> {
+    let linked = |n: i64, trainer: &str, at: i64, customer: &str| {
+        let data = json!({"trainer": trainer, "customer": customer});
+        let id = format!("link-{n}");
+        let mut event = act(&id, &format!("api-{id}"), 0, "CustomerLinked", &data);
+        event.occurred_at = event.occurred_at.plus(at * DAY);
+        event
+    };
+    vec![
+        linked(0, "t0", 40, "cus_1"),
+        linked(1, "t1", 41, "cus_1"),
+        linked(2, "t0", 42, "cus_1"),
+        linked(3, "t1", 43, "cus_1"),
+        linked(4, "t0", 44, "cus_1"),
+        linked(5, "t2", 45, "cus_3"),
+    ]
+}
+
+#[tokio::test]
+async fn what_was_known_is_what_the_read_models_said_then() {
+    for seed in 0..2 {
+        let world = World::new().await;
+        let events: Vec<_> = given::busy(CUSTOMERS, seed).into_iter().chain(contested()).collect();
+        let mut seen = Vec::new();
+        for page in events.chunks(4) {
+            world.append(page.to_vec()).await;
+            world.project(100).await;
+            seen.push((world.recorded_at().await, world.live_holdings().await));
+        }
+        seen.dedup_by_key(|(recorded_at, _)| *recorded_at);
+        let (asked, mut answered) = (seen.len() * CUSTOMERS, 0);
+        for (recorded_at, live) in seen {
+            for (trainer, live) in trainers().iter().zip(live) {
+                let moment = Moment::past(END, Some(recorded_at));
+                match world.as_of().ask(&world.tenant, trainer, moment).await {
+                    Ok(then) => {
+                        assert_eq!(sorted(then.holdings), live, "{trainer} {recorded_at}");
+                        answered += 1;
+                    }
+                    // The catalogue comes late in some of these lives.
+                    Err(AsOfError::NothingKnown) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        assert!(answered > asked / 4, "{answered} of {asked}");
+    }
+}
+
+#[tokio::test]
+async fn what_happened_by_an_instant_is_what_was_live_when_all_was_told_at_once() {
+    let world = World::new().await;
+    let mut events: Vec<_> = given::busy(CUSTOMERS, 3).into_iter().chain(contested()).collect();
+    events.sort_by_key(|event| event.occurred_at);
+    let mut seen = Vec::new();
+    for second in events.chunk_by(|a, b| a.occurred_at == b.occurred_at) {
+        world.append(second.to_vec()).await;
+        world.project(100).await;
+        seen.push((second[0].occurred_at, world.live_holdings().await));
+    }
+    for (at, live) in seen {
+        for (trainer, live) in trainers().iter().zip(live) {
+            assert_eq!(sorted(world.ask(trainer, at, None).await.holdings), live, "{trainer} {at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_is_known_now_is_read() {
+    let world = World::busy(CUSTOMERS, 1).await;
+    let moment = async |trainer: &TrainerId| {
+        let then = world.ask(trainer, END, None).await;
+        (then.answer, sorted(then.holdings), then.used, then.enforced, then.position)
+    };
+    let mut before = Vec::new();
+    for trainer in trainers() {
+        before.push(moment(&trainer).await);
+    }
+    assert!(before.iter().any(|(_, holdings, ..)| !holdings.subscriptions.is_empty()));
+    const INDEX: &str = "rm_subscriptions.trainer_event, rm_subscriptions.unit_part,
+        rm_subscriptions.object_customer, projection.parked_event, projection.checkpoint";
+    world.sql(&format!(
+        "REVOKE SELECT ON ALL TABLES IN SCHEMA rm_subscriptions, rm_grants, rm_usage, rm_catalog,
+             projection FROM ledger_api, ledger_auditor;
+         GRANT SELECT ON {INDEX} TO ledger_auditor"
+    ));
+    for (trainer, before) in trainers().iter().zip(before) {
+        assert_eq!(moment(trainer).await, before, "{trainer}");
+    }
+    let live = as_reader(&world.pools.auditor, &world.tenant, None).await.unwrap();
+    let live = { live }.holdings(&trainers()[0]).await;
+    assert!(live.is_err(), "the rights are gone");
+}
+
+#[tokio::test]
+async fn an_event_that_waits_ends_the_answer() {
+    let world = World::busy(CUSTOMERS, 1).await;
+    let trainer = &trainers()[1];
+    let before = world.ask(trainer, END, None).await;
+    assert_eq!(before.lacks, None);
+    let position = before.holdings.subscriptions[0].position;
+    world.sql(&format!(
+        "INSERT INTO projection.parked_event (tenant, read_model, unit, position)
+         VALUES ('default', 'rm_subscriptions', 'customer/cus_1', {position})"
+    ));
+    let after = world.ask(trainer, END, None).await;
+    assert_eq!(after.lacks, Some(position));
+    assert!(after.holdings.subscriptions[0].position < position);
+    assert_eq!(world.ask(&trainers()[2], END, None).await.lacks, None);
+}
+
+#[tokio::test]
+async fn usage_is_no_event_to_fold_and_too_much_else_is_refused() {
+    let world = World::new().await;
+    let toml = include_str!("../../../catalogs/trainers.toml");
+    let publish = json!({"effective_at": "2026-03-01T12:00:00Z", "toml": toml, "prices": {}});
+    let mut events = vec![
+        act("catalog-1", "tenant", 1, "CatalogPublished", &publish),
+        act(
+            "assign-1",
+            "trainer-t1",
+            0,
+            "TierAssigned",
+            &json!({"trainer": "t1", "tier": "starter"}),
+        ),
+    ];
+    events.extend((0..30).map(|n| used("t1", n, 1_774_915_200 + n * 86_400, 1)));
+    world.append(events).await;
+    world.project(100).await;
+    let trainer = TrainerId::try_new("t1").unwrap();
+    let as_of = world.as_of().limited_to(3);
+    for (day, count) in [(0, 1), (9, 10), (29, 30), (400, 30)] {
+        let moment = Moment::past(Timestamp::from_unix(1_774_915_200 + day * 86_400), None);
+        let then = as_of.ask(&world.tenant, &trainer, moment).await.unwrap();
+        assert_eq!(then.used["customers"], count, "day {day}");
+    }
+    let told = |n: i64| {
+        let snapshot = json!({"id": "cus_1", "metadata": {"trainer_id": "t1"}});
+        let mut event = webhook(
+            &format!("evt_{n}"),
+            1_774_915_200 + n,
+            "CustomerReported",
+            &json!({"before": "absent", "cause": "updated", "snapshot": snapshot}),
+        );
+        event.stream = format!("stripe-evt_{n}").parse().unwrap();
+        event
+    };
+    let link = json!({"trainer": "t1", "customer": "cus_1"});
+    world.append(vec![act("link", "api-link", 0, "CustomerLinked", &link)]).await;
+    world.append((0..5).map(told).collect()).await;
+    world.project(100).await;
+    let moment = Moment::past(END, None);
+    let refused = as_of.ask(&world.tenant, &trainer, moment).await;
+    assert!(matches!(refused, Err(AsOfError::TooMany { limit: 3 })), "{refused:?}");
+    assert!(world.as_of().ask(&world.tenant, &trainer, moment).await.is_ok());
+}
+
+#[tokio::test]
+async fn before_the_ledger_knew_anything_there_is_no_answer() {
+    let world = World::new().await;
+    world.project(100).await;
+    let opened = world.recorded_at().await;
+    world.append(given::busy(1, 1)).await;
+    let trainer = &trainers()[0];
+    for (known_at, is_behind) in [(opened.plus(-1), false), (opened, false), (END, true)] {
+        let moment = Moment::past(END, Some(known_at.min(END.plus(-1))));
+        let refused = world.as_of().ask(&world.tenant, trainer, moment).await.unwrap_err();
+        match refused {
+            AsOfError::NothingKnown => assert!(!is_behind),
+            AsOfError::Behind { at: 1, .. } => assert!(is_behind),
+            other => panic!("{other}"),
+        }
+    }
+    world.project(100).await;
+    // The first catalogue is in force since always.
+    let then = world.ask(trainer, Timestamp::from_unix(0), None).await;
+    assert_eq!(then.holdings, Holdings::default());
+    assert_eq!(then.enforced, None);
+}
