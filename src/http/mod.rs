@@ -33,7 +33,7 @@ use std::sync::Arc;
 pub(crate) use auth::Authenticator;
 pub(crate) use router::router;
 pub(crate) use server::{Limits, serve};
-pub(crate) use shapes::Used;
+pub(crate) use shapes::{Entitlements, Used};
 
 use crate::service::Service;
 

@@ -23,6 +23,7 @@ mod entitlement_tokens;
 mod harness;
 mod lag;
 mod lists;
+mod past;
 mod poison;
 mod positions;
 mod problems;
