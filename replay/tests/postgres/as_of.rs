@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ledger_domain::effective::{Billing, Holdings};
+use ledger_domain::event::Metadata;
 use ledger_domain::id::TrainerId;
 use ledger_domain::time::{DAY, Timestamp};
 use ledger_log::{EventLog, NewEvent};
@@ -74,7 +75,21 @@ fn contested() -> Vec<NewEvent> {
         linked(3, "t1", 43, "cus_1"),
         linked(4, "t0", 44, "cus_1"),
         linked(5, "t2", 45, "cus_3"),
+        two_names(),
     ]
+}
+
+/// A session that says that its customer is one trainer, and whose metadata name another.
+fn two_names() -> NewEvent {
+    let session = json!({"id": "cs_two", "client_reference_id": "t0", "customer": "cus_4",
+        "metadata": {"trainer_id": "t3"}, "status": "complete"});
+    let data = json!({"before": "absent", "cause": "completed", "snapshot": session});
+    let mut event =
+        webhook("evt_two", 1_774_915_200 + 50 * 86_400, "CheckoutSessionReported", &data);
+    let mut metadata = Metadata::from_bytes(&event.metadata).unwrap();
+    metadata.subject.trainer = Some(TrainerId::try_new("t3").unwrap());
+    event.metadata = metadata.to_bytes();
+    event
 }
 
 #[tokio::test]
