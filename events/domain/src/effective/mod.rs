@@ -24,6 +24,7 @@ mod clock;
 mod disputes;
 mod enforcement;
 mod entitlement;
+pub mod explain;
 mod features;
 mod held;
 mod overrides;

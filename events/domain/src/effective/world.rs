@@ -55,6 +55,16 @@ impl<'a> World<'a> {
         Givers::new(&self.all.held, &self.choice, &self.overrides, self.suspended)
     }
 
+    /// The overrides that count now.
+    pub(super) fn overrides(&self) -> &[Override<'a>] {
+        &self.overrides
+    }
+
+    /// The tier that counts, else the one that ended last.
+    pub(super) fn tier_that_counts(&self) -> Option<&Held<'a>> {
+        self.choice.held.as_ref().or(self.choice.ended.as_ref())
+    }
+
     fn answer(&self) -> Effective {
         let tier = self.choice.held.as_ref();
         let (access, locked_by) = self.access();
