@@ -16,7 +16,7 @@ use crate::config::{DEFAULT_TENANT, Environment, billing};
 use crate::http::Entitlements;
 
 /// How many events are read: an operator may have more patience than the service.
-const EVENTS_MAX: usize = 1_000_000;
+const EVENTS_MAX: usize = 100_000;
 
 #[derive(Debug, Args)]
 pub(super) struct AsOfArguments {
@@ -117,7 +117,7 @@ fn failure(error: AsOfError) -> Failure {
         AsOfError::TooMany { .. } | AsOfError::NothingKnown | AsOfError::Fold => {
             Failure::found(error)
         }
-        AsOfError::Behind { .. } | AsOfError::Query(_) | AsOfError::Log(_) => {
+        AsOfError::Behind { .. } | AsOfError::Busy | AsOfError::Query(_) | AsOfError::Log(_) => {
             Failure::unavailable(error)
         }
     }

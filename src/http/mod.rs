@@ -12,6 +12,7 @@ mod claims;
 mod cursor;
 mod dead_letters;
 mod entitlements;
+mod explain;
 mod health;
 mod history;
 mod metrics;

@@ -247,6 +247,7 @@ impl From<ReadsError> for Problem {
             ReadsError::Query(QueryError::Database(_))
             | ReadsError::Log(ReadError::Unavailable(_))
             | ReadsError::Wait(WaitError::Unavailable(_))
+            | ReadsError::Busy
             | ReadsError::NoCatalog => {
                 if let Some(left_out) = seldom::tell("question") {
                     let error = chain(&error);

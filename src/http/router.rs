@@ -9,7 +9,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::problem::{self, Problem};
 use super::{
-    AppState, anomalies, audit, audit_event, dead_letters, entitlements, health, metrics,
+    AppState, anomalies, audit, audit_event, dead_letters, entitlements, explain, health, metrics,
     projections, tiers, token, track, usage, webhooks,
 };
 
@@ -31,6 +31,7 @@ pub(crate) fn router(state: AppState) -> Router {
         ("/api/v1/entitlements", get(entitlements::all)),
         ("/api/v1/entitlements/token", post(token::issue)),
         ("/api/v1/entitlements/{feature}", get(entitlements::one)),
+        ("/api/v1/entitlements/{feature}/explain", get(explain::explain)),
         ("/api/v1/usage/{feature}/consume", post(usage::consume)),
         ("/api/v1/usage/{feature}/record", post(usage::record)),
         ("/api/v1/usage/{feature}/reserve", post(usage::reserve)),

@@ -1,6 +1,7 @@
 //! What could be known of a trainer at a past instant: from the log, not from what is known now.
 
-use ledger_domain::id::{Tenant, TrainerId};
+use ledger_domain::effective::explain::Explanation;
+use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
 use ledger_projections::WaitError;
 use ledger_replay::{AsOfError, Moment, Then};
 use tokio::time::Instant;
@@ -30,9 +31,22 @@ impl Reads {
         Ok(Standing { answer, used, catalog, outcome, now: moment.as_of(), reached })
     }
 
+    /// Why a feature of a trainer's is answered as it is; none if the catalogue has no such feature.
+    pub(crate) async fn explain_feature(
+        &self,
+        tenant: &Tenant,
+        (trainer, feature): (&TrainerId, &FeatureSlug),
+        moment: Moment,
+    ) -> Result<Option<(Explanation, Reached)>, ReadsError> {
+        let then = self.then(tenant, trainer, moment).await?;
+        let reached = Reached::new(then.position, then.lacks);
+        let explained = self.as_of.explain(tenant, &then, feature).await?;
+        Ok(explained.map(|explanation| (explanation, reached)))
+    }
+
     /// What was known of a trainer at an instant, with all that it rests on. Where the read models
     /// have yet to take in what was known then, they are waited for, but not for long.
-    pub(crate) async fn then(
+    async fn then(
         &self,
         tenant: &Tenant,
         trainer: &TrainerId,
@@ -51,6 +65,7 @@ impl From<AsOfError> for ReadsError {
             AsOfError::TooMany { limit } => Self::Past(PastError::TooMany { limit }),
             AsOfError::NothingKnown => Self::Past(PastError::NothingKnown),
             AsOfError::Behind { at, .. } => Self::Wait(WaitError::Deadline { at }),
+            AsOfError::Busy => Self::Busy,
             AsOfError::Fold => Self::Fold,
             AsOfError::Query(error) => Self::Query(error),
             AsOfError::Log(error) => Self::Log(error),

@@ -64,6 +64,9 @@ pub(crate) enum ReadsError {
     /// A question about the past that has no answer.
     #[error("the past can't be told: {0}")]
     Past(PastError),
+    /// Too many ask about the past.
+    #[error("too many questions about the past are asked at once")]
+    Busy,
     /// What is in the log can't be folded.
     #[error("the events of a trainer can't be folded")]
     Fold,

@@ -240,7 +240,12 @@ async fn read_everything(app: &TestApp) -> String {
     let head = "SELECT position FROM log_head WHERE tenant = 'default'";
     let position = app.database.number(head).await;
     let mut told = String::new();
-    for path in ["/api/v1/tiers/current", "/api/v1/tiers/history", "/api/v1/entitlements"] {
+    for path in [
+        "/api/v1/tiers/current",
+        "/api/v1/tiers/history",
+        "/api/v1/entitlements",
+        "/api/v1/entitlements/customers/explain",
+    ] {
         told += &app.trainer("t1").read_at(path, position).await.to_string();
     }
     let mut path = "/api/v1/audit/events".to_owned();

@@ -13,15 +13,18 @@
 //! after `as_of`. How purchases are billed isn't in the log, and is what the settings say.
 
 mod decode;
+mod explain;
 mod gather;
 mod store;
 mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ledger_domain::account::Accounts;
 use ledger_domain::catalog::{Catalog, Catalogs, FeatureKind};
+use ledger_domain::effective::explain::Said;
 use ledger_domain::effective::{Billing, Effective, Holdings, Outcome, Setting, effective};
 use ledger_domain::event::Enforcement;
 use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
@@ -31,16 +34,19 @@ use ledger_log::{EventLog, ReadError};
 use ledger_projections::{QueryError, Reader, as_reader};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use gather::Search;
+pub use whole::Enforced;
 use whole::Whole;
-pub use whole::{Enforced, Publication};
 
 /// How many events of one trainer a question reads at most.
 pub const EVENTS_MAX: usize = 10_000;
 
 /// How many questions are answered at once: each keeps a connection, and events in memory.
 const AT_ONCE: usize = 2;
+/// How long a question waits for its turn.
+const TURN_WAIT: Duration = Duration::from_secs(5);
 
 /// The instants that a question is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +80,12 @@ impl Moment {
 /// What was known of a trainer.
 #[derive(Debug)]
 pub struct Then {
+    /// Whom.
+    pub trainer: TrainerId,
     /// What was asked.
     pub moment: Moment,
+    /// How purchases are billed.
+    pub billing: Billing,
     /// What a trainer may do.
     pub answer: Effective,
     /// What the trainer held.
@@ -86,8 +96,8 @@ pub struct Then {
     pub used: BTreeMap<FeatureSlug, u64>,
     /// The catalogue in force.
     pub catalog: Arc<Catalog>,
-    /// How it was published.
-    pub publication: Publication,
+    /// Who published it, and when.
+    pub published: Said,
     /// All catalogues that were known.
     pub catalogs: Catalogs,
     /// How far denials were enforced; none = for everybody, and nobody had said otherwise.
@@ -120,6 +130,9 @@ pub enum AsOfError {
         /// Where they are.
         at: i64,
     },
+    /// Too many others ask.
+    #[error("too many questions about the past are asked at once")]
+    Busy,
     /// Folding panicked.
     #[error("the events can't be folded")]
     Fold,
@@ -187,7 +200,8 @@ impl AsOf {
         trainer: &TrainerId,
         moment: Moment,
     ) -> Result<Then, AsOfError> {
-        let _turn = self.at_once.acquire().await.expect("the semaphore isn't closed");
+        let turn = timeout(TURN_WAIT, self.at_once.acquire()).await;
+        let _turn = turn.map_err(|_| AsOfError::Busy)?.expect("the semaphore isn't closed");
         let known = match moment.known_at {
             Some(at) => self.last_known(tenant, at).await?,
             None => i64::MAX,
@@ -231,13 +245,13 @@ impl AsOf {
         let (trainer, billing) = (trainer.clone(), self.billing);
         let Moment { as_of, happened_by, .. } = moment;
         let fold = move || {
-            let Whole { identity, catalogs, publications, enforced, .. } = whole;
+            let Whole { identity, catalogs, mut published, enforced, .. } = whole;
             let entries = gathered.entries().filter(|entry| entry.occurred_at <= happened_by);
             let accounts = Accounts::of(entries, &identity?);
             let holdings = Holdings::of(&accounts, &trainer);
-            let published = catalogs.published_in_force(as_of.micros())?;
-            let publication = publications.get(&published.position)?.clone();
-            let catalog = Arc::clone(&published.catalog);
+            let in_force = catalogs.published_in_force(as_of.micros())?;
+            let published = published.remove(&in_force.position)?;
+            let catalog = Arc::clone(&in_force.catalog);
             let next = catalogs.next_change_after(as_of.micros()).map(Timestamp::from_micros);
             let setting = Setting { catalog: &catalog, catalog_until: next, billing, now: as_of };
             let answer = effective(&holdings, &setting);
@@ -245,13 +259,15 @@ impl AsOf {
             let (outcome, used) = (Outcome::of(&mode, &trainer), BTreeMap::new());
             let lacks = gathered.lacks;
             Some(Then {
+                trainer,
                 moment,
+                billing,
                 answer,
                 holdings,
                 accounts,
                 used,
                 catalog,
-                publication,
+                published,
                 catalogs,
                 enforced,
                 outcome,

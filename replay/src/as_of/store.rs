@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use ledger_domain::account::{CustomerUnit, UnitKey};
 use ledger_domain::id::{FeatureSlug, StripeId, Tenant, TrainerId};
 use ledger_domain::time::{Interval, Timestamp};
@@ -47,6 +48,20 @@ const USED: &str = "
     FROM unnest($4::text[], $5::timestamptz[], $6::timestamptz[])
         WITH ORDINALITY AS w (feature, since, until, ordinal)
     ORDER BY w.ordinal";
+
+const USES: &str = "
+    SELECT position, occurred_at, quantity FROM public.usage_entry
+    WHERE tenant = $1 AND trainer = $2 AND feature = $3 AND occurred_at >= $4 AND occurred_at < $5
+        AND position <= $6 AND quantity <> 0
+    ORDER BY occurred_at DESC, position DESC LIMIT $7";
+
+/// Something that was used.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct UseRow {
+    pub(super) position: i64,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) quantity: i64,
+}
 
 /// The positions of events that name a trainer, in order; not of usage.
 pub(super) async fn naming(
@@ -133,6 +148,26 @@ pub(super) async fn used(
         .bind(&features)
         .bind(instants(|interval| interval.from))
         .bind(instants(|interval| interval.until))
+        .fetch_all(conn)
+        .await
+}
+
+/// What counted of a feature within an interval, by the events up to a position; the latest first.
+pub(super) async fn uses(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    (trainer, feature): (&TrainerId, &FeatureSlug),
+    (within, until): (Interval, i64),
+    limit: i64,
+) -> sqlx::Result<Vec<UseRow>> {
+    sqlx::query_as(USES)
+        .bind(tenant.as_str())
+        .bind(trainer.as_str())
+        .bind(feature.as_str())
+        .bind(within.from.to_datetime())
+        .bind(within.until.to_datetime())
+        .bind(until)
+        .bind(limit)
         .fetch_all(conn)
         .await
 }

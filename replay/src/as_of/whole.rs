@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use ledger_domain::account::LogIdentity;
 use ledger_domain::catalog::{Catalog, Catalogs};
+use ledger_domain::effective::explain::Said;
 use ledger_domain::event::{Enforcement, Entry, Event};
-use ledger_domain::id::{EventKey, StreamName, Tenant};
-use ledger_domain::time::Timestamp;
+use ledger_domain::id::{StreamName, Tenant};
 use ledger_log::EventLog;
 
 use super::decode::{Decoded, decode};
@@ -26,23 +26,8 @@ const EVENTS_MAX: usize = 10_000;
 pub struct Enforced {
     /// How far.
     pub mode: Enforcement,
-    /// Since when.
-    pub since: Timestamp,
-    /// By whose act.
-    pub actor: Box<str>,
-    /// By which event.
-    pub event: EventKey,
-}
-
-/// The publication of a catalogue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publication {
-    /// When it was published.
-    pub at: Timestamp,
-    /// By whom.
-    pub actor: Box<str>,
-    /// By which event.
-    pub event: EventKey,
+    /// Since when, by whom.
+    pub said: Said,
 }
 
 /// What held for the whole tenant.
@@ -51,7 +36,7 @@ pub(super) struct Whole {
     pub(super) identity: Option<LogIdentity>,
     pub(super) catalogs: Catalogs,
     /// By position.
-    pub(super) publications: BTreeMap<i64, Publication>,
+    pub(super) published: BTreeMap<i64, Said>,
     /// None = denials are enforced for everybody, and nobody ever said otherwise.
     pub(super) enforced: Option<Enforced>,
     /// The first event that could not be read.
@@ -95,7 +80,7 @@ impl Whole {
             Event::LogOpened(opened) => self.identity = Some(opened.into()),
             Event::CatalogPublished(published) => {
                 // The first ever is in force since always.
-                let is_first = self.publications.is_empty();
+                let is_first = self.published.is_empty();
                 if !is_first && entry.occurred_at > bounds.happened_by {
                     return;
                 }
@@ -106,17 +91,11 @@ impl Whole {
                 };
                 let effective_at = published.effective_at.micros();
                 self.catalogs.insert(effective_at, entry.position, Arc::new(catalog));
-                let (actor, event) = (entry.metadata.actor.clone(), entry.key.clone());
-                let publication = Publication { at: entry.occurred_at, actor, event };
-                self.publications.insert(entry.position, publication);
+                self.published.insert(entry.position, said(entry));
             }
             Event::EnforcementChanged(changed) if entry.occurred_at <= bounds.happened_by => {
-                self.enforced = Some(Enforced {
-                    mode: changed.mode.clone(),
-                    since: entry.occurred_at,
-                    actor: entry.metadata.actor.clone(),
-                    event: entry.key.clone(),
-                });
+                let mode = changed.mode.clone();
+                self.enforced = Some(Enforced { mode, said: said(entry) });
             }
             _ => {}
         }
@@ -125,4 +104,10 @@ impl Whole {
     fn lack(&mut self, position: i64) {
         self.unreadable.get_or_insert(position);
     }
+}
+
+/// Who said it, and when.
+fn said(entry: &Entry) -> Said {
+    let (actor, event) = (entry.metadata.actor.clone(), entry.key.clone());
+    Said { at: entry.occurred_at, actor, event }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ledger_domain::effective::{Billing, Holdings};
+use ledger_domain::effective::{Billing, Denial, Holdings};
 use ledger_domain::event::Metadata;
-use ledger_domain::id::TrainerId;
+use ledger_domain::id::{FeatureSlug, TrainerId};
 use ledger_domain::time::{DAY, Timestamp};
 use ledger_log::{EventLog, NewEvent};
 use ledger_projections::as_reader;
@@ -146,7 +146,11 @@ async fn nothing_that_is_known_now_is_read() {
     let world = World::busy(CUSTOMERS, 1).await;
     let moment = async |trainer: &TrainerId| {
         let then = world.ask(trainer, END, None).await;
-        (then.answer, sorted(then.holdings), then.used, then.enforced, then.position)
+        let mut told = Vec::new();
+        for feature in then.answer.features.keys() {
+            told.push(world.as_of().explain(&world.tenant, &then, feature).await.unwrap());
+        }
+        (then.answer, sorted(then.holdings), then.used, then.enforced, told)
     };
     let mut before = Vec::new();
     for trainer in trainers() {
@@ -252,4 +256,27 @@ async fn before_the_ledger_knew_anything_there_is_no_answer() {
     let then = world.ask(trainer, Timestamp::from_unix(0), None).await;
     assert_eq!(then.holdings, Holdings::default());
     assert_eq!(then.enforced, None);
+}
+
+#[tokio::test]
+async fn acts_of_administrators_explain_what_they_did() {
+    let world = World::busy(2, 1).await;
+    let trainer = &trainers()[1];
+    let then = world.ask(trainer, END, None).await;
+    let of = async |feature: &str| {
+        let feature = FeatureSlug::try_new(feature).unwrap();
+        world.as_of().explain(&world.tenant, &then, &feature).await.unwrap()
+    };
+    assert_eq!(of("flying").await, None);
+    let feature = then.answer.features.keys().next().unwrap().clone();
+    let told = of(feature.as_str()).await.unwrap();
+    assert_eq!(told.check.denial, Some(Denial::AccountSuspended));
+    let events = |what: &str| {
+        let step = told.steps.iter().find(|step| step.what == what);
+        step.map(|step| step.events.iter().map(|event| event.id.to_string()).collect::<Vec<_>>())
+    };
+    assert_eq!(events("suspension").unwrap(), ["act-1-5"]);
+    assert_eq!(events("enforcement").unwrap(), ["enforce-2"]);
+    assert_eq!(events("catalog").unwrap(), ["catalog-1"]);
+    assert_eq!(told.remedies[0].what, "reinstate");
 }
