@@ -15,6 +15,9 @@ pub struct Config {
     pub invoice_grace_seconds: i64,
     /// Whether a subscription made without a billing mode is a flexible one.
     pub flexible_by_default: bool,
+    /// Whether a subscription that is paid at once is told of as `incomplete` first, and then as
+    /// active by an update, as in accounts whose API version is older than basil.
+    pub starts_incomplete: bool,
 }
 
 /// What happens to an invoice whose payment failed.
@@ -46,6 +49,7 @@ impl Default for Config {
             retries: RetryPolicy { days: vec![3, 8, 15], exhausted: Exhausted::Cancel },
             invoice_grace_seconds: 3_600,
             flexible_by_default: true,
+            starts_incomplete: false,
         }
     }
 }
