@@ -26,6 +26,7 @@ use crate::reads::Reads;
 use crate::rotation::Rotation;
 use crate::seldom;
 use crate::service::Service;
+use crate::signer::Signer;
 use crate::tenants::{self, Keeper, Tenants};
 use crate::ticks::Ticks;
 
@@ -177,7 +178,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let router = http::router(Arc::clone(&service));
     let (tracker, stop) = (connections.clone(), stop_connections.clone());
     connections.spawn(http::serve(listener, router, tracker, stop, Limits::default()));
-    let rotation = Rotation::new(config.auth, Arc::clone(&service.auth));
+    let rotation = Rotation::new(
+        (config.auth, Arc::clone(&service.auth)),
+        (config.tokens, Arc::clone(&service.signer)),
+    );
     let reread = Arc::new(Notify::new());
     let ticks = Ticks::or_at(Arc::clone(&reread), REREAD_INTERVAL, stop_tasks.clone());
     base.keep_house(keeper, rotation, ticks, &tasks, &stop_tasks);
@@ -218,6 +222,7 @@ impl Base {
         let (clock, positions) = (self.clock.clone(), positions.clone());
         Service {
             auth: Arc::new(Authenticator::new(&config.auth, clock.clone())),
+            signer: Arc::new(Signer::new(config.tokens.as_ref())),
             tenants: Arc::clone(&self.tenants),
             reads: Reads::new(
                 self.pools.clone(),

@@ -22,6 +22,7 @@ mod rotation;
 mod seldom;
 mod service;
 mod signals;
+mod signer;
 mod tenants;
 mod ticks;
 

@@ -29,8 +29,16 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
+    /// Whether every question would wait in vain for a connection.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.log.is_unreachable()
+    }
+
     /// Nothing if it can, else the reason.
     pub(crate) async fn check(&self) -> Result<(), &'static str> {
+        if self.is_unreachable() {
+            return Err("the database can't be reached");
+        }
         if let Some(why) = self.log.blocked() {
             return Err(why);
         }

@@ -1,39 +1,59 @@
-//! The keys of tokens, read again while the service runs. (Those of webhooks belong to tenants.)
+//! Keys of tokens, read again while the service runs: those that callers' tokens are signed with,
+//! and those that ours are. (Those of webhooks belong to tenants.)
 
 use std::sync::Arc;
 
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, ConfigError, TokenConfig};
 use crate::errors::chain;
 use crate::http::Authenticator;
+use crate::signer::Signer;
 
-/// Follows the file that holds the keys, if there is one.
+/// Follows the files that hold the keys, as far as there are any.
 pub(crate) struct Rotation {
-    config: AuthConfig,
-    authenticator: Arc<Authenticator>,
-    /// What was told of a file that can't be used: it is told when it changes, not at each look.
-    told: Option<String>,
+    callers: (AuthConfig, Arc<Authenticator>),
+    ours: (Option<TokenConfig>, Arc<Signer>),
+    told: [Told; 2],
 }
 
+/// What was told of a file that can't be used: it is told when it changes, not at each look.
+#[derive(Default)]
+struct Told(Option<String>);
+
 impl Rotation {
-    pub(crate) const fn new(config: AuthConfig, authenticator: Arc<Authenticator>) -> Self {
-        Self { config, authenticator, told: None }
+    pub(crate) fn new(
+        callers: (AuthConfig, Arc<Authenticator>),
+        ours: (Option<TokenConfig>, Arc<Signer>),
+    ) -> Self {
+        Self { callers, ours, told: Default::default() }
     }
 
-    /// Takes over what the file says now. As long as it can't be used, the keys stay.
+    /// Takes over what the files say now. As long as one can't be used, its keys stay.
     pub(crate) fn look(&mut self) {
-        let told = match self.config.reread() {
-            Ok(None) => None,
-            Ok(Some(config)) => {
-                tracing::info!(keys = config.keys().len(), "the keys of tokens were replaced");
-                self.authenticator.replace_keys(&config);
-                self.config = config;
-                None
-            }
-            Err(error) => Some(chain(&error)),
-        };
-        if let Some(error) = told.as_ref().filter(|error| self.told.as_ref() != Some(error)) {
-            tracing::error!(error, "the keys of tokens stay as they are");
+        let [of_callers, of_ours] = &mut self.told;
+        let (config, authenticator) = &mut self.callers;
+        if let Some(fresh) = of_callers.of("the keys of tokens", config.reread()) {
+            authenticator.replace_keys(&fresh);
+            *config = fresh;
         }
-        self.told = told;
+        let (config, signer) = &mut self.ours;
+        let reread = config.as_ref().map_or(Ok(None), TokenConfig::reread);
+        if let Some(fresh) = of_ours.of("the keys of entitlement tokens", reread) {
+            signer.replace_keys(&fresh);
+            *config = Some(fresh);
+        }
+    }
+}
+
+impl Told {
+    /// What is to be taken over, after telling of it.
+    fn of<T>(&mut self, what: &str, reread: Result<Option<T>, ConfigError>) -> Option<T> {
+        let error = reread.as_ref().err().map(|error| chain(error));
+        if let Some(error) = error.as_ref().filter(|error| self.0.as_ref() != Some(error)) {
+            tracing::error!(error, "{what} stay as they are");
+        }
+        self.0 = error;
+        let fresh = reread.ok().flatten()?;
+        tracing::info!("{what} were replaced");
+        Some(fresh)
     }
 }

@@ -9,12 +9,14 @@ use crate::http::Authenticator;
 use crate::ingest::Ingest;
 use crate::readiness::Readiness;
 use crate::reads::Reads;
+use crate::signer::Signer;
 use crate::tenants::Tenants;
 
 /// The service, as a request sees it.
 pub(crate) struct Service {
     pub(crate) clock: Clock,
     pub(crate) auth: Arc<Authenticator>,
+    pub(crate) signer: Arc<Signer>,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) ingest: Ingest,
     pub(crate) reads: Reads,

@@ -47,7 +47,7 @@ mod schema;
 mod subscriptions;
 mod usage;
 
-pub use catalog::{EnforcementView, SoldView};
+pub use catalog::EnforcementView;
 pub use control::{Checkpoint, ParkedUnit, discard_parked, retry_parked};
 pub use positions::{Positions, WaitError};
 pub use queries::{QueryError, Reader, as_reader};

@@ -27,6 +27,8 @@ pub(super) enum ReplayCommand {
     /// The service may go on meanwhile. Ends with 1 if anything differs.
     Verify(Verify),
     /// Tell how far the log and the read models are, and what is parked
+    ///
+    /// Ends with 1 if anything is parked.
     Status(Whose),
 }
 
@@ -202,10 +204,14 @@ fn told_row(row: &ledger_replay::verify::Difference) -> String {
 async fn tell_status(pools: &Pools, log: &PostgresLog, whose: &Whose) -> Result<(), Failure> {
     let status = status(pools, log, &whose.tenant).await.map_err(Failure::unavailable)?;
     if whose.json {
-        return print_json(&status);
+        print_json(&status)?;
+    } else {
+        print!("{}", told_status(&status));
     }
-    print!("{}", told_status(&status));
-    Ok(())
+    if status.parked.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::found(anyhow::anyhow!("events are parked that could not be taken in")))
 }
 
 fn told_status(status: &Status) -> String {

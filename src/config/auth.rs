@@ -3,7 +3,7 @@
 use super::secret_file::SecretFile;
 use super::{ConfigError, Environment, Secret};
 
-/// A shorter key than HMAC-SHA256's output is only good for one's own machine (RFC 7518, 3.2).
+/// A key must not be shorter than HMAC-SHA256's output (RFC 7518, 3.2).
 const KEY_BYTES_MIN: usize = 32;
 /// Most keys at the same time.
 const KEYS_MAX: usize = 8;
@@ -23,7 +23,7 @@ impl AuthConfig {
     /// Reads how tokens are checked and made.
     ///
     /// # Errors
-    /// When there is no key.
+    /// When there is no key, or one that is too short to be safe.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         let told = environment.secret("LEDGER_JWT_SECRET")?.ok_or(ConfigError::Missing {
             setting: "LEDGER_JWT_SECRET",
@@ -67,8 +67,6 @@ impl AuthConfig {
     pub fn weakness(&self) -> Option<&'static str> {
         if self.keys.iter().any(Secret::is_development) {
             Some("it was made by `ledger dev`")
-        } else if self.keys.iter().any(|key| key.reveal().len() < KEY_BYTES_MIN) {
-            Some("it has fewer than 32 bytes")
         } else {
             None
         }
@@ -80,6 +78,14 @@ fn keys(text: &str) -> Result<Vec<Secret>, ConfigError> {
     let keys: Vec<Secret> = lines.map(Secret::new).collect();
     if keys.len() > KEYS_MAX {
         let hint = format!("it has more than {KEYS_MAX} lines; each is a key");
+        return Err(ConfigError::bad("LEDGER_JWT_SECRET", hint));
+    }
+    // Also on loopback: a proxy may stand in front, and whoever has seen one token can try keys.
+    if keys.iter().any(|key| key.reveal().len() < KEY_BYTES_MIN) {
+        let hint = format!(
+            "a key has at least {KEY_BYTES_MIN} bytes, as from `openssl rand -hex 32`, and one of \
+             its lines has fewer"
+        );
         return Err(ConfigError::bad("LEDGER_JWT_SECRET", hint));
     }
     Ok(keys)

@@ -9,6 +9,7 @@ mod environment;
 mod secret;
 mod secret_file;
 mod tenants;
+mod token;
 
 pub use auth::AuthConfig;
 pub use environment::{DEV_FILE, Environment};
@@ -16,6 +17,7 @@ pub use secret::{DEVELOPMENT_PREFIXES, Secret};
 pub use secret_file::SecretFile;
 pub use tenants::{CATALOG_DEFAULT, DEFAULT_TENANT, TenantConfig, TenantSecrets, TenantsConfig};
 pub(crate) use tenants::{TenantFolders, catalog_of};
+pub use token::{TokenConfig, TokenKey};
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -38,6 +40,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Who may do what.
     pub auth: AuthConfig,
+    /// How entitlement tokens are signed; none where none are issued.
+    pub tokens: Option<TokenConfig>,
     /// Whose billing is kept.
     pub tenants: TenantsConfig,
     /// How purchases are paid (`LEDGER_BILLING`). By hand, nobody tells that a trial turned into a
@@ -134,17 +138,19 @@ impl Config {
         let database = keep(DatabaseConfig::read(environment), &mut errors);
         let http = keep(HttpConfig::read(environment), &mut errors);
         let auth = keep(AuthConfig::read(environment), &mut errors);
+        let tokens = keep(TokenConfig::read(environment), &mut errors);
         let tenants = TenantsConfig::read(environment).map_err(|mut all| errors.append(&mut all.0));
         let billing = keep(billing(environment), &mut errors);
         keep(check_log_filter(environment), &mut errors);
         if let Some(http) = &http {
-            errors.extend(check_reach(http, auth.as_ref(), tenants.as_ref().ok()));
+            let tokens = tokens.as_ref().and_then(Option::as_ref);
+            errors.extend(check_reach(http, auth.as_ref(), tokens, tenants.as_ref().ok()));
         }
-        match (database, http, auth, tenants, billing) {
-            (Some(database), Some(http), Some(auth), Ok(tenants), Some(billing))
+        match (database, http, auth, tokens, tenants, billing) {
+            (Some(database), Some(http), Some(auth), Some(tokens), Ok(tenants), Some(billing))
                 if errors.is_empty() =>
             {
-                Ok(Self { database, http, auth, tenants, billing })
+                Ok(Self { database, http, auth, tokens, tenants, billing })
             }
             _ => Err(ConfigErrors(errors)),
         }
@@ -155,7 +161,8 @@ impl Config {
     /// # Errors
     /// When a development secret meets an address beyond loopback.
     pub fn check_reach(&self) -> Result<(), ConfigErrors> {
-        let errors = check_reach(&self.http, Some(&self.auth), Some(&self.tenants));
+        let errors =
+            check_reach(&self.http, Some(&self.auth), self.tokens.as_ref(), Some(&self.tenants));
         if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
     }
 }
@@ -164,6 +171,7 @@ impl Config {
 fn check_reach(
     http: &HttpConfig,
     auth: Option<&AuthConfig>,
+    tokens: Option<&TokenConfig>,
     tenants: Option<&TenantsConfig>,
 ) -> Vec<ConfigError> {
     let mut errors = Vec::new();
@@ -180,6 +188,9 @@ fn check_reach(
     };
     if let Some(why) = auth.and_then(AuthConfig::weakness) {
         refuse("LEDGER_JWT_SECRET", why);
+    }
+    if tokens.is_some_and(TokenConfig::is_development) {
+        refuse("LEDGER_TOKEN_KEY", "it was made by `ledger dev`");
     }
     if tenants.is_some_and(|tenants| tenants.default.secrets.is_development()) {
         refuse("STRIPE_WEBHOOK_SECRET", "it was made by `ledger dev`");

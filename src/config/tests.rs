@@ -49,12 +49,25 @@ fn development_secrets_stay_on_this_machine() {
     assert!(Config::read(&open).is_ok());
     for (name, value) in [
         ("LEDGER_JWT_SECRET", "dev_0123456789abcdef0123456789abcdef"),
-        ("LEDGER_JWT_SECRET", "short"),
         ("STRIPE_WEBHOOK_SECRET", "whsec_dev_1"),
     ] {
         let text = problems(&open.clone().with(name, value));
         assert!(text.contains(name) && text.contains("127.0.0.1"), "{text}");
         assert!(Config::read(&settings().with(name, value)).is_ok(), "{name} on loopback");
+    }
+}
+
+#[test]
+fn a_short_key_is_told_with_the_other_mistakes_wherever_it_listens() {
+    let (short, enough) = ("x".repeat(31), "x".repeat(32));
+    let with = |key: &str| settings().with("LEDGER_JWT_SECRET", key);
+    assert!(Config::read(&with(&enough)).is_ok());
+    for keys in [short.clone(), format!("{enough}\n{short}")] {
+        let text = problems(&with(&keys).with("LEDGER_BILLING", "maybe"));
+        for part in ["LEDGER_JWT_SECRET", "32 bytes", "LEDGER_BILLING"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(!text.contains(&short), "{text}");
     }
 }
 

@@ -11,12 +11,12 @@ use crate::commands::catalog::CatalogFile;
 use crate::config::{DEV_FILE, Environment, LISTEN_DEFAULT, TenantsConfig};
 
 /// The settings that stay what they were at the last start, unless the environment says otherwise.
-const KEPT: [&str; 2] = ["LEDGER_JWT_SECRET", "STRIPE_WEBHOOK_SECRET"];
+const KEPT: [&str; 3] = ["LEDGER_JWT_SECRET", "LEDGER_TOKEN_KEY", "STRIPE_WEBHOOK_SECRET"];
 /// What the simulator's key begins with. A shell that has read `dev.env` hands it to us as though
 /// there were a Stripe account.
 const SIMULATOR_KEY: &str = "sk_test_simulator_";
 /// The settings that the environment may give.
-const TAKEN: [&str; 13] = [
+const TAKEN: [&str; 15] = [
     "STRIPE_API_BASE",
     "STRIPE_WEBHOOK_SECRET",
     "STRIPE_WEBHOOK_SECRET_FILE",
@@ -29,6 +29,8 @@ const TAKEN: [&str; 13] = [
     "LEDGER_JWT_SECRET",
     "LEDGER_JWT_SECRET_FILE",
     "LEDGER_JWT_AUDIENCE",
+    "LEDGER_TOKEN_KEY",
+    "LEDGER_TOKEN_KEY_FILE",
     "LEDGER_TENANT_SECRETS_DIR",
 ];
 
@@ -70,6 +72,7 @@ impl Chosen {
         // The private server takes their place as soon as it runs.
         chosen.set("DATABASE_URL", "postgres:///");
         chosen.set_default("LEDGER_JWT_SECRET", || format!("dev_{}", secret()));
+        chosen.set_default("LEDGER_TOKEN_KEY", || format!("dev_{}", secret()));
         chosen.set_default("STRIPE_WEBHOOK_SECRET", || format!("whsec_dev_{}", secret()));
         if !chosen.has("STRIPE_SECRET_KEY") || chosen.is_simulated() {
             chosen.set_default("STRIPE_LIVEMODE", || "false".into());

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use ledger_simulator::shell::{Account, Clock, Config, Endpoint, Keeping, Running, Sending, Time};
+use ledger_simulator::shell::{
+    Account, Clock, Config, Endpoint, JournalError, Keeping, Running, Sending, StartError, Time,
+};
 use ledger_simulator::world;
 use tokio::time::Instant;
 
@@ -159,9 +161,28 @@ async fn live(config: Config, dir: &Path, shop: &Shop, until: i64) -> DevResult<
 }
 
 fn open(config: Config, dir: &Path) -> anyhow::Result<Account> {
-    Account::open(config).with_context(|| {
-        format!("start the Stripe simulator (to begin afresh, remove {})", dir.display())
+    Account::open(config).map_err(|error| {
+        let advice = advice(&error, dir);
+        anyhow::Error::new(error).context(format!("start the Stripe simulator{advice}"))
     })
+}
+
+/// What to do about it. Nobody is told to remove a folder that may be in use, or whole.
+fn advice(error: &StartError, dir: &Path) -> String {
+    let StartError::Journal(error) = error else { return String::new() };
+    match error {
+        JournalError::InUse(_) => {
+            " (another `ledger dev` has this folder: use that one, end it, or name another folder \
+             with --data-dir)"
+                .to_owned()
+        }
+        JournalError::Full { .. }
+        | JournalError::Unreadable { .. }
+        | JournalError::Diverged { .. } => {
+            format!(" (to begin afresh, remove {})", dir.display())
+        }
+        JournalError::File { .. } => String::new(),
+    }
 }
 
 fn taken(dir: &Path) -> DevError {
@@ -178,4 +199,37 @@ fn progress_bar(count: usize) -> ProgressBar {
     );
     let bar = ProgressBar::new(count.try_into().unwrap_or(u64::MAX));
     style.map_or(bar.clone(), |style| bar.with_style(style))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_cannot_be_played_again_is_to_be_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let config = || Config {
+            keeping: Some(Keeping { path: path.clone(), salt: 1, bytes_max: BYTES_MAX }),
+            ..Config::new(world::Config::default())
+        };
+        let told = |opened: anyhow::Result<Account>| match opened {
+            Ok(_) => panic!("it can't be opened"),
+            Err(error) => format!("{error:#}"),
+        };
+        let first = open(config(), folder.path()).unwrap();
+        let second = told(open(config(), folder.path()));
+        assert!(second.contains("another `ledger dev`"), "{second}");
+        assert!(!second.contains("remove"), "{second}");
+        drop(first);
+        assert!(open(config(), folder.path()).is_ok(), "nobody has it any more");
+
+        std::fs::write(&path, "nonsense\n").unwrap();
+        let torn = told(open(config(), folder.path()));
+        assert!(torn.contains("remove"), "{torn}");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        let closed = told(open(config(), folder.path()));
+        assert!(!closed.contains("remove"), "{closed}");
+    }
 }

@@ -79,7 +79,7 @@ pub(crate) async fn list(
     principal.require(&[Role::Auditor])?;
     let limit = limit(wanted.limit)?;
     let after = match &wanted.cursor {
-        Some(cursor) => cursor::decode(cursor)?,
+        Some(cursor) => cursor::decode_position(cursor)?,
         None => wanted.from_position.map_or(0, |from| from.0.saturating_sub(1)),
     };
     let search = Search { state: &state, tenant: &principal.tenant, wanted: &wanted, limit };

@@ -7,13 +7,13 @@ use axum::extract::State;
 use ledger_domain::id::{EventId, EventKey, Namespace, Tenant};
 use ledger_log::postgres::Audited;
 use ledger_log::seal::Salt;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::AppState;
 use super::audit::{Event, corrupt, json, unreadable};
 use super::auth::Principal;
-use super::params::{Params, Segment};
+use super::params::{NoQuery, Params, Segment};
 use super::problem::Problem;
 use crate::roles::Role;
 
@@ -21,11 +21,6 @@ use crate::roles::Role;
 const NAMESPACES: [&str; 3] = ["stripe", "ledger", "api"];
 
 const NO_SUCH_EVENT: Problem = Problem::NotFound("There is no such event.");
-
-/// No parameters at all.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NoQuery {}
 
 /// An event with everything that the log holds of it. Hashes and salts are in hexadecimal.
 #[derive(Debug, Serialize)]

@@ -165,6 +165,18 @@ impl Principal {
         Err(Problem::Forbidden("The token's roles don't allow this."))
     }
 
+    /// Who acts, as the log will keep it for good: an id, and not what a person is called or
+    /// reached by.
+    pub(crate) fn actor(&self) -> Result<&str, Problem> {
+        match TrainerId::try_new(&self.subject) {
+            Ok(_) => Ok(&self.subject),
+            Err(_) => Err(Problem::Forbidden(
+                "The token's `sub` would stay in the log for good, so that for this it must be an \
+                 id: 1 to 128 of A-Z a-z 0-9 _ . : - (and so no name or address).",
+            )),
+        }
+    }
+
     /// The trainer that a request is about: a service names one, a trainer is one.
     pub(crate) fn trainer_in_question(&self, named: Option<&str>) -> Result<TrainerId, Problem> {
         self.require(&[Role::Service, Role::Trainer])?;
@@ -190,8 +202,26 @@ impl FromRequestParts<AppState> for Principal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        Caller::from_request_parts(parts, state).await?.0.ok_or(NO_TOKEN)
+        let principal = identify(parts, state)?.ok_or(NO_TOKEN)?;
+        reachable(state)?;
+        Ok(principal)
     }
+}
+
+/// Who bears the token of a request, if it brings one.
+fn identify(parts: &Parts, state: &AppState) -> Result<Option<Principal>, Problem> {
+    let Some(token) = bearer(parts)? else { return Ok(None) };
+    let principal = state.auth.authenticate(token)?;
+    if !state.tenants.has(principal.tenant.as_str()) {
+        return Err(Problem::Forbidden("The token's tenant has no ledger here."));
+    }
+    Ok(Some(Principal::clone(&principal)))
+}
+
+/// Sends everybody away at once while it is known that no question has an answer: each would wait
+/// seconds for a connection.
+fn reachable(state: &AppState) -> Result<(), Problem> {
+    if state.readiness.is_unreachable() { Err(Problem::Unavailable) } else { Ok(()) }
 }
 
 const NO_TOKEN: Problem = Problem::Unauthenticated(
@@ -220,16 +250,9 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        match bearer(parts)? {
-            Some(token) => {
-                let principal = state.auth.authenticate(token)?;
-                if !state.tenants.has(principal.tenant.as_str()) {
-                    return Err(Problem::Forbidden("The token's tenant has no ledger here."));
-                }
-                Ok(Self(Some(Principal::clone(&principal))))
-            }
-            None => Ok(Self(None)),
-        }
+        let caller = Self(identify(parts, state)?);
+        reachable(state)?;
+        Ok(caller)
     }
 }
 

@@ -25,6 +25,12 @@ pub(crate) fn decode<T: DeserializeOwned>(cursor: &str) -> Result<T, Problem> {
     place.ok_or_else(unknown)
 }
 
+/// The position that a cursor stands for: all before it, and itself, were shown.
+pub(crate) fn decode_position(cursor: &str) -> Result<i64, Problem> {
+    let position: i64 = decode(cursor)?;
+    if position < 0 { Err(unknown()) } else { Ok(position) }
+}
+
 /// What to say of a cursor that leads nowhere.
 pub(crate) fn unknown() -> Problem {
     Problem::InvalidRequest(
@@ -43,5 +49,7 @@ mod tests {
         for wrong in ["", "???", &cursor[1..], &"x".repeat(3_000)] {
             assert!(decode::<(i64, String)>(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(decode_position(&encode(&0)).unwrap(), 0);
+        assert!(decode_position(&encode(&-1)).is_err());
     }
 }

@@ -51,7 +51,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Page>, Problem> {
     principal.require(&[Role::Operator])?;
     let limit = limit(wanted.limit)?;
-    let after: i64 = wanted.cursor.as_deref().map(cursor::decode).transpose()?.unwrap_or(0);
+    let after = wanted.cursor.as_deref().map(cursor::decode_position).transpose()?.unwrap_or(0);
     let tenant = &principal.tenant;
     state.reads.wait_for(tenant, wanted.min_position.map(|at| at.0)).await?;
     let found = state.reads.dead_letters(tenant, after, limit).await?;

@@ -23,6 +23,7 @@ mod server;
 mod shapes;
 mod stream;
 mod tiers;
+mod token;
 mod track;
 mod usage;
 mod webhooks;

@@ -20,7 +20,7 @@ const TYPE_BASE: &str = "/problems/";
 const EXPLANATIONS: [(&str, &str); 19] = [
     ("invalid_request", "The request can't be understood. The detail says what to change."),
     ("unauthenticated", "The token is missing, expired or not signed as it should be."),
-    ("forbidden", "The token is good, and its roles don't allow this."),
+    ("forbidden", "The token is good, and its roles or its `sub` don't allow this."),
     ("not_found", "There is nothing under this name."),
     ("method_not_allowed", "The path exists and doesn't take this method."),
     ("too_large", "The body is larger than this path takes."),

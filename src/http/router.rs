@@ -10,7 +10,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::problem::{self, Problem};
 use super::{
     AppState, anomalies, audit, audit_event, dead_letters, entitlements, health, metrics,
-    projections, tiers, track, usage, webhooks,
+    projections, tiers, token, track, usage, webhooks,
 };
 
 /// Largest body of a request to the API; webhooks have a limit of their own.
@@ -29,6 +29,7 @@ pub(crate) fn router(state: AppState) -> Router {
         ("/api/v1/tiers/history", get(tiers::history)),
         ("/api/v1/tiers/usage", get(usage::of_trainer)),
         ("/api/v1/entitlements", get(entitlements::all)),
+        ("/api/v1/entitlements/token", post(token::issue)),
         ("/api/v1/entitlements/{feature}", get(entitlements::one)),
         ("/api/v1/usage/{feature}/consume", post(usage::consume)),
         ("/api/v1/usage/{feature}/record", post(usage::record)),
@@ -42,6 +43,7 @@ pub(crate) fn router(state: AppState) -> Router {
         ("/api/v1/admin/projections", get(projections::list)),
         ("/api/v1/audit/events", get(audit::list)),
         ("/api/v1/audit/events/{event_id}", get(audit_event::one)),
+        ("/.well-known/jwks.json", get(token::keys)),
         ("/problems/{code}", get(problem::explain)),
         ("/healthz", get(health::live)),
         ("/readyz", get(health::ready)),

@@ -144,7 +144,7 @@ fn table(losses: &BTreeMap<String, Losses>) -> String {
 
 #[test]
 fn a_dropped_event_is_noticed_where_others_tell_and_forgotten_when_it_comes() {
-    let mut runner = TestRunner::new(crate::config(40, 10_000));
+    let mut runner = TestRunner::new(crate::config(40, 4_000));
     let losses = std::cell::RefCell::new(BTreeMap::new());
     let result = runner.run(&case(25), |mut case| {
         (case.pace, case.twins) = (Pace::Usual, 0);

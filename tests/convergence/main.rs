@@ -59,7 +59,7 @@ fn is_soak() -> bool {
 
 /// In how many orders the same life is delivered: the order costs less than the life.
 fn deliveries() -> u64 {
-    if is_soak() { 8 } else { 1 }
+    if is_soak() { 8 } else { 2 }
 }
 
 /// How many steps a life may have at most: longer lives cost more, and find rarer things.

@@ -21,7 +21,7 @@ fn compare(case: &Case) -> Result<Compared, TestCaseError> {
 
 /// Lives at a pace, and the share of subscriptions that aren't compared is at most so many percent.
 fn check(pace: Pace, twins: u8, percent_max: f64) {
-    let mut runner = TestRunner::new(crate::config(300, 20_000));
+    let mut runner = TestRunner::new(crate::config(300, 4_000));
     let (all, undecided) = (Cell::new(0), Cell::new(0));
     let result = runner.run(&case(crate::STEPS_MAX), |case| {
         let steps = case.steps.iter();

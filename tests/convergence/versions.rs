@@ -68,7 +68,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(crate::config(40, 10_000))]
+    #![proptest_config(crate::config(40, 4_000))]
 
     #[test]
     fn every_version_tells_the_same_life(case in case(crate::STEPS_MAX)) {

@@ -299,10 +299,10 @@ async fn what_can_not_be_meant_is_refused() {
         let page = operator.get(&format!("{ANOMALIES}?{}", forged(json))).await.expect(200);
         assert_eq!(page["anomalies"], json!([]), "{json}");
     }
-    for json in ["-9223372036854775808", "9223372036854775807"] {
-        let path = format!("/api/v1/admin/dead-letters?{}", forged(json));
-        assert_eq!(operator.get(&path).await.expect(200)["dead_letters"], json!([]));
-    }
+    let last = format!("/api/v1/admin/dead-letters?{}", forged("9223372036854775807"));
+    assert_eq!(operator.get(&last).await.expect(200)["dead_letters"], json!([]));
+    let before = format!("/api/v1/admin/dead-letters?{}", forged("-1"));
+    operator.get(&before).await.expect_problem(400, "invalid_request");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use ledger_stripe::redact::is_personal;
 use serde_json::{Map, Value, json};
 
 use crate::bodies::{Version, event};
@@ -121,58 +122,6 @@ const NAMES_OF_GOODS: &[(&str, &str)] = &[
     ("entitlements.feature", "lookup_key"),
 ];
 
-/// What is about people, by Stripe's API reference: with everything in it, whatever it looks like.
-const ABOUT_PEOPLE: &[&str] = &[
-    "address",
-    "authorization_code",
-    "billing_details",
-    "business_name",
-    "client_secret",
-    "collected_information",
-    "comment",
-    "confirmation_secret",
-    "custom_fields",
-    "customer_address",
-    "customer_details",
-    "customer_email",
-    "customer_name",
-    "customer_phone",
-    "customer_shipping",
-    "customer_tax_ids",
-    "description",
-    "destination_details",
-    "email",
-    "evidence",
-    "failure_message",
-    "fingerprint",
-    "footer",
-    "fraud_details",
-    "hosted_invoice_url",
-    "iin",
-    "individual_name",
-    "invoice_pdf",
-    "invoice_prefix",
-    "last4",
-    "message",
-    "network_transaction_id",
-    "next_action",
-    "phone",
-    "preferred_locales",
-    "receipt_email",
-    "receipt_number",
-    "receipt_url",
-    "seller_message",
-    "shipping",
-    "sources",
-    "statement_descriptor",
-    "statement_descriptor_suffix",
-    "success_url",
-    "cancel_url",
-    "tax_ids",
-    "url",
-    "wallet",
-];
-
 /// How an object is filled with canaries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fill {
@@ -259,7 +208,7 @@ fn filled(value: &Value, fill: Fill, about_people: bool) -> Value {
         Value::Object(fields) => {
             let mut filled = Map::new();
             for (key, value) in fields {
-                let people = about_people || ABOUT_PEOPLE.contains(&key.as_str());
+                let people = about_people || is_personal(key);
                 let stays = stays(fields, key, value, fill, people);
                 let value = if stays { value.clone() } else { self::filled(value, fill, people) };
                 filled.insert(key.clone(), value);

@@ -19,6 +19,7 @@ mod check;
 mod cli;
 mod convergence;
 mod crash;
+mod entitlement_tokens;
 mod harness;
 mod lag;
 mod lists;

@@ -1,8 +1,11 @@
 //! A fact that a read model can't take in holds up its own trainer and nobody else.
 
-use crate::bodies::{DAY, PROFESSIONAL, STARTER, Story, Version};
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+
+use crate::bodies::{DAY, PROFESSIONAL, STARTER, Story, Version, customer, event};
 use crate::check::{expect_equal_to_a_fold, verify_log};
-use crate::harness::{TestApp, eventually, now};
+use crate::harness::{Settings, TestApp, eventually, now, run};
 
 /// That the log has one line for the parked unit, with the reason, and the metrics count it once,
 /// however often it was tried again.
@@ -98,4 +101,69 @@ async fn one_trainer_waits_and_all_others_are_served() {
     assert_told_once(&app).await;
     verify_log(app.owner(), "default").await;
     expect_equal_to_a_fold(&mut app).await;
+}
+
+/// Of a customer whose first facts can't be taken in nothing is known, not even whose it is. What
+/// waits tells by itself whom it is about, and that trainer isn't told that there is nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_waits_and_names_a_trainer_ends_that_trainers_answers() {
+    let mut app = TestApp::start().await;
+    app.database.execute(
+        "INSERT INTO rm_subscriptions.unit_part (tenant, unit, part, state)
+         VALUES ('default', 'customer/cus_new', 'garbage', 'garbage')",
+    );
+    let at = now() - DAY;
+    let nameless = customer("cus_new", at, &json!({}));
+    let tell = |id: &str, kind: &str, object: &Value| {
+        let webhook = event(Version::Clover, id, kind, at, object, None);
+        let stripe = app.stripe();
+        async move { stripe.deliver(&webhook).await }
+    };
+    tell("evt_1", "customer.created", &nameless).await;
+    let mut story = Story::new("new", Version::Clover, at);
+    story.purchase(STARTER);
+    let mut subscription = story.tier().json(Version::Clover);
+    subscription["customer"] = "cus_new".into();
+    subscription["metadata"] = json!({ "trainer_id": "t_new" });
+    let first = tell("evt_2", "customer.subscription.created", &subscription).await;
+    let position = tell("evt_3", "customer.updated", &nameless).await;
+    // Others are told everything.
+    app.trainer("t_other").read_at("/api/v1/tiers/current", position).await;
+
+    let new = app.trainer("t_new");
+    for path in ["/api/v1/tiers/current", "/api/v1/tiers/history", "/api/v1/entitlements"] {
+        assert_eq!(new.get(path).await.expect(200)["position"], first - 1, "{path}");
+        let later = new.get(&format!("{path}?min_position={position}")).await;
+        later.expect_problem(503, "parked");
+    }
+    let body = json!({ "trainer": "t_new" });
+    let consumed = app.service().post("/api/v1/usage/customers/consume", &body).await;
+    consumed.expect_problem(503, "parked");
+
+    // Whoever watches `ledger replay status` hears of it by its exit.
+    let settings = Settings::none().with("DATABASE_URL", app.database.url());
+    for args in [&["replay", "status"][..], &["replay", "status", "--json"]] {
+        let told = run(&settings, args).await;
+        assert_eq!(told.code, Some(1), "{}{}", told.stdout, told.stderr);
+        for part in ["customer/cus_new", "its state can't be read"] {
+            assert!(told.stdout.contains(part), "{part} in {}", told.stdout);
+        }
+        assert!(told.stderr.contains("parked"), "{}", told.stderr);
+    }
+
+    // What docs/metrics.md says to do about a state that can't be read.
+    app.stop().await;
+    let mut login = PgConnection::connect(&app.database.url()).await.unwrap();
+    let drop = "SET ROLE ledger_projector;
+        DROP SCHEMA rm_subscriptions, rm_grants, rm_catalog, rm_usage, projection CASCADE";
+    sqlx::raw_sql(drop).execute(&mut login).await.unwrap();
+    login.close().await.unwrap();
+    let owner = settings.clone().with("LEDGER_OWNER_DATABASE_URL", app.database.owner_url());
+    let migrated = run(&owner, &["migrate"]).await;
+    assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
+    app.start_service().await;
+    let current = app.trainer("t_new").read_at("/api/v1/tiers/current", position).await;
+    assert_eq!(current["tier"]["slug"], "starter", "{current}");
+    let told = run(&settings, &["replay", "status"]).await;
+    assert_eq!(told.code, Some(0), "{}{}", told.stdout, told.stderr);
 }

@@ -12,8 +12,8 @@ use ledger_domain::event::{Entry, Event};
 use ledger_domain::id::StripeId;
 
 use crate::rows::{PartRow, key_text, table_rows};
+pub use rows::EnforcementView;
 use rows::{CatalogRow, EnforcementRow, IdentityRow, SoldRow};
-pub use rows::{EnforcementView, SoldView};
 pub(crate) use store::Batch;
 
 /// Makes the tables.

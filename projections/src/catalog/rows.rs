@@ -73,17 +73,6 @@ pub struct EnforcementView {
     pub position: i64,
 }
 
-/// Something that the tenant's Stripe account sells, or a price it is sold at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SoldView<S> {
-    /// What Stripe said last.
-    pub snapshot: S,
-    /// Whether it is no more.
-    pub deleted: bool,
-    /// The position of the latest event that counted for it.
-    pub position: i64,
-}
-
 impl IdentityRow {
     pub(super) fn new(entry: &Entry, opened: &LogOpened) -> Self {
         Self {
@@ -165,17 +154,6 @@ impl SoldRow {
         position: i64,
     ) -> Self {
         Self { id: id.as_str().to_owned(), snapshot: json(snapshot), deleted, position }
-    }
-
-    pub(super) fn into_view<S: DeserializeOwned>(
-        self,
-        table: &'static str,
-    ) -> Result<SoldView<S>, InvalidRow> {
-        Ok(SoldView {
-            snapshot: parse(table, &self.snapshot)?,
-            deleted: self.deleted,
-            position: self.position,
-        })
     }
 }
 

@@ -2,15 +2,14 @@
 
 use ledger_domain::account::LogIdentity;
 use ledger_domain::catalog::Catalogs;
-use ledger_domain::event::stripe::{Price, Product};
 use ledger_domain::id::{StripeId, Tenant};
 use sqlx::PgConnection;
 
 use super::rows::{
     CatalogColumns, CatalogRow, EnforcementColumns, EnforcementRow, IdentityColumns, IdentityRow,
-    SoldColumns, SoldRow,
+    SoldColumns,
 };
-use super::{EnforcementView, SoldAnomalyColumns, SoldView, SubjectColumns};
+use super::{EnforcementView, SoldAnomalyColumns, SubjectColumns};
 use crate::QueryError;
 use crate::queries::{AnomalyFilter, AnomalyPlace, FoundRow};
 use crate::rows::{PartColumns, PartRow};
@@ -182,26 +181,4 @@ pub(crate) async fn enforcement(
     let rows: Vec<EnforcementRow> =
         sqlx::query_as(SELECT).bind(tenant.as_str()).bind(limit).fetch_all(conn).await?;
     Ok(rows.into_iter().map(EnforcementView::try_from).collect::<Result<_, _>>()?)
-}
-
-/// Every price, deleted ones too, in the order of their ids.
-pub(crate) async fn prices(
-    conn: &mut PgConnection,
-    tenant: &Tenant,
-) -> Result<Vec<SoldView<Price>>, QueryError> {
-    const SELECT: &str = "SELECT price_id AS id, snapshot::text AS snapshot, deleted, position
-        FROM price WHERE tenant = $1 ORDER BY price_id";
-    let rows: Vec<SoldRow> = sqlx::query_as(SELECT).bind(tenant.as_str()).fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| row.into_view("price")).collect::<Result<_, _>>()?)
-}
-
-/// Every product, deleted ones too, in the order of their ids.
-pub(crate) async fn products(
-    conn: &mut PgConnection,
-    tenant: &Tenant,
-) -> Result<Vec<SoldView<Product>>, QueryError> {
-    const SELECT: &str = "SELECT product_id AS id, snapshot::text AS snapshot, deleted, position
-        FROM product WHERE tenant = $1 ORDER BY product_id";
-    let rows: Vec<SoldRow> = sqlx::query_as(SELECT).bind(tenant.as_str()).fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| row.into_view("product")).collect::<Result<_, _>>()?)
 }

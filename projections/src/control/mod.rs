@@ -98,5 +98,6 @@ table_rows! {
         read_model: String,
         unit: String,
         position: i64,
+        trainer_id: Option<String>,
     }
 }

@@ -47,9 +47,13 @@ CREATE TABLE parked_event (
     read_model text COLLATE "C"   NOT NULL,
     unit       text COLLATE "C"   NOT NULL,
     position   bigint NOT NULL,
+    trainer_id text COLLATE "C",
     CONSTRAINT parked_event_pkey PRIMARY KEY (tenant, read_model, unit, position)
 );
+CREATE INDEX parked_event_by_trainer ON parked_event (tenant, trainer_id, position)
+    WHERE trainer_id IS NOT NULL;
 COMMENT ON TABLE parked_event IS 'the events that wait, in order, until their unit is taken up again';
+COMMENT ON COLUMN parked_event.trainer_id IS 'whom the event itself names: nothing else may link the unit to that trainer yet';
 
 DO $$
 DECLARE

@@ -190,8 +190,9 @@ pub(crate) async fn park_events(
     events: ParkedEventColumns,
 ) -> sqlx::Result<()> {
     const SQL: &str = "
-        INSERT INTO parked_event (tenant, read_model, unit, position)
-        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[]) ON CONFLICT DO NOTHING";
+        INSERT INTO parked_event (tenant, read_model, unit, position, trainer_id)
+        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[])
+        ON CONFLICT DO NOTHING";
     events.run(conn, tenant, SQL).await.map(drop)
 }
 

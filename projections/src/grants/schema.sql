@@ -54,7 +54,7 @@ CREATE TABLE grant_history (
 );
 COMMENT ON TABLE grant_history IS 'the part of a trainer''s tier history that administrators made; the rest is tier_history';
 
--- The fold's own state. Nobody but the projector reads it.
+-- The fold's own state. Beside the projector, an auditor reads by it which events made an account.
 CREATE TABLE trainer_part (
     tenant text COLLATE "C"  NOT NULL,
     unit   text COLLATE "C"  NOT NULL,
@@ -83,4 +83,7 @@ BEGIN
             USING (tenant = (SELECT public.current_tenant()))', name);
         EXECUTE format('GRANT SELECT ON %I TO ledger_api, ledger_auditor', name);
     END LOOP;
+    CREATE POLICY auditor ON trainer_part FOR SELECT TO ledger_auditor
+        USING (tenant = (SELECT public.current_tenant()));
+    GRANT SELECT ON trainer_part TO ledger_auditor;
 END $$;

@@ -7,7 +7,7 @@ pub(crate) use attention::FoundRow;
 pub use attention::{
     AnomalyFilter, AnomalyPage, AnomalyPlace, AnomalyView, DeadLetterView, HolderPlace, Holders,
 };
-pub use reader::{HistoryPage, PaymentPage, Place, Reader, as_reader, events_of};
+pub use reader::{HistoryPage, PaymentPage, Place, Reader, as_reader};
 
 use crate::rows::InvalidRow;
 

@@ -1,18 +1,15 @@
 //! A reader's transaction: what it sees is one instant of the read models.
 
 use chrono::{DateTime, Utc};
-use ledger_domain::account::{
-    ChangeView, CustomerUnit, LogIdentity, PaymentView, TrainerUnit, UnitKey,
-};
+use ledger_domain::account::{ChangeView, LogIdentity, PaymentView};
 use ledger_domain::catalog::Catalogs;
 use ledger_domain::effective::Holdings;
-use ledger_domain::event::stripe::{Price, Product};
-use ledger_domain::id::{FeatureSlug, StripeId, Tenant, TrainerId};
+use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
 use ledger_domain::time::Interval;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
 
 use super::QueryError;
-use crate::catalog::{EnforcementView, SoldView};
+use crate::catalog::EnforcementView;
 use crate::control::{Checkpoint, ParkedUnit};
 use crate::history::ChangeRow;
 use crate::usage::UsageSum;
@@ -196,22 +193,6 @@ impl Reader {
         catalog::store::enforcement(&mut self.tx, &self.tenant, limit).await
     }
 
-    /// Every price at Stripe, deleted ones too.
-    ///
-    /// # Errors
-    /// If the database can't be reached, or a row is corrupt.
-    pub async fn prices(&mut self) -> Result<Vec<SoldView<Price>>, QueryError> {
-        catalog::store::prices(&mut self.tx, &self.tenant).await
-    }
-
-    /// Every product at Stripe, deleted ones too.
-    ///
-    /// # Errors
-    /// If the database can't be reached, or a row is corrupt.
-    pub async fn products(&mut self) -> Result<Vec<SoldView<Product>>, QueryError> {
-        catalog::store::products(&mut self.tx, &self.tenant).await
-    }
-
     /// Whose events belong to the log; none before the first page.
     ///
     /// # Errors
@@ -248,40 +229,4 @@ impl Reader {
 
 pub(super) fn limit_plus_one(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1
-}
-
-/// The positions of all events that made what is known of a trainer, in order: those of the
-/// trainer's own acts, and of every customer that is or was the trainer's. Usage is found in its
-/// own streams. Over connections of the role `ledger_projector`.
-///
-/// # Errors
-/// If the database can't be reached, or the stored state can't be read.
-pub async fn events_of(
-    pool: &PgPool,
-    tenant: &Tenant,
-    trainer: &TrainerId,
-) -> Result<Vec<i64>, QueryError> {
-    let path = Schemas::LIVE.search_path();
-    let begin = format!("BEGIN READ ONLY; SET LOCAL search_path = {path}");
-    let mut tx = pool.begin_with(AssertSqlSafe(begin)).await?;
-    let customers = subscriptions::store::customers_of(&mut tx, tenant, trainer).await?;
-    let mut positions = Vec::new();
-    for customer in customers.iter().filter_map(|id| StripeId::try_new(id).ok()) {
-        let unit = UnitKey::Customer(customer.clone()).to_string();
-        let parts = subscriptions::store::parts(&mut tx, tenant, std::slice::from_ref(&unit));
-        let parts = parts.await?.into_iter().map(|row| (row.part, row.state));
-        let state = CustomerUnit::restore(customer, parts)
-            .map_err(|source| QueryError::State { unit, source })?;
-        positions.extend(state.positions());
-    }
-    let unit = UnitKey::Trainer(trainer.clone()).to_string();
-    for row in grants::store::parts(&mut tx, tenant, std::slice::from_ref(&unit)).await? {
-        let state = TrainerUnit::restore(&row.state)
-            .map_err(|source| QueryError::State { unit: unit.clone(), source })?;
-        positions.extend(state.positions());
-    }
-    tx.commit().await?;
-    positions.sort_unstable();
-    positions.dedup();
-    Ok(positions)
 }

@@ -35,6 +35,7 @@ use std::time::Duration;
 
 use ledger_domain::id::Tenant;
 use ledger_log::EventLog;
+use ledger_log::postgres::plain;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -185,6 +186,9 @@ impl Runner {
         loop {
             match self.log.tenants().await {
                 Ok(tenants) => {
+                    if !is_listed {
+                        tracing::info!("the tenants can be listed again");
+                    }
                     is_listed = true;
                     for tenant in tenants {
                         if running.insert(tenant.clone()) {
@@ -223,10 +227,12 @@ impl Runner {
     /// If going on would make the read models wrong. Trouble that may pass is waited out.
     pub async fn run(&self, tenant: &Tenant, shutdown: &CancellationToken) -> Result<(), Halt> {
         let mut pause = BACKOFF.0;
+        // The same trouble is told once; that it is over, by the session that begins then.
+        let mut told = None;
         while !shutdown.is_cancelled() {
             let begun = Instant::now();
             match self.lead(tenant, shutdown).await {
-                Ok(()) => pause = BACKOFF.0,
+                Ok(()) => (pause, told) = (BACKOFF.0, None),
                 Err(Trouble::Halt(halt)) => {
                     if self.positions.set_halted(tenant, Some(halt.to_string())) {
                         tracing::error!(%tenant, error = %halt, "the read models are halted");
@@ -234,14 +240,19 @@ impl Runner {
                     return Err(halt);
                 }
                 Err(trouble) => {
+                    if begun.elapsed() > BACKOFF.1 {
+                        (pause, told) = (BACKOFF.0, None);
+                    }
                     if matches!(trouble, Trouble::Fenced) {
                         tracing::warn!(%tenant, "somebody else writes the read models now");
                     } else {
                         let error = chain(&trouble);
-                        tracing::warn!(%tenant, error, "the read models don't advance");
-                    }
-                    if begun.elapsed() > BACKOFF.1 {
-                        pause = BACKOFF.0;
+                        if told.as_ref() == Some(&error) {
+                            tracing::debug!(%tenant, error, "the read models still don't advance");
+                        } else {
+                            tracing::warn!(%tenant, error, "the read models don't advance");
+                        }
+                        told = Some(error);
                     }
                     wait(pause, shutdown).await;
                     pause = (pause * 2).min(BACKOFF.1);
@@ -252,11 +263,14 @@ impl Runner {
     }
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes, in one line; the database's error ends it, in plain words.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
+        if let Some(plain) = plain(cause) {
+            return format!("{text}: {plain}");
+        }
         text = format!("{text}: {cause}");
         source = cause.source();
     }

@@ -2,6 +2,7 @@
 
 use ledger_domain::codec;
 use ledger_domain::event::{Entry, Metadata};
+use ledger_domain::id::TrainerId;
 use ledger_domain::time::Timestamp;
 use ledger_log::Recorded;
 
@@ -28,6 +29,14 @@ impl Read {
             Self::Unreadable(event) => event.position,
         }
     }
+
+    /// The trainer that it names itself.
+    pub(super) fn trainer(&self) -> Option<&TrainerId> {
+        match self {
+            Self::Entry(entry) => entry.metadata.subject.trainer.as_ref(),
+            Self::Unreadable(event) => event.trainer.as_ref(),
+        }
+    }
 }
 
 /// An event that this program can't read. What it says of itself in its metadata tells whose other
@@ -36,6 +45,7 @@ pub(super) struct Unreadable {
     pub(super) position: i64,
     pub(super) unit: String,
     pub(super) model: Option<ReadModel>,
+    pub(super) trainer: Option<TrainerId>,
     pub(super) reason: String,
 }
 
@@ -94,6 +104,7 @@ pub(super) fn read(recorded: Recorded) -> Read {
                 position: recorded.position,
                 unit: format!("event/{}", recorded.position),
                 model: None,
+                trainer: None,
                 reason: format!("its metadata can't be read: {error}"),
             });
         }
@@ -109,8 +120,9 @@ pub(super) fn read(recorded: Recorded) -> Read {
         })),
         Err(error) => {
             let (unit, model) = whose(&metadata, recorded.position);
+            let (position, trainer) = (recorded.position, metadata.subject.trainer);
             let reason = super::chain(&error);
-            Read::Unreadable(Unreadable { position: recorded.position, unit, model, reason })
+            Read::Unreadable(Unreadable { position, unit, model, trainer, reason })
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Whose each fact of a page is: units with their facts in order, facts that wait, facts that are
 //! waited for no longer.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 
 use ledger_domain::account::{LogIdentity, Route, UnitKey, route};
 use ledger_domain::event::stripe::Unread;
 use ledger_domain::event::{Entry, Event};
-use ledger_domain::id::{StripeId, Tenant};
+use ledger_domain::id::{StripeId, Tenant, TrainerId};
 use ledger_log::EventLog;
 
 use super::fold::positions_of;
@@ -19,7 +20,10 @@ use super::trouble::Trouble;
 use crate::ReadModel;
 use crate::control::{ParkColumns, ParkRow, ParkedEventColumns, ParkedEventRow};
 use crate::rows::key_text;
-use crate::subscriptions::{AnomalyRow, DeadLetterRow, Noted, WaitingColumns, WaitingRow, store};
+use crate::subscriptions::{
+    AnomalyRow, DeadLetterRow, Noted, TrainerEventColumns, TrainerEventRow, WaitingColumns,
+    WaitingRow, store,
+};
 
 /// What a plan is made from.
 pub(super) struct Known<'a> {
@@ -57,6 +61,8 @@ pub(super) struct Plan {
     pub(super) again: HashSet<UnitKey>,
     /// The positions of the facts that units folded afresh are made from already.
     taken_in: HashMap<String, HashSet<i64>>,
+    /// The trainers that events of the page, and facts that were read again, name themselves.
+    named: BTreeMap<i64, TrainerId>,
     /// How many facts that were read again are in memory.
     held: usize,
     pub(super) ties: PageTies,
@@ -107,6 +113,7 @@ impl Plan {
         let mut plan = Self::default();
         let mut facts = Vec::new();
         for event in events {
+            plan.name(&event);
             match event {
                 Read::Entry(entry) => facts.extend(plan.assign(known, entry)),
                 Read::Unreadable(unreadable) => plan.park_unreadable(known, unreadable),
@@ -121,6 +128,21 @@ impl Plan {
             given.dedup_by_key(|fact| fact.position());
         }
         Ok(plan)
+    }
+
+    fn name(&mut self, event: &Read) {
+        if let Some(trainer) = event.trainer() {
+            self.named.insert(event.position(), trainer.clone());
+        }
+    }
+
+    /// The events after a position that name a trainer: those before it were written already.
+    pub(super) fn named_after(&self, position: i64) -> TrainerEventColumns {
+        let row = |(position, trainer): (&i64, &TrainerId)| {
+            let (trainer_id, position) = (trainer.as_str().to_owned(), *position);
+            TrainerEventRow { trainer_id, position }
+        };
+        self.named.range((Bound::Excluded(position), Bound::Unbounded)).map(row).collect()
     }
 
     /// Gives a fact to its unit, or hands it back if that is a customer.
@@ -291,6 +313,7 @@ impl Plan {
         let mut facts = Vec::with_capacity(positions.len());
         for positions in positions.chunks(READ_AT_ONCE) {
             for event in read_at(known.log, known.tenant, positions).await? {
+                self.name(&event);
                 let Read::Entry(entry) = event else { continue };
                 let route = route(&entry, known.identity);
                 let Route::Customer { customer, ties, waits_for } = route else { continue };
@@ -342,7 +365,8 @@ impl Plan {
 
     fn queue(&mut self, known: &Known<'_>, model: ReadModel, unit: String, position: i64) {
         let read_model = known.config.schemas.schema(model);
-        self.parked_events.push(ParkedEventRow { read_model, unit, position });
+        let trainer_id = self.named.get(&position).map(|trainer| trainer.as_str().to_owned());
+        self.parked_events.push(ParkedEventRow { read_model, unit, position, trainer_id });
     }
 
     fn park_unreadable(&mut self, known: &Known<'_>, event: Unreadable) {

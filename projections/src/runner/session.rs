@@ -25,7 +25,7 @@ use super::units::{Folded, Units};
 use super::write::write;
 use super::{MANY, Runner};
 use crate::control::{Checkpoint, store};
-use crate::{subscriptions, usage};
+use crate::{ReadModel, subscriptions, usage};
 
 /// The smallest page that slowness leads to.
 const PAGE_EVENTS_MIN: usize = 64;
@@ -189,6 +189,8 @@ impl<'a> Session<'a> {
         end: &Checkpoint,
     ) -> Result<After, Trouble> {
         let (tenant, written) = (self.tenant, &self.written);
+        let from = self.checkpoint.position;
+        let named = plan.named_after(from);
         subscriptions::store::tie(tx, tenant, plan.ties.rows()).await?;
         let anything_waits = plan.waits.len() > 0;
         subscriptions::store::wait(tx, tenant, plan.waits).await?;
@@ -196,9 +198,12 @@ impl<'a> Session<'a> {
         usage::store::add(tx, tenant, usage::rows(&plan.usage)).await?;
         store::park(tx, tenant, plan.parks).await?;
         store::park_events(tx, tenant, plan.parked_events).await?;
-        let from = self.checkpoint.position;
         if !store::advance(tx, tenant, written, from, end, self.token).await? {
             return Err(Trouble::Fenced);
+        }
+        // Once the checkpoint is ours, nobody else can have written events after it.
+        if self.runner.config.models.contains(&ReadModel::Subscriptions) {
+            subscriptions::store::name(tx, tenant, named).await?;
         }
         let (ties, newly_parked) = (plan.ties, plan.newly_parked);
         Ok(After { ties, newly_parked, anything_waits })

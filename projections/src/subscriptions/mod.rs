@@ -88,6 +88,14 @@ table_rows! {
     }
 }
 
+table_rows! {
+    /// An event that names a trainer.
+    TrainerEventRow, TrainerEventColumns {
+        trainer_id: String,
+        position: i64,
+    }
+}
+
 impl AnomalyRow {
     /// Of an event that is odd by itself: of the customer that it names, and of no object whose
     /// other events could explain it.

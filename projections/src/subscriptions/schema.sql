@@ -115,7 +115,7 @@ CREATE TABLE customer_link (
 CREATE INDEX customer_link_by_trainer ON customer_link (tenant, trainer_id)
     WHERE trainer_id IS NOT NULL;
 
--- The fold's own state. Nobody but the projector reads it.
+-- The fold's own state. Beside the projector, an auditor reads by it which events made an account.
 CREATE TABLE unit_part (
     tenant text COLLATE "C"  NOT NULL,
     unit   text COLLATE "C"  NOT NULL,
@@ -141,6 +141,14 @@ CREATE TABLE waiting_fact (
     CONSTRAINT waiting_fact_pkey PRIMARY KEY (tenant, waits_for, position)
 );
 COMMENT ON TABLE waiting_fact IS 'facts that wait until one of these objects is in object_customer';
+
+CREATE TABLE trainer_event (
+    tenant     text COLLATE "C" NOT NULL,
+    trainer_id text COLLATE "C" NOT NULL,
+    position   bigint           NOT NULL,
+    CONSTRAINT trainer_event_pkey PRIMARY KEY (tenant, trainer_id, position)
+);
+COMMENT ON TABLE trainer_event IS 'the events that name a trainer themselves, of any kind, whosever their customer is';
 
 CREATE TABLE anomaly (
     tenant            text COLLATE "C" NOT NULL,
@@ -170,7 +178,7 @@ DECLARE
 BEGIN
     FOREACH name IN ARRAY ARRAY['trainer_subscriptions', 'subscription_items', 'tier_history',
         'payment_logs', 'customer_link', 'unit_part', 'object_customer', 'waiting_fact',
-        'anomaly', 'dead_letter']
+        'trainer_event', 'anomaly', 'dead_letter']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
@@ -195,5 +203,11 @@ BEGIN
         EXECUTE format('CREATE POLICY auditor ON %I FOR SELECT TO ledger_auditor
             USING (tenant = (SELECT public.current_tenant()))', name);
         EXECUTE format('GRANT SELECT ON %I TO ledger_api, ledger_auditor', name);
+    END LOOP;
+    FOREACH name IN ARRAY ARRAY['unit_part', 'trainer_event']
+    LOOP
+        EXECUTE format('CREATE POLICY auditor ON %I FOR SELECT TO ledger_auditor
+            USING (tenant = (SELECT public.current_tenant()))', name);
+        EXECUTE format('GRANT SELECT ON %I TO ledger_auditor', name);
     END LOOP;
 END $$;

@@ -6,7 +6,10 @@ use sqlx::PgConnection;
 
 use super::payments::{LinkColumns, PaymentColumns, PaymentRow};
 use super::rows::{ItemColumns, ItemRow, SubscriptionColumns, SubscriptionRow};
-use super::{AnomalyColumns, DeadLetterColumns, DeadLetterRow, TieColumns, TieRow, WaitingColumns};
+use super::{
+    AnomalyColumns, DeadLetterColumns, DeadLetterRow, TieColumns, TieRow, TrainerEventColumns,
+    WaitingColumns,
+};
 use crate::QueryError;
 use crate::history::{ChangeColumns, ChangeRow};
 use crate::queries::{AnomalyFilter, AnomalyPlace, FoundRow};
@@ -167,6 +170,19 @@ pub(crate) async fn ties(
     const SELECT: &str = "SELECT object_id, customer_id FROM object_customer
         WHERE tenant = $1 AND object_id = ANY($2)";
     sqlx::query_as(SELECT).bind(tenant.as_str()).bind(objects).fetch_all(conn).await
+}
+
+/// Remembers which events name which trainer. No event is told twice: looking for conflicts would
+/// make this, which nearly every webhook pays for, half as costly again.
+pub(crate) async fn name(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    events: TrainerEventColumns,
+) -> sqlx::Result<()> {
+    const INSERT: &str = "
+        INSERT INTO trainer_event (tenant, trainer_id, position)
+        SELECT $1, * FROM unnest($2::text[], $3::bigint[])";
+    events.run(conn, tenant, INSERT).await.map(drop)
 }
 
 /// Remembers facts that wait for objects to be tied.

@@ -13,6 +13,19 @@ const TABLES: &str = "SELECT n.nspname || '.' || c.relname FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND (n.nspname LIKE 'rm\\_%' OR n.nspname = 'projection') ORDER BY 1";
 
+/// Rows for tables that the facts leave without some.
+const STRANGERS: &str = include_str!("strangers.sql");
+
+/// What every reader of a tenant sees all of.
+const COMMON: [&str; 6] = [
+    "projection.checkpoint",
+    "rm_catalog.catalog",
+    "rm_catalog.enforcement",
+    "rm_catalog.price",
+    "rm_catalog.product",
+    "rm_catalog.stripe_account",
+];
+
 async fn filled() -> (World, Vec<String>) {
     let world = World::new();
     for name in ["default", "other"] {
@@ -20,7 +33,7 @@ async fn filled() -> (World, Vec<String>) {
         let mut events = given::month();
         events.push(given::assigned("a0", 0, "t1", "enterprise"));
         events.push(given::assigned("a1", 0, "t2", "enterprise"));
-        events.push(given::used("u0", 0, "t1", DAY_0, 1));
+        events.push(given::naming("t1", given::used("u0", 0, "t1", DAY_0, 1)));
         events.push(given::used("u1", 0, "t2", DAY_0, 1));
         world.log.append(&tenant, events).await.unwrap();
         world.project(&tenant).await;
@@ -76,6 +89,52 @@ async fn a_trainer_sees_its_own_rows_and_nobody_elses() {
     assert_eq!(seen(elsewhere.connection(), &tables).await, []);
 }
 
+/// The rows of a table that its owner counts under a condition.
+fn there(world: &World, table: &str, condition: &str) -> i64 {
+    world.sql(&format!("SELECT count(*) FROM {table} WHERE {condition}")).parse().unwrap()
+}
+
+/// Every policy, with rows there that it has to hide.
+#[tokio::test]
+async fn each_table_shows_a_reader_just_what_is_for_it() {
+    let (world, _) = filled().await;
+    world.sql(STRANGERS);
+    world.sql("SELECT strangers(ARRAY['default', 'other'], ARRAY['t1', 't2'])");
+    let readable =
+        TABLES.replace(" ORDER BY", " AND has_table_privilege($1, c.oid, 'SELECT') ORDER BY");
+    let tenant = "default".parse().unwrap();
+    for (pool, role) in [(&world.pools.api, "ledger_api"), (&world.pools.auditor, "ledger_auditor")]
+    {
+        let readable = world.sql(&readable.replace("$1", &format!("'{role}'")));
+        assert!(readable.lines().count() > 15, "{role} reads {readable}");
+        for table in readable.lines() {
+            // What waits may name a trainer, and is for operators all the same.
+            let of_trainers = "to_jsonb(r) ? 'trainer_id'";
+            let is_of_trainers = !table.starts_with("projection.")
+                && there(&world, &format!("{table} r"), of_trainers) > 0;
+            let (own, others) = ("tenant = 'default'", "tenant = 'other'");
+            let (all, elsewhere) = (there(&world, table, own), there(&world, table, others));
+            assert!(all > 0 && elsewhere > 0, "{table} has nothing to hide");
+            let of_one = if is_of_trainers {
+                there(&world, table, "tenant = 'default' AND trainer_id = 't1'")
+            } else if COMMON.contains(&table) {
+                all
+            } else {
+                0
+            };
+            assert!(!is_of_trainers || (1..all).contains(&of_one), "{table}: {of_one} of {all}");
+            for trainer in [None, Some("t1")] {
+                let expected = if role == "ledger_api" && trainer.is_some() { of_one } else { all };
+                let named = trainer.map(self::trainer);
+                let mut reader =
+                    ledger_projections::as_reader(pool, &tenant, named.as_ref()).await.unwrap();
+                let rows = count(reader.connection(), table).await.unwrap();
+                assert_eq!(rows, expected, "{role}, {table}, as {trainer:?}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_a_tenant_there_is_nothing_and_a_connection_carries_nothing_over() {
     let (world, tables) = filled().await;
@@ -102,18 +161,32 @@ async fn without_a_tenant_there_is_nothing_and_a_connection_carries_nothing_over
 }
 
 #[tokio::test]
-async fn readers_write_nothing_and_see_no_state() {
+async fn readers_write_nothing_and_auditors_alone_see_state() {
     let (world, tables) = filled().await;
-    for pool in [&world.pools.api, &world.pools.auditor] {
+    let is_state = |table: &str| table.ends_with("_part") && !table.contains("tenant");
+    for (pool, is_auditor) in [(&world.pools.api, false), (&world.pools.auditor, true)] {
         let mut conn = pool.acquire().await.unwrap();
         for table in &tables {
             let sql = AssertSqlSafe(format!("DELETE FROM {table}"));
             assert!(sqlx::query(sql).execute(&mut *conn).await.is_err(), "{table}");
-            if table.ends_with("_part") || table.ends_with(".lease") {
+            let is_hidden = table.ends_with("_part") || table.ends_with(".lease");
+            if is_hidden && !(is_auditor && is_state(table)) {
                 assert!(count(&mut conn, table).await.is_err(), "{table}");
             }
         }
     }
+    // An auditor sees the state of one tenant's trainers and customers.
+    let tenant = "default".parse().unwrap();
+    let mut reader =
+        ledger_projections::as_reader(&world.pools.auditor, &tenant, None).await.unwrap();
+    let mut seen = 0;
+    for table in tables.iter().filter(|it| is_state(it) || it.ends_with(".trainer_event")) {
+        let own = world.sql(&format!("SELECT count(*) FROM {table} WHERE tenant = 'default'"));
+        assert_ne!(own, "0", "{table}");
+        assert_eq!(count(reader.connection(), table).await.unwrap().to_string(), own, "{table}");
+        seen += 1;
+    }
+    assert_eq!(seen, 3, "{tables:?}");
 }
 
 #[tokio::test]

@@ -32,6 +32,14 @@ pub(crate) fn webhook(id: &str, at: i64, customer: Option<&str>, event: Event) -
     new_event(key.clone(), key.own_stream().as_str(), Expected::NoStream, at, &metadata, &event)
 }
 
+/// The same event, and its metadata names a trainer.
+pub(crate) fn naming(trainer: &str, mut event: NewEvent) -> NewEvent {
+    let mut metadata = Metadata::from_bytes(&event.metadata).unwrap();
+    metadata.subject.trainer = Some(TrainerId::try_new(trainer).unwrap());
+    event.metadata = metadata.to_bytes();
+    event
+}
+
 /// An act, at its place in a stream.
 pub(crate) fn act(id: &str, stream: &str, revision: i64, event: Event) -> NewEvent {
     let key = EventKey::new(Namespace::try_new("api").unwrap(), EventId::try_new(id).unwrap());

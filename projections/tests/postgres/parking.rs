@@ -124,7 +124,7 @@ async fn a_fact_that_this_program_cannot_read_parks_whom_it_names() {
     let mut nameless = given::registered("r0", 0, "t9");
     nameless.event_type = "FromTheFuture".into();
     let events = vec![
-        unknown,
+        given::naming("t1", unknown),
         nameless,
         sub("evt_1", "cus_1", DAY_0, "active"),
         sub("evt_2", "cus_2", DAY_0, "active"),
@@ -135,6 +135,8 @@ async fn a_fact_that_this_program_cannot_read_parks_whom_it_names() {
     let found: Vec<_> =
         parked(&world, &tenant).await.into_iter().map(|unit| (unit.unit, unit.events)).collect();
     assert_eq!(found, [("customer/cus_1".to_owned(), 2), ("event/3".to_owned(), 1)]);
+    let named = "SELECT position, trainer_id FROM projection.parked_event ORDER BY 1";
+    assert_eq!(world.sql(named), "2|t1\n3|\n4|");
     let served = "SELECT subscription_id FROM rm_subscriptions.trainer_subscriptions";
     assert_eq!(world.sql(served), "sub_cus_2");
 }

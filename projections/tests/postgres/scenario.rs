@@ -6,7 +6,6 @@ use ledger_domain::event::{CatalogPublished, Event};
 use ledger_domain::time::{Interval, Timestamp};
 use ledger_log::{EventLog, NewEvent};
 use ledger_projections::UsageSum;
-use ledger_projections::queries::events_of;
 
 use crate::given::{self, DAY_0, f};
 use crate::world::{World, trainer};
@@ -43,9 +42,24 @@ async fn a_month_of_webhooks_gives_what_a_trainer_holds_and_paid() {
     assert_eq!(payment.invoice.as_ref().map(|id| id.as_str()), Some("in_1"));
     assert_eq!((of(PaymentKind::Refund).len(), of(PaymentKind::Dispute).len()), (1, 1));
     reader.finish().await.unwrap();
+}
 
-    let positions = events_of(&world.pools.projector, &tenant, &trainer("t1")).await.unwrap();
-    assert_eq!(positions, (2..=12).collect::<Vec<_>>(), "the price is nobody's");
+/// Whichever kind of event it is, and whether or not anything comes of it.
+#[tokio::test]
+async fn events_that_name_a_trainer_are_remembered() {
+    let world = World::new();
+    let tenant = world.open("default").await;
+    let mut events: Vec<NewEvent> = given::month();
+    for named in [0, 6] {
+        events[named] = given::naming("t1", events[named].clone());
+    }
+    let mut unknown = given::naming("t2", given::registered("a0", 0, "t2"));
+    unknown.event_type = "FromTheFuture".into();
+    events.extend([unknown, given::naming("t1", given::used("u0", 0, "t1", DAY_0, 1))]);
+    world.log.append(&tenant, events).await.unwrap();
+    world.project(&tenant).await;
+    let remembered = "SELECT trainer_id, position FROM rm_subscriptions.trainer_event ORDER BY 2";
+    assert_eq!(world.sql(remembered), "t1|2\nt1|8\nt2|14\nt1|15");
 }
 
 #[tokio::test]
@@ -167,6 +181,7 @@ async fn catalogues_and_prices_are_read_back_as_published() {
     let mut reader = world.reader(&tenant, Some(&trainer("t1"))).await;
     let catalogs = reader.catalogs().await.unwrap();
     assert_eq!(catalogs.in_force(0).unwrap().tiers().len(), 3);
-    assert_eq!(reader.prices().await.unwrap()[0].snapshot.unit_amount, Some(2900));
+    let amounts = "SELECT snapshot ->> 'unit_amount' FROM rm_catalog.price";
+    assert_eq!(world.sql(amounts), "2900");
     assert!(!reader.identity().await.unwrap().unwrap().livemode);
 }

@@ -21,7 +21,7 @@ use crate::given;
 pub(crate) const LOGIN: &str = "ledger_service";
 
 /// How long anything may take before a test gives up on it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A database of its own, and a log in memory.
 pub(crate) struct World {

@@ -21,6 +21,16 @@ const HOLD_MAX: Duration = Duration::from_secs(2);
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
+/// What came of holding the live read models.
+enum Outcome {
+    /// Both stood at the same position.
+    Met(Snapshot),
+    /// The building was so many events short of them.
+    Missed { by: i64 },
+    /// They couldn't be held.
+    Busy,
+}
+
 /// A building under way.
 pub(super) struct Build<'a> {
     pool: &'a Pool,
@@ -46,20 +56,27 @@ impl<'a> Build<'a> {
 
     /// Follows the live read models until a snapshot shows both at the same position, and tells how
     /// many attempts that took.
+    ///
+    /// Where the live read models are quicker than the building they have got ahead by the first
+    /// time they are held. Each hold brings it nearer, and so nothing is given up while it does.
     pub(super) async fn meet(
         &self,
         progress: &watch::Sender<Progress>,
     ) -> Result<(Snapshot, u32), VerifyError> {
-        for attempt in 1..=self.config.attempts_max {
-            let met = if attempt <= HOPEFUL_ATTEMPTS {
-                let live = store::live(self.pool, self.tenant, &self.live).await?;
-                self.reach(live.position, progress).await?;
-                self.look().await?
-            } else {
-                self.hold(progress).await?
-            };
-            if let Some(snapshot) = met {
+        for attempt in 1..=HOPEFUL_ATTEMPTS {
+            let live = store::live(self.pool, self.tenant, &self.live).await?;
+            self.reach(live.position, progress).await?;
+            if let Some(snapshot) = self.look().await? {
                 return Ok((snapshot, attempt));
+            }
+        }
+        let (mut attempt, mut in_vain, mut nearest) = (HOPEFUL_ATTEMPTS, 0, i64::MAX);
+        while in_vain < self.config.attempts_max {
+            attempt += 1;
+            match self.hold(progress).await? {
+                Outcome::Met(snapshot) => return Ok((snapshot, attempt)),
+                Outcome::Missed { by } if by < nearest => (nearest, in_vain) = (by, 0),
+                Outcome::Missed { .. } | Outcome::Busy => in_vain += 1,
             }
         }
         Err(VerifyError::Restless)
@@ -67,13 +84,10 @@ impl<'a> Build<'a> {
 
     /// Keeps the live read models where they are while the building gets there. They wait at the
     /// end of their page, with nothing lost. What can't be reached in time is given up for this
-    /// attempt, and then less is missing.
-    async fn hold(
-        &self,
-        progress: &watch::Sender<Progress>,
-    ) -> Result<Option<Snapshot>, VerifyError> {
+    /// attempt.
+    async fn hold(&self, progress: &watch::Sender<Progress>) -> Result<Outcome, VerifyError> {
         let Some((held, position)) = store::hold(self.pool, self.tenant, &self.live).await? else {
-            return Ok(None);
+            return Ok(Outcome::Busy);
         };
         let reached = timeout(HOLD_MAX, self.reach(position, progress)).await;
         let met = match reached {
@@ -84,7 +98,8 @@ impl<'a> Build<'a> {
             Err(_) => None,
         };
         held.release().await?;
-        Ok(met)
+        let by = position - *self.runner.positions().watch(self.tenant).borrow();
+        Ok(met.map_or(Outcome::Missed { by }, Outcome::Met))
     }
 
     async fn look(&self) -> Result<Option<Snapshot>, VerifyError> {

@@ -73,7 +73,7 @@ pub struct VerifyConfig {
     pub lease_ttl: Duration,
     /// How many differing rows of each table the report lists; the rest is counted.
     pub differences_max: usize,
-    /// How often we try to find both at the same position.
+    /// How many attempts in a row may fail to bring what is built nearer to the live read models.
     pub attempts_max: u32,
     /// How long the building may stand still before it is given up.
     pub patience: Duration,

@@ -20,14 +20,19 @@ fn of_mode(id: &str, at: i64, event_type: &str, data: &Value, livemode: bool) ->
     let key = EventKey::new(Namespace::stripe(), EventId::try_new(id).unwrap());
     let customer = data["snapshot"]["customer"].as_str();
     let customer = customer.map(|id| StripeId::try_new(id).unwrap());
+    let trainer = trainer_in(&data["snapshot"]["client_reference_id"]);
     let metadata = Metadata {
         actor: "stripe".into(),
         stripe: Some(StripeOrigin { created: at, livemode, ..StripeOrigin::default() }),
-        subject: Subject { customer, ..Subject::default() },
+        subject: Subject { customer, trainer, ..Subject::default() },
         ..Metadata::default()
     };
     let stream = key.own_stream();
     new_event(key, stream.as_str(), Expected::NoStream, at, &metadata, event_type, data)
+}
+
+fn trainer_in(name: &Value) -> Option<TrainerId> {
+    name.as_str().map(|id| TrainerId::try_new(id).unwrap())
 }
 
 /// An act, at its place in a stream.
@@ -41,7 +46,8 @@ pub(crate) fn act(
     let key = EventKey::new(Namespace::try_new("api").unwrap(), EventId::try_new(id).unwrap());
     let expected =
         if revision == 0 { Expected::NoStream } else { Expected::Revision(revision - 1) };
-    let metadata = Metadata { actor: "admin-1".into(), ..Metadata::default() };
+    let subject = Subject { trainer: trainer_in(&data["trainer"]), ..Subject::default() };
+    let metadata = Metadata { actor: "admin-1".into(), subject, ..Metadata::default() };
     new_event(key, stream, expected, DAY_0 + revision, &metadata, event_type, data)
 }
 

@@ -3,16 +3,25 @@
 use std::time::Duration;
 
 use ledger_log::EventLog;
+use ledger_projections::Runner;
 use ledger_replay::{Progress, VerifyConfig};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::given;
 use crate::world::{PATIENCE, World, config};
 
-/// Appends customers, from a number on, until told to end; tells how many.
-async fn keep_appending(world: &World, from: usize, stop: &CancellationToken) -> usize {
+/// Appends customers, from a number on, until told to end; tells how many. Each waits for the live
+/// read models, so that there is traffic all the time and a slow machine isn't flooded with it.
+async fn keep_appending(
+    world: &World,
+    live: &Runner,
+    from: usize,
+    stop: &CancellationToken,
+) -> usize {
     let mut customers = 0;
+    let deadline = Instant::now() + PATIENCE;
     while !stop.is_cancelled() {
         // Webhooks before the link, so that facts wait for a page or two.
         let mut events = given::customer(from + customers);
@@ -20,6 +29,12 @@ async fn keep_appending(world: &World, from: usize, stop: &CancellationToken) ->
         events.extend(given::trainer(from + customers));
         for event in events {
             world.log.append(&world.tenant, vec![event]).await.unwrap();
+        }
+        let head = *world.log.watch(&world.tenant).borrow();
+        let reached = live.positions().wait_for(&world.tenant, head, deadline);
+        tokio::select! {
+            reached = reached => drop(reached.unwrap()),
+            () = stop.cancelled() => break,
         }
         customers += 1;
     }
@@ -43,7 +58,8 @@ async fn a_log_that_never_rests_is_verified() {
         reports
     };
     let all = async {
-        tokio::join!(live.run(&world.tenant, &stop), keep_appending(&world, 100, &stop), verify)
+        let traffic = keep_appending(&world, &live, 100, &stop);
+        tokio::join!(live.run(&world.tenant, &stop), traffic, verify)
     };
     let (ended, customers, reports) = tokio::time::timeout(PATIENCE, all).await.unwrap();
     ended.unwrap();
@@ -69,7 +85,8 @@ async fn a_difference_is_found_under_traffic_too() {
         report
     };
     let all = async {
-        tokio::join!(live.run(&world.tenant, &stop), keep_appending(&world, 100, &stop), verify)
+        let traffic = keep_appending(&world, &live, 100, &stop);
+        tokio::join!(live.run(&world.tenant, &stop), traffic, verify)
     };
     let (_, _, report) = tokio::time::timeout(PATIENCE, all).await.unwrap();
     let tables = report.read_models.iter().flat_map(|model| &model.tables);

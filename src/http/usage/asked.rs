@@ -31,6 +31,7 @@ impl FromRequestParts<AppState> for Asked {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let principal = Principal::from_request_parts(parts, state).await?;
         principal.require(&[Role::Service])?;
+        principal.actor()?;
         let Params(NoQuery {}) = Params::from_request_parts(parts, state).await?;
         let Segment(feature) = Segment::from_request_parts(parts, state).await?;
         let feature = feature_of(&feature)?;

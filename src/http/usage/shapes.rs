@@ -71,6 +71,10 @@ fn within<'de, D: Deserializer<'de>>(
     }
 }
 
+// What came under a key is known again by a hash of these shapes, as serde writes them. So the
+// order of their fields stays, and what is optional is left out where it is absent: a field that is
+// added later must not change the hash of a request without it.
+
 /// `POST .../consume`
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +88,7 @@ pub(crate) struct ToConsume {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToRecord {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) occurred_at: Option<Timestamp>,
     #[serde(default)]
     pub(super) quantity: Quantity,
@@ -106,6 +111,7 @@ pub(crate) struct ToReserve {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToCommit {
     pub(super) hold: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) quantity: Option<Part>,
     pub(super) trainer: TrainerId,
 }
@@ -114,7 +120,9 @@ pub(crate) struct ToCommit {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToRelease {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hold: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) quantity: Option<Quantity>,
     pub(super) trainer: TrainerId,
 }
@@ -213,5 +221,32 @@ impl Metered {
         });
         let window = window.map(Window::from);
         Self { used, held, limit, remaining, percent, warning, over_limit: over, window }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::commands::usage::content_hash;
+
+    fn hash<T: DeserializeOwned + Serialize>(body: Value) -> String {
+        hex::encode(content_hash(&serde_json::from_value::<T>(body).unwrap()))
+    }
+
+    /// Requests that came under a key are in logs with these hashes.
+    #[test]
+    fn the_hash_of_a_request_never_changes() {
+        let of_hold = "baf3765130f9488683788500c82bcc6bce65205e1eb8b304bf74ccbddfde8443";
+        let hold = "00000000-0000-0000-0000-000000000007";
+        assert_eq!(hash::<ToCommit>(json!({ "hold": hold, "trainer": "t1" })), of_hold);
+        assert_eq!(hash::<ToRelease>(json!({ "hold": hold, "trainer": "t1" })), of_hold);
+        let of_quantity = "c11ff3ca9f4f691539c5b53cac8f9a3e11692eacd366904af0e407c77e0ae067";
+        assert_eq!(hash::<ToConsume>(json!({ "trainer": "t1" })), of_quantity);
+        assert_eq!(hash::<ToRecord>(json!({ "trainer": "t1", "quantity": 1 })), of_quantity);
+        let of_reserve = "5454daad9bdb9330a519a1dae01369da4e0967e2231d4beae0cc9a9dddd212a5";
+        assert_eq!(hash::<ToReserve>(json!({ "trainer": "t1" })), of_reserve);
     }
 }

@@ -5,10 +5,14 @@ use ledger_domain::id::{Tenant, TrainerId};
 use ledger_projections::{QueryError, ReadModel, Reader, Version};
 use sqlx::{AssertSqlSafe, Row};
 
-/// The first event that waits for one of the units behind an answer: the trainer's customers, the
-/// trainer, and the tenant's catalogues.
+/// The first event that waits for one of the units behind an answer (the trainer's customers, the
+/// trainer, and the tenant's catalogues), or that names the trainer: of whose customer nothing may
+/// be known but by events that wait.
 const FIRST_PARKED: &str = r#"
-    SELECT min(e.position) FROM (
+    SELECT least(min(e.position), (
+        SELECT min(n.position) FROM parked_event n
+        WHERE n.tenant = $1 AND n.trainer_id = $5 AND n.read_model IN ($2, $3, $4)))
+    FROM (
         SELECT $2::text COLLATE "C" AS read_model, 'customer/' || customer_id COLLATE "C" AS unit
         FROM (
             SELECT customer_id FROM customer_link WHERE tenant = $1 AND trainer_id = $5

@@ -1,4 +1,4 @@
-//! The events behind what is known of a trainer, found by the stored state of the fold.
+//! The events behind what is known of a trainer, and those that name the trainer.
 
 mod store;
 
@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 
 use ledger_domain::account::{CustomerUnit, TrainerUnit};
 use ledger_domain::id::{StripeId, Tenant, TrainerId};
-use ledger_projections::QueryError;
+use ledger_projections::{QueryError, as_reader};
 
 use super::{Reads, ReadsError};
 
 impl Reads {
     /// The first positions after one and before another of the events that made what is known of a
     /// trainer, in order: of the trainer's own acts, and of every customer that is or was the
-    /// trainer's. Usage is found in its own streams.
+    /// trainer's; and of all events that name the trainer, whatever became of them.
     pub(crate) async fn events_of(
         &self,
         tenant: &Tenant,
@@ -30,10 +30,13 @@ impl Reads {
                 }
             }
         };
-        store::each_object(&self.pools, tenant, trainer, |unit, parts| {
-            positions(unit, parts, &mut take)
-        })
-        .await?;
+        let mut reader = as_reader(&self.pools.auditor, tenant, None).await?;
+        let conn = reader.connection();
+        let named = store::naming(conn, tenant, trainer, (after, until), limit).await?;
+        named.into_iter().for_each(&mut take);
+        store::each_object(conn, tenant, trainer, |unit, parts| positions(unit, parts, &mut take))
+            .await?;
+        reader.finish().await?;
         Ok(first.into_iter().collect())
     }
 }

@@ -87,9 +87,12 @@ async fn it_ends_with_its_postgresql_and_says_where_to_look() {
     let killed = Command::new("kill").arg("-KILL").arg(postmaster(&data).to_string()).status();
     assert!(killed.expect("kill runs").success());
     assert_eq!(service.ended().await.code(), Some(3));
-    let said = service.output().text();
-    let line = said.lines().find(|line| line.contains("PostgreSQL has ended"));
-    let line = line.unwrap_or_else(|| panic!("nothing about PostgreSQL in:\n{said}"));
+    // What it wrote last may still be in the pipe.
+    let told = || async {
+        let said = service.output().text();
+        said.lines().find(|line| line.contains("PostgreSQL has ended")).map(str::to_owned)
+    };
+    let line = eventually("it tells of PostgreSQL's end", told).await;
     let log = line.rsplit(' ').next().expect("a path");
     assert!(Path::new(log).is_file(), "{line}");
     // And the folder can be used again.

@@ -80,13 +80,26 @@ async fn development_secrets_stay_on_loopback() {
     let secrets = [
         ("LEDGER_JWT_SECRET", "dev_0123456789abcdef0123456789abcdef"),
         ("STRIPE_WEBHOOK_SECRET", "whsec_dev_0123456789abcdef"),
-        ("LEDGER_JWT_SECRET", "short"),
     ];
     for (name, secret) in secrets {
         let told = refused(open.clone().with(name, secret), 2).await.stderr;
         assert!(told.contains(name), "{told}");
         assert!(!told.contains(secret) && !told.contains(JWT_SECRET), "{told}");
     }
+}
+
+/// A proxy stands in front of loopback, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_key_is_refused_on_loopback_with_all_that_is_wrong() {
+    let settings = Settings::of_service()
+        .with("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nowhere")
+        .with("LEDGER_JWT_SECRET", "a-short-key")
+        .with("STRIPE_LIVEMODE", "maybe");
+    let told = refused(settings, 2).await.stderr;
+    for part in ["LEDGER_JWT_SECRET", "32 bytes", "STRIPE_LIVEMODE"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert!(!told.contains("a-short-key"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use ledger_simulator::shell::render::{Links, Renderer, Version};
 use ledger_simulator::world::{Answer, Config, Event, Method, Request, World};
 use serde_json::{Map, Value, json};
 
-use super::truth::{Of, expect_truth};
+use super::truth::{Of, expect_invoices, expect_truth};
 use crate::harness::TestApp;
 
 /// The version of most accounts.
@@ -155,6 +155,11 @@ impl Stage {
         let names = (self.trainer.as_str(), self.trainer.as_str());
         let of = Of { world: &self.world, events: self.world.events(), names };
         expect_truth(&app.service(), &of, position).await;
+    }
+
+    /// Compares the rows of the trainer's invoices with the truth, as far as they are folded.
+    pub(crate) async fn expect_invoices(&self, app: &TestApp) {
+        expect_invoices(app.owner(), &self.world, &self.trainer).await;
     }
 }
 

@@ -1,7 +1,10 @@
-//! What the API answers of a trainer, against what the simulator knows to be so.
+//! What the API answers of a trainer, and what its invoices' rows hold, against what the simulator
+//! knows to be so.
 
 use ledger_simulator::world::{Event, Truth, World};
 use serde_json::{Value, json};
+use sqlx::postgres::PgPool;
+use sqlx::query_as;
 
 use super::oracle::{ai, best, linked, tier};
 use crate::harness::{Caller, now};
@@ -66,6 +69,21 @@ pub(crate) async fn expect_truth(service: &Caller, of: &Of<'_>, position: i64) {
     assert_eq!(sum("refund", "succeeded"), refunded, "{history:#?}\nof {theirs:#?}");
     let paid: i64 = theirs.iter().map(|truth| truth.paid_minor).sum();
     assert_eq!(sum("payment", "succeeded"), paid, "{history:#?}\nof {theirs:#?}");
+}
+
+/// Compares what the rows of a trainer's invoices say of their status and of what was paid: the API
+/// tells neither which invoice it is nor what of it is paid.
+pub(crate) async fn expect_invoices(owner: &PgPool, world: &World, trainer: &str) {
+    let sql = "SELECT object_id, status, paid_minor FROM rm_subscriptions.payment_logs
+        WHERE kind = 'invoice' AND trainer_id = $1";
+    let rows: Vec<(String, String, i64)> =
+        query_as(sql).bind(trainer).fetch_all(owner).await.unwrap();
+    assert!(!rows.is_empty(), "whoever buys has an invoice");
+    for (id, status, paid) in rows {
+        let invoice = world.find(&id).expect("an invoice of this world");
+        let told = (json!(status), json!(paid));
+        assert_eq!(told, (invoice["status"].clone(), invoice["amount_paid"].clone()), "{id}");
+    }
 }
 
 /// All payments of a trainer, page by page.

@@ -1,5 +1,7 @@
 //! Requests that nobody in their right mind would send.
 
+use crate::harness::Claims;
+
 use super::{counted, starter};
 
 const CONSUME: &str = "/api/v1/usage/customers/consume";
@@ -77,4 +79,26 @@ async fn paths_that_make_no_sense_lead_nowhere() {
         service.get(&path).await.expect_problem(400, "invalid_request");
     }
     service.get(CONSUME).await.expect_problem(405, "method_not_allowed");
+}
+
+/// Whoever acts stays in the log for good, so that it must not be a person's name or address.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_id_writes_nothing() {
+    let app = starter().await;
+    let body = serde_json::json!({ "trainer": "t1" });
+    let long = "x".repeat(129);
+    for subject in ["Anna Muster <anna@example.com>", "anna@example.com", "", " ", &long] {
+        let caller = app.caller(&Claims::of("service", subject));
+        for act in ["consume", "record", "reserve", "commit", "release"] {
+            let answer = caller.post(&format!("/api/v1/usage/customers/{act}"), &body).await;
+            let problem = answer.expect_problem(403, "forbidden");
+            assert!(problem["detail"].as_str().unwrap().contains("`sub`"), "{problem}");
+        }
+        let path = "/api/v1/tiers/current?trainer=t1";
+        assert_eq!(caller.get(path).await.status, 200, "a question leaves nothing behind");
+    }
+    let usage = "SELECT count(*) FROM event WHERE stream LIKE 'usage-%'";
+    assert_eq!(app.database.number(usage).await, 0);
+    let named = app.caller(&Claims::of("service", "shop:till_1.a-b"));
+    named.post(CONSUME, &body).await.expect(200);
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{count, some_webhook};
 use crate::check::verify_log;
-use crate::harness::{TestApp, eventually};
+use crate::harness::{TestApp, WAIT_MAX, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_log_the_service_asks_to_come_again() {
@@ -36,6 +36,17 @@ async fn without_its_log_the_service_asks_to_come_again() {
         Some(())
     })
     .await;
+    // From now on no question waits for a connection either: each would for seconds.
+    let asked = async {
+        for _ in 0..200 {
+            let answer = app.trainer("t1").get("/api/v1/tiers/current").await;
+            answer.expect_problem(503, "unavailable");
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, asked).await.expect("200 answers at once");
+    app.anyone().get("/api/v1/tiers/current").await.expect_problem(401, "unauthenticated");
+    let told = app.output().text();
+    assert!(!told.contains("pool timed out"), "the driver's words: {told}");
 
     app.database.cluster().start().expect("the server can be started");
     for webhook in &webhooks {
@@ -48,6 +59,8 @@ async fn without_its_log_the_service_asks_to_come_again() {
         .await;
     }
     app.wait_until_ready().await;
+    let answer = app.service().get("/api/v1/tiers/current?trainer=t1").await;
+    assert!([200, 404].contains(&answer.status), "{answer:?}");
     eventually("the end is told, too", || async {
         app.output().text().contains("the database can be used again").then_some(())
     })

@@ -19,6 +19,7 @@ use crate::event::stripe::{
 };
 use crate::event::{Entry, Event, of_nobody, of_tenant, of_trainer, of_usage};
 use crate::id::{StripeId, TrainerId};
+use crate::time::Timestamp;
 
 /// One object's share of a customer's state.
 #[derive(Debug, Clone)]
@@ -201,7 +202,11 @@ impl CustomerUnit {
             of_tenant!() | of_trainer!() | of_usage!() | of_nobody!() => {}
         }
         let (linked, customers) = owners;
-        self.all_moved |= linked.as_ref() != self.linked_trainer();
+        if linked.as_ref() != self.linked_trainer() {
+            // Also a fact that names nobody may have changed the order of those that do.
+            self.touched.insert(LINKS.into());
+            self.all_moved = true;
+        }
         self.all_moved |= customers.as_ref() != self.customers_trainer();
     }
 
@@ -225,9 +230,11 @@ impl CustomerUnit {
         let all_moved = std::mem::take(&mut self.all_moved);
         let mut changes = CustomerChanges::default();
         let mut changed_from = BTreeMap::new();
+        let linked = self.linked_trainer().cloned();
         for name in &touched {
             let part = self.parts.get_mut(name).expect("what is touched is there");
-            let (parts, (from, anomalies)) = (part.take_parts(name), part.take_news());
+            let (parts, (from, anomalies)) =
+                (part.take_parts(name), part.take_news(linked.as_ref()));
             for (part, bytes) in &parts {
                 self.resize(part, bytes.len());
             }
@@ -322,7 +329,10 @@ impl CustomerUnit {
             }
             Part::Refund(facts) => changes.payments.extend(self.refund_view(name, facts)),
             Part::Dispute(facts) => changes.payments.extend(self.dispute_view(name, facts)),
-            Part::Links(links) => changes.link = links.view(&self.customer),
+            Part::Links(links) => {
+                let trainer = self.linked_trainer();
+                changes.link = trainer.and_then(|trainer| links.view(&self.customer, trainer));
+            }
             Part::Customer(_)
             | Part::Schedule(_)
             | Part::InvoicePayment(_)
@@ -336,7 +346,7 @@ impl CustomerUnit {
         let Part::Links(links) = part else {
             unreachable!("the part named links holds links");
         };
-        if links.claim(trainer, entry.occurred_at, &entry.key, entry.position) {
+        if links.claim(trainer, entry) {
             self.touched.insert(LINKS.into());
         }
     }
@@ -368,9 +378,18 @@ impl CustomerUnit {
     /// The trainer that the customer is linked to.
     pub(super) fn linked_trainer(&self) -> Option<&TrainerId> {
         match self.parts.get(LINKS) {
-            Some(Part::Links(links)) => links.trainer(),
+            Some(Part::Links(links)) => links.trainer(|at| self.named_last(at)),
             _ => None,
         }
+    }
+
+    /// The trainer that the last of a second's facts about the customer itself names.
+    fn named_last(&self, at: Timestamp) -> Option<&TrainerId> {
+        let Some(Part::Customer(facts)) = self.parts.get(&part_name("customer", &self.customer))
+        else {
+            return None;
+        };
+        facts.of_second(at.unix()).iter().rev().find_map(|fact| fact.brief.as_ref())
     }
 }
 
@@ -413,10 +432,13 @@ macro_rules! part_of {
             }
 
             /// See [`Facts::take_news`].
-            fn take_news(&mut self) -> (usize, Option<Vec<FactAnomaly>>) {
+            fn take_news(
+                &mut self,
+                linked: Option<&TrainerId>,
+            ) -> (usize, Option<Vec<FactAnomaly>>) {
                 match self {
                     $(Self::$kind(facts) => facts.take_news(),)*
-                    Self::Links(links) => (0, links.anomalies()),
+                    Self::Links(links) => (0, links.anomalies(linked)),
                 }
             }
 

@@ -259,6 +259,12 @@ impl<S: Snapshot> Facts<S> {
         &self.facts
     }
 
+    /// The facts of one second in order.
+    #[must_use]
+    pub(super) fn of_second(&self, at: i64) -> &[Fact<S::Brief>] {
+        &self.facts[self.second(at)]
+    }
+
     /// The position of the latest event among the facts.
     #[must_use]
     pub(super) const fn position(&self) -> i64 {

@@ -8,7 +8,7 @@ use super::anomaly::FactAnomaly;
 use super::snapshots::trainer_in;
 use super::view::LinkView;
 use crate::event::stripe::{Charge, Invoice, InvoicePayment, PaidBy, PaymentIntent};
-use crate::event::{Event, of_nobody, of_tenant, of_trainer, of_usage};
+use crate::event::{Entry, Event, of_nobody, of_tenant, of_trainer, of_usage};
 use crate::id::{EventKey, StripeId, TrainerId};
 use crate::time::Timestamp;
 
@@ -34,16 +34,45 @@ pub fn linked_trainer(event: &Event) -> Option<TrainerId> {
     }
 }
 
+/// What says which trainer a customer is. Of one instant, the last kind counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ClaimKind {
+    Session,
+    Customer,
+    Administrator,
+}
+
 /// One event that says which trainer a customer is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Claim {
     at: Timestamp,
+    kind: ClaimKind,
     key: EventKey,
     position: i64,
 }
 
+impl Claim {
+    fn new(entry: &Entry) -> Self {
+        let kind = match entry.event {
+            Event::CheckoutSessionReported(_) => ClaimKind::Session,
+            Event::CustomerReported(_) => ClaimKind::Customer,
+            _ => ClaimKind::Administrator,
+        };
+        Self { at: entry.occurred_at, kind, key: entry.key.clone(), position: entry.position }
+    }
+
+    /// Whether two claims are facts about the customer in one second: those have an order of their
+    /// own.
+    fn is_beside(&self, other: &Self) -> bool {
+        let kinds = (self.kind, other.kind);
+        kinds == (ClaimKind::Customer, ClaimKind::Customer) && self.at == other.at
+    }
+}
+
 /// What events say of the trainer that a customer is: for each trainer, the first and the last
-/// event that says so. The latest says who it is.
+/// event that says so. The latest says who it is; of a second's facts about the customer itself,
+/// the one that is last in their own order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Links {
     claims: BTreeMap<TrainerId, (Claim, Claim)>,
@@ -51,14 +80,8 @@ pub(super) struct Links {
 
 impl Links {
     /// Adds a claim, and tells whether that changed anything.
-    pub(super) fn claim(
-        &mut self,
-        trainer: &TrainerId,
-        at: Timestamp,
-        key: &EventKey,
-        position: i64,
-    ) -> bool {
-        let claim = Claim { at, key: key.clone(), position };
+    pub(super) fn claim(&mut self, trainer: &TrainerId, entry: &Entry) -> bool {
+        let claim = Claim::new(entry);
         let Some((first, last)) = self.claims.get_mut(trainer) else {
             self.claims.insert(trainer.clone(), (claim.clone(), claim));
             return true;
@@ -73,13 +96,24 @@ impl Links {
         true
     }
 
-    pub(super) fn trainer(&self) -> Option<&TrainerId> {
-        self.claims.iter().max_by_key(|(_, (_, last))| last).map(|(trainer, _)| trainer)
+    /// The trainer that the customer is. `named` tells which one the last fact about the customer
+    /// in a second names.
+    pub(super) fn trainer<'a>(
+        &'a self,
+        named: impl FnOnce(Timestamp) -> Option<&'a TrainerId>,
+    ) -> Option<&'a TrainerId> {
+        let (trainer, (_, last)) = self.claims.iter().max_by_key(|(_, (_, last))| last)?;
+        let mut others = self.claims.iter().filter(|(other, _)| *other != trainer);
+        if others.any(|(_, (_, other))| other.is_beside(last)) {
+            return named(last.at)
+                .filter(|named| self.claims.contains_key(*named))
+                .or(Some(trainer));
+        }
+        Some(trainer)
     }
 
-    pub(super) fn view(&self, customer: &StripeId) -> Option<LinkView> {
-        let trainer = self.trainer()?;
-        let (first, _) = &self.claims[trainer];
+    pub(super) fn view(&self, customer: &StripeId, trainer: &TrainerId) -> Option<LinkView> {
+        let (first, _) = self.claims.get(trainer)?;
         Some(LinkView {
             customer: customer.clone(),
             trainer: trainer.clone(),
@@ -92,11 +126,11 @@ impl Links {
 
     /// Whether events disagree, by the latest word of another trainer and the first after it that
     /// overrules it.
-    pub(super) fn anomalies(&self) -> Option<Vec<FactAnomaly>> {
-        let winner = self.trainer()?;
+    pub(super) fn anomalies(&self, winner: Option<&TrainerId>) -> Option<Vec<FactAnomaly>> {
+        let winner = winner?;
         let others = self.claims.iter().filter(|(trainer, _)| *trainer != winner);
         let overruled = others.map(|(_, (_, last))| last).max()?;
-        let (first, last) = &self.claims[winner];
+        let (first, last) = self.claims.get(winner)?;
         let event = if first > overruled { first } else { last };
         Some(vec![FactAnomaly::ConflictingLink(event.key.clone(), overruled.key.clone())])
     }

@@ -358,7 +358,8 @@ impl Snapshot for CheckoutSession {
 }
 
 impl Snapshot for Customer {
-    type Brief = ();
+    /// The trainer that it names.
+    type Brief = Option<TrainerId>;
 
     fn compared(&self, fields: &mut impl Fields) {
         fields.field("deleted", &self.deleted);
@@ -379,7 +380,9 @@ impl Snapshot for Customer {
         *cause == "deleted"
     }
 
-    fn brief(&self, _cause: &Code) {}
+    fn brief(&self, _cause: &Code) -> Option<TrainerId> {
+        trainer_in(&self.metadata)
+    }
 }
 
 impl Snapshot for Price {

@@ -7,18 +7,12 @@ use ledger_domain::event::stripe::{CheckoutSession, Customer, Price};
 use ledger_domain::event::{Entry, Event};
 use serde_json::{Value, json};
 
-use crate::given::{DAY_0, entry, folded, items, key, orders, reported, stripe_id, sub};
+use crate::given::{DAY_0, anomalies, entry, items, key, orders, reported, stripe_id, sub};
 
 const END: i64 = DAY_0 + 30 * 86_400;
 
 fn differing(field: &str, expected: Value, seen: Value) -> Difference {
     Difference::new(field, expected, seen)
-}
-
-/// The anomalies of all objects after these facts.
-fn anomalies(entries: &[Entry]) -> Vec<FactAnomaly> {
-    let changes = folded(entries).take_changes();
-    changes.anomalies.into_iter().flat_map(|(_, anomalies)| anomalies).collect()
 }
 
 #[test]

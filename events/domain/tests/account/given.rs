@@ -1,6 +1,6 @@
 //! Facts for tests, spelled shortly.
 
-use ledger_domain::account::{CustomerUnit, SubscriptionView};
+use ledger_domain::account::{CustomerUnit, FactAnomaly, SubscriptionView, TenantUnit};
 use ledger_domain::event::stripe::{Before, Reported, Subscription};
 use ledger_domain::event::{Code, Entry, Event, Metadata};
 use ledger_domain::id::{EventId, EventKey, Namespace, StripeId};
@@ -19,7 +19,7 @@ pub(crate) fn key(id: &str) -> EventKey {
     EventKey::new(Namespace::stripe(), EventId::try_new(id).expect("an event id"))
 }
 
-/// An event at a second.
+/// An event at a second. Its position is [`arrived`]'s to say.
 pub(crate) fn entry(id: &str, at: i64, event: Event) -> Entry {
     Entry {
         key: key(id),
@@ -33,7 +33,7 @@ pub(crate) fn entry(id: &str, at: i64, event: Event) -> Entry {
 
 /// A subscription `sub_1` of `cus_1` and `t1`: a month of the plan from `DAY_0`, with changes.
 pub(crate) fn subscription(changes: &Value) -> Value {
-    let mut object = json!({
+    let object = json!({
         "customer": "cus_1", "id": "sub_1", "status": "active", "start_date": DAY_0,
         "billing_cycle_anchor": DAY_0, "metadata": {"trainer_id": "t1"},
         "items": {"data": [{
@@ -41,10 +41,13 @@ pub(crate) fn subscription(changes: &Value) -> Value {
             "current_period_start": DAY_0, "current_period_end": DAY_0 + 30 * 86_400,
         }]},
     });
-    let (Value::Object(object_fields), Value::Object(changes)) = (&mut object, changes) else {
-        panic!("changes are an object");
-    };
-    object_fields.extend(changes.clone());
+    with(&object, changes)
+}
+
+/// An object in which some fields are otherwise.
+pub(crate) fn with(object: &Value, changes: &Value) -> Value {
+    let (mut object, changes) = (object.clone(), changes.as_object().expect("fields"));
+    object.as_object_mut().expect("an object").extend(changes.clone());
     object
 }
 
@@ -79,13 +82,29 @@ pub(crate) fn sub(id: &str, at: i64, cause: &str, changes: Value, before: Value)
     entry(id, at, Event::SubscriptionReported(event))
 }
 
+/// These facts, each at the position that it has when they arrive in this order.
+pub(crate) fn arrived(entries: &[Entry]) -> Vec<Entry> {
+    let places = (1..).zip(entries);
+    places.map(|(position, entry)| Entry { position, ..entry.clone() }).collect()
+}
+
 /// The state of `cus_1` after these facts, in this order of arrival.
 pub(crate) fn folded(entries: &[Entry]) -> CustomerUnit {
     let mut unit = CustomerUnit::new(stripe_id("cus_1"));
-    for entry in entries {
-        unit.evolve(entry);
-    }
+    arrived(entries).iter().for_each(|entry| unit.evolve(entry));
     unit
+}
+
+/// What is odd about these facts, which arrive in this order, in the state of `cus_1` and in that
+/// of the tenant.
+pub(crate) fn anomalies(entries: &[Entry]) -> Vec<FactAnomaly> {
+    let mut tenant = TenantUnit::default();
+    for entry in arrived(entries) {
+        tenant.evolve(&entry);
+    }
+    let of_customer = folded(entries).take_changes().anomalies;
+    let all = of_customer.into_iter().chain(tenant.take_changes().anomalies);
+    all.flat_map(|(_, anomalies)| anomalies).collect()
 }
 
 /// The one subscription that these facts make.
@@ -95,8 +114,12 @@ pub(crate) fn view(entries: &[Entry]) -> SubscriptionView {
     views.remove(0)
 }
 
-/// Every order of these facts.
+/// Every order in which these facts can arrive.
 pub(crate) fn orders(entries: &[Entry]) -> Vec<Vec<Entry>> {
+    permutations(entries).iter().map(|order| arrived(order)).collect()
+}
+
+fn permutations(entries: &[Entry]) -> Vec<Vec<Entry>> {
     if entries.len() <= 1 {
         return vec![entries.to_vec()];
     }
@@ -104,7 +127,7 @@ pub(crate) fn orders(entries: &[Entry]) -> Vec<Vec<Entry>> {
     for i in 0..entries.len() {
         let mut rest = entries.to_vec();
         let first = rest.remove(i);
-        all.extend(orders(&rest).into_iter().map(|mut order| {
+        all.extend(permutations(&rest).into_iter().map(|mut order| {
             order.insert(0, first.clone());
             order
         }));

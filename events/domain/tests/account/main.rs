@@ -1,9 +1,11 @@
 //! What facts add up to, in whatever order they arrive.
 
+mod compared;
 mod converge;
 mod customers;
 mod explain;
 mod given;
 mod order;
 mod payments;
+mod rank;
 mod subscriptions;

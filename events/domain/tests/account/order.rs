@@ -1,12 +1,10 @@
 //! The order of facts within one object.
 
-use ledger_domain::account::{Change, FactAnomaly};
-use ledger_domain::event::stripe::Reported;
-use ledger_domain::event::{Entry, Event};
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use ledger_domain::account::{Change, CustomerUnit, FactAnomaly};
+use ledger_domain::event::Entry;
+use serde_json::json;
 
-use crate::given::{DAY_0, entry, folded, items, key, orders, reported, sub, view};
+use crate::given::{DAY_0, arrived, folded, items, key, orders, stripe_id, sub, view};
 
 /// Every order of arrival gives this status, and these steps of history.
 #[track_caller]
@@ -236,101 +234,18 @@ fn a_flood_within_one_second_is_taken_in_and_told() {
         let mut entries: Vec<_> = (0..1_000)
             .map(|i| sub(&format!("evt_{i:04}"), DAY_0, "updated", prices(i), json!("absent")))
             .collect();
+        // The same positions in both: they are stored.
+        entries = arrived(&entries);
         if reversed {
             entries.reverse();
         }
-        folded(&entries).take_changes()
+        let mut unit = CustomerUnit::new(stripe_id("cus_1"));
+        entries.iter().for_each(|entry| unit.evolve(entry));
+        unit.take_changes()
     };
     let (straight, reversed) = (flood(false), flood(true));
     assert_eq!(straight.subscriptions[0].last_event, key("evt_0999"));
     assert_eq!(straight.anomalies[0].1.len(), 1, "{:?}", straight.anomalies);
     assert_eq!(straight.subscriptions, reversed.subscriptions);
     assert_eq!((straight.anomalies, straight.parts), (reversed.anomalies, reversed.parts));
-}
-
-/// Facts of one second that tell nothing of what was before stand by their rank, whatever their ids
-/// say and in whatever order they come.
-#[track_caller]
-fn check_rank(entries: &[Entry], last: &str) {
-    for order in orders(entries) {
-        let changes = folded(&order).take_changes();
-        let (statuses, payments) = (&changes.subscriptions, &changes.payments);
-        let shown = statuses.first().map(|view| view.status.clone());
-        let shown = shown.or_else(|| payments.first().map(|view| view.status.clone()));
-        assert_eq!(shown.as_ref().map(|status| status.as_str()), Some(last), "{order:#?}");
-    }
-}
-
-#[test]
-fn where_no_trail_leads_rank_decides_and_not_the_id() {
-    let absent = || json!("absent");
-    let status = |status: &str| json!({ "status": status });
-    check_rank(
-        &[
-            sub("evt_9", DAY_0, "created", status("incomplete"), absent()),
-            sub("evt_5", DAY_0, "updated", status("active"), absent()),
-            sub("evt_1", DAY_0, "deleted", status("canceled"), absent()),
-        ],
-        "canceled",
-    );
-    check_rank(
-        &[
-            sub("evt_9", DAY_0, "created", status("incomplete"), absent()),
-            sub("evt_1", DAY_0, "updated", status("active"), absent()),
-        ],
-        "active",
-    );
-    let invoice = told(Event::InvoiceReported, json!({"id": "in_1", "total": 1}));
-    check_rank(
-        &[
-            invoice("evt_9", "created", "draft"),
-            invoice("evt_7", "finalized", "open"),
-            invoice("evt_5", "marked_uncollectible", "uncollectible"),
-            invoice("evt_1", "paid", "paid"),
-        ],
-        "paid",
-    );
-    let intent = told(Event::PaymentIntentReported, json!({"id": "pi_1", "amount": 1}));
-    check_rank(
-        &[
-            intent("evt_9", "created", "requires_payment_method"),
-            intent("evt_7", "payment_failed", "requires_payment_method"),
-            intent("evt_5", "requires_action", "requires_action"),
-            intent("evt_1", "succeeded", "succeeded"),
-        ],
-        "succeeded",
-    );
-    let refund = told(Event::RefundReported, json!({"id": "re_1", "amount": 1}));
-    check_rank(
-        &[
-            refund("evt_9", "created", "pending"),
-            refund("evt_5", "updated", "succeeded"),
-            refund("evt_1", "failed", "failed"),
-        ],
-        "failed",
-    );
-    let dispute = told(Event::DisputeReported, json!({"id": "dp_1", "amount": 1}));
-    check_rank(
-        &[
-            dispute("evt_9", "created", "needs_response"),
-            dispute("evt_5", "updated", "under_review"),
-            dispute("evt_1", "closed", "won"),
-        ],
-        "won",
-    );
-}
-
-/// Facts of one second about an object, by id, cause and status, that tell nothing of what was
-/// before.
-fn told<S: DeserializeOwned>(
-    event: fn(Reported<S>) -> Event,
-    object: Value,
-) -> impl Fn(&str, &str, &str) -> Entry {
-    move |id, cause, status| {
-        let mut snapshot = object.clone();
-        snapshot["customer"] = "cus_1".into();
-        snapshot["currency"] = "usd".into();
-        snapshot["status"] = status.into();
-        entry(id, DAY_0, event(reported(cause, snapshot, json!("absent"))))
-    }
 }

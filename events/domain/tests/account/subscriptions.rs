@@ -1,11 +1,11 @@
 //! What a subscription's view shows.
 
-use ledger_domain::account::ScheduledChange;
+use ledger_domain::account::{CustomerChanges, CustomerUnit, ScheduledChange};
 use ledger_domain::event::stripe::{CheckoutSession, Customer, Invoice, Schedule};
 use ledger_domain::event::{CustomerLinked, Entry, Event};
 use ledger_domain::id::TrainerId;
 use ledger_domain::time::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::given::{DAY_0, entry, folded, orders, reported, stripe_id, sub, view};
 
@@ -108,26 +108,99 @@ fn it_belongs_to_the_trainer_it_names_else_to_the_customers() {
     }
 }
 
+/// What the customer itself says of its trainer; none = nothing.
+fn customer(id: &str, at: i64, cause: &str, named: Option<&str>, before: Value) -> Entry {
+    let metadata = named.map_or(json!({}), |trainer| json!({ "trainer_id": trainer }));
+    let snapshot = json!({ "id": "cus_1", "metadata": metadata });
+    entry(id, at, Event::CustomerReported(reported::<Customer>(cause, snapshot, before)))
+}
+
+/// In every order of arrival the customer is this trainer, and that is said to be disputed: both
+/// where the facts come one by one, and where they come at once.
+#[track_caller]
+fn check_link(entries: &[Entry], named: &str) {
+    let disputes = |changes: &CustomerChanges| {
+        let found = changes.anomalies.iter().find(|(about, _)| about == "customer_link/cus_1");
+        found.map(|(_, disputes)| disputes.clone())
+    };
+    for order in orders(entries) {
+        let at_once = folded(&order).take_changes();
+        let mut unit = CustomerUnit::new(stripe_id("cus_1"));
+        let (mut link, mut listed) = (None, None);
+        for entry in &order {
+            unit.evolve(entry);
+            let changes = unit.take_changes();
+            listed = disputes(&changes).or(listed);
+            link = changes.link.or(link);
+        }
+        assert_eq!(link, at_once.link, "{order:#?}");
+        assert_eq!(listed, disputes(&at_once), "{order:#?}");
+        let link = link.expect("a link");
+        assert_eq!(Some(link.trainer), trainer(named), "{order:#?}");
+        assert!(link.conflicting && listed.is_some_and(|listed| listed.len() == 1));
+    }
+}
+
 #[test]
 fn the_latest_word_on_a_customers_trainer_stands_and_the_conflict_is_shown() {
-    let customer = entry(
-        "evt_1",
-        DAY_0,
-        Event::CustomerReported(reported::<Customer>(
-            "created",
-            json!({"id": "cus_1", "metadata": {"trainer_id": "t5"}}),
-            json!("no_object"),
-        )),
-    );
-    let linked = Event::CustomerLinked(CustomerLinked {
-        customer: stripe_id("cus_1"),
-        trainer: trainer("t6").expect("an id"),
-    });
-    let linked = entry("act_1", DAY_0 + 50, linked);
-    for order in orders(&[customer, linked]) {
-        let link = folded(&order).take_changes().link.expect("a link");
-        assert_eq!(Some(link.trainer), trainer("t6"));
-        assert!(link.conflicting);
+    for (first, last) in [("t5", "t6"), ("t6", "t5")] {
+        // Neither the ids nor the names tell which is the later one.
+        for (one, other) in [("evt_1", "evt_2"), ("evt_2", "evt_1")] {
+            let linked = Event::CustomerLinked(CustomerLinked {
+                customer: stripe_id("cus_1"),
+                trainer: trainer(last).expect("an id"),
+            });
+            let entries = [
+                customer(one, DAY_0, "created", Some(first), json!("no_object")),
+                entry(other, DAY_0 + 50, linked),
+            ];
+            check_link(&entries, last);
+        }
+    }
+}
+
+#[test]
+fn within_one_second_a_customers_facts_name_its_trainer_in_their_own_order() {
+    let was = |trainer: &str| json!({"metadata": {"trainer_id": trainer}});
+    for (first, last) in [("t5", "t6"), ("t6", "t5")] {
+        for (one, other) in [("evt_1", "evt_2"), ("evt_2", "evt_1")] {
+            let entries = [
+                customer(one, DAY_0, "created", Some(first), json!("no_object")),
+                customer(other, DAY_0, "updated", Some(last), was(first)),
+            ];
+            check_link(&entries, last);
+        }
+        // Away and back, then another one; what names nobody takes no name back, and tells of the
+        // order of the others.
+        let entries = [
+            customer("evt_9", DAY_0, "created", Some(first), json!("no_object")),
+            customer("evt_2", DAY_0 + 5, "updated", None, was(first)),
+            customer("evt_8", DAY_0 + 5, "updated", Some(first), json!({"metadata": {}})),
+            customer("evt_1", DAY_0 + 5, "updated", Some(last), was(first)),
+            customer("evt_3", DAY_0 + 9, "updated", None, json!("absent")),
+        ];
+        check_link(&entries, last);
+    }
+}
+
+/// Within a second the ids say nothing: what the customer was before each fact does.
+#[test]
+fn within_a_second_a_customers_own_facts_say_who_it_is_last() {
+    let named = |id: &str, cause: &str, trainer: &str, before: Value| {
+        let object = json!({"id": "cus_1", "metadata": {"trainer_id": trainer}});
+        let reported = reported::<Customer>(cause, object, before);
+        entry(id, DAY_0, Event::CustomerReported(reported))
+    };
+    let was = |trainer: &str| json!({"metadata": {"trainer_id": trainer}});
+    for [first, second, third] in [["evt_1", "evt_2", "evt_3"], ["evt_3", "evt_2", "evt_1"]] {
+        let created = named(first, "created", "t6", json!("no_object"));
+        let moved = named(second, "updated", "t5", was("t6"));
+        let again = named(third, "updated", "t7", was("t5"));
+        for order in orders(&[created, moved, again]) {
+            let mut unit = folded(&order);
+            let link = unit.take_changes().link.expect("a link");
+            assert_eq!(Some(link.trainer), trainer("t7"), "{order:#?}");
+        }
     }
 }
 

@@ -33,15 +33,32 @@ impl Error for DatabaseTrouble {}
 /// Explains an error of a database that these options lead to. A pool tells only that it waited in
 /// vain: then the cause is found by one more try to connect.
 pub async fn explain(options: &PgConnectOptions, error: sqlx::Error) -> DatabaseTrouble {
-    let sqlx::Error::PoolTimedOut = error else { return of(options, &error) };
+    of(options, &cause(options, error).await)
+}
+
+/// What lies behind an error; see [`explain`].
+pub(super) async fn cause(options: &PgConnectOptions, error: sqlx::Error) -> sqlx::Error {
+    let sqlx::Error::PoolTimedOut = error else { return error };
     match timeout(TRY_TIMEOUT, options.connect()).await {
-        Ok(Err(cause)) => of(options, &cause),
+        Ok(Err(cause)) => cause,
         Ok(Ok(connection)) => {
             // Whether it ends well doesn't matter: nothing was done with it.
             let _ = connection.close().await;
-            of(options, &error)
+            error
         }
-        Err(_) => of(options, &sqlx::Error::Io(ErrorKind::TimedOut.into())),
+        Err(_) => sqlx::Error::Io(ErrorKind::TimedOut.into()),
+    }
+}
+
+/// Whether this cause means that nobody in this process gets a connection, whatever for.
+pub(super) fn is_unreachable(cause: &sqlx::Error) -> bool {
+    match cause {
+        sqlx::Error::Io(_) => true,
+        // It is starting or ending, or breaks connections off.
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("57P0") || code.starts_with("08"))
+        }
+        _ => false,
     }
 }
 
@@ -61,7 +78,7 @@ pub fn plain(error: &(dyn Error + 'static)) -> Option<String> {
     })
 }
 
-fn of(options: &PgConnectOptions, error: &sqlx::Error) -> DatabaseTrouble {
+pub(super) fn of(options: &PgConnectOptions, error: &sqlx::Error) -> DatabaseTrouble {
     let (what, advice) = match error {
         sqlx::Error::Io(error) => of_io(error),
         sqlx::Error::Tls(error) => (
@@ -122,7 +139,12 @@ fn of_server(options: &PgConnectOptions, code: &str, message: &str) -> (String, 
         "57P01" | "57P02" | "57P03" => {
             (format!("it is starting or ending ({message})"), "wait until it is up".to_owned())
         }
-        "42P01" | "3F000" | "42703" | "22023" | "42501" => {
+        // Who may become none of the service's roles is most likely the owner.
+        "42501" => (
+            format!("{message} (SQLSTATE {code})"),
+            format!("use the service's login and not the owner's; or {MIGRATE}"),
+        ),
+        "42P01" | "3F000" | "42703" | "22023" => {
             (format!("{message} (SQLSTATE {code})"), MIGRATE.to_owned())
         }
         _ => (format!("{message} (SQLSTATE {code})"), String::new()),
@@ -158,6 +180,7 @@ mod tests {
             ("3D000", ["no database shop", "createdb"]),
             ("28000", ["login someone", "pg_hba.conf"]),
             ("22023", ["role \"ledger_writer\" does not exist", "ledger migrate"]),
+            ("42501", ["the service's login", "ledger migrate"]),
             ("53300", ["no connection left", "max_connections"]),
             ("57P03", ["starting", "wait"]),
             ("XX000", ["SQLSTATE XX000", "ledger_writer"]),

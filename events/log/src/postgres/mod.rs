@@ -168,6 +168,13 @@ impl PostgresLog {
         self.shared.gate.closed()
     }
 
+    /// Whether the database can't be reached, for reading either, as far as is known: it is asked
+    /// every `poll_interval`.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        self.shared.wakes.is_unreachable()
+    }
+
     /// Takes no more appends, answers those that wait, and ends.
     pub async fn shutdown(&self) {
         self.shared.shutdown.cancel();

@@ -2,6 +2,7 @@
 //! slow look in case a notification was lost.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::explain::explain;
+use super::explain;
 use super::outage::Outage;
 
 const CHANNEL: &str = "ledger_log";
@@ -29,6 +30,8 @@ pub(super) struct Wakes {
     positions: Mutex<HashMap<Tenant, watch::Sender<i64>>>,
     untold: Mutex<HashMap<Tenant, i64>>,
     told: Notify,
+    /// Whether the last look found nobody to ask.
+    unreachable: AtomicBool,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -58,6 +61,11 @@ impl Wakes {
             *known = position.max(*known);
             moves
         });
+    }
+
+    /// Whether the database can't be reached, as far as is known.
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.unreachable.load(Ordering::Relaxed)
     }
 
     /// Reads every head.
@@ -138,18 +146,25 @@ impl Wakes {
             let now = Instant::now();
             match looked {
                 Ok(()) => {
+                    self.unreachable.store(false, Ordering::Relaxed);
                     if let Some(ms) = outage.end(now) {
                         tracing::info!(ms, "the database can be used again");
                     }
                 }
-                Err(error) if outage.is_due(now) => {
+                Err(error) => {
                     let options = pool.connect_options();
-                    let told = explain(&options, error);
-                    let Some(error) = shutdown.run_until_cancelled(told).await else { return };
-                    let seconds = outage.lasts(now).as_secs();
-                    tracing::warn!(%error, seconds, "the database can't be used at the moment");
+                    let cause = explain::cause(&options, error);
+                    let Some(cause) = shutdown.run_until_cancelled(cause).await else { return };
+                    let is_unreachable = explain::is_unreachable(&cause);
+                    self.unreachable.store(is_unreachable, Ordering::Relaxed);
+                    let error = explain::of(&options, &cause);
+                    if outage.is_due(now) {
+                        let seconds = outage.lasts(now).as_secs();
+                        tracing::warn!(%error, seconds, "the database can't be used at the moment");
+                    } else {
+                        tracing::debug!(%error, "the database still can't be used");
+                    }
                 }
-                Err(error) => tracing::debug!(%error, "the heads of the log can't be read"),
             }
         }
     }

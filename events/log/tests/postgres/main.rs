@@ -5,6 +5,7 @@
 mod access;
 mod check;
 mod cut;
+mod fence;
 mod gate;
 mod kill;
 mod load;

@@ -53,6 +53,33 @@ async fn until_unblocked(log: &PostgresLog) {
     timeout(PATIENCE, look).await.unwrap();
 }
 
+async fn until_reachable(log: &PostgresLog, is_reachable: bool) {
+    let look = async {
+        let mut pauses = tokio::time::interval(Duration::from_millis(1));
+        while log.is_unreachable() == is_reachable {
+            pauses.tick().await;
+        }
+    };
+    timeout(PATIENCE, look).await.unwrap();
+}
+
+/// Questions are another matter than the connections of those who ask much.
+#[tokio::test]
+async fn a_pool_in_use_is_no_server_that_is_away() {
+    let database = database().await;
+    let pools = crate::support::pools(&database);
+    let settings = Settings { poll_interval: Duration::from_millis(10), ..Settings::default() };
+    let log = PostgresLog::connect(&pools, system_clock(), settings).await.unwrap();
+    let mut taken = Vec::new();
+    while let Ok(connection) = pools.writer.acquire().await {
+        taken.push(connection);
+    }
+    // The last one waited as long as a look does, so that a look has ended in vain as well.
+    assert!(!taken.is_empty() && pools.writer.acquire().await.is_err());
+    assert!(!log.is_unreachable());
+    log.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_panic_sends_its_callers_away_and_ends_nothing_else() {
     for point in [Point::BeforeSend, Point::BeforeAnswer] {
@@ -134,8 +161,10 @@ async fn without_a_server_nobody_waits_and_with_it_nobody_is_sent_away() {
             assert!(matches!(next, Ok(Err(AppendError::Unavailable(_)))), "{next:?}");
         }
         assert_eq!(lost.load(Ordering::SeqCst), tried, "the others were not even tried");
+        until_reachable(&log, false).await;
         cluster.start().unwrap();
         until_unblocked(&log).await;
+        until_reachable(&log, true).await;
         log.append(&one, vec![own(&format!("evt_{round}"))]).await.unwrap();
     }
     log.shutdown().await;

@@ -108,8 +108,9 @@ async fn nobody_waits_longer_than_the_deadline() {
     let append_timeout = Duration::from_millis(200);
     let settings = Settings { append_timeout, hook: Some(gate.hook()), ..Settings::default() };
     let log = log_with(&database, settings).await;
-    log_on(&database).await.open(&one, opening()).await.unwrap();
-    log.append(&one, vec![own("evt_0")]).await.unwrap();
+    let patient = log_on(&database).await;
+    patient.open(&one, opening()).await.unwrap();
+    patient.append(&one, vec![own("evt_0")]).await.unwrap();
     gate.stop(1);
     let calls = (1..20).map(|n| {
         let event = own(&format!("evt_{n}"));
@@ -118,7 +119,8 @@ async fn nobody_waits_longer_than_the_deadline() {
     let answers = join_all(calls).await;
     assert!(answers.iter().all(|a| matches!(a, Err(AppendError::Unavailable(_)))), "{answers:?}");
     gate.release();
-    let retried = log.append(&one, vec![own("evt_1")]).await.unwrap()[0];
+    // What waited may still be written, or not; a busy machine may take longer than the deadline.
+    let retried = patient.append(&one, vec![own("evt_1")]).await.unwrap()[0];
     assert!(retried.position() >= 3);
 }
 

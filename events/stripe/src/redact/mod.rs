@@ -9,6 +9,7 @@ mod fields;
 mod format;
 mod metadata;
 mod node;
+mod personal;
 mod shape;
 mod surrogates;
 mod walk;
@@ -22,6 +23,7 @@ use serde::de::DeserializeSeed;
 pub use error::RedactError;
 pub use metadata::{MetadataKeyError, MetadataKeys};
 pub use node::{Fields, Key, Node};
+pub use personal::{PERSONAL, is_personal};
 
 use crate::signature::Verified;
 use envelope::{Body, Data, Fault};

@@ -1,5 +1,7 @@
 //! What an allow-list is made of: the fields of one type of object, each with its format.
 
+use super::personal::is_personal;
+
 /// The fields of one type of object that are kept. Everything else is dropped unread.
 pub(crate) struct Shape {
     fields: &'static [Field],
@@ -61,7 +63,9 @@ impl Shape {
         let mut slots = [EMPTY; SLOTS];
         let mut index = 0_u8;
         while (index as usize) < fields.len() {
-            let name = fields[index as usize].name.as_bytes();
+            let name = fields[index as usize].name;
+            assert!(!is_personal(name), "a field about a person is never kept");
+            let name = name.as_bytes();
             if index > 0 {
                 let before = fields[index as usize - 1].name.as_bytes();
                 assert!(precedes(before, name), "the fields are not in alphabetical order");

@@ -3,8 +3,9 @@
 //! Whatever is not listed is dropped, which can't be undone, and whatever is listed is stored for
 //! years: list what billing is about (ids, states, amounts, times), never what a person is about
 //! (names, addresses, free text, links that open without a password, anything of a card but its
-//! brand, funding and country). To keep one more field, add a line to its object's table, and add
-//! one to [`REDACTION_VERSION`](super::REDACTION_VERSION).
+//! brand, funding and country); names that are always forbidden stand in [`super::personal`]. To
+//! keep one more field, add a line to its object's table, and add one to
+//! [`REDACTION_VERSION`](super::REDACTION_VERSION).
 //!
 //! The table for an expanded object follows from the field it stands in, since its own `object`
 //! field may come too late; only an event's `data.object` goes by its `object` field.
