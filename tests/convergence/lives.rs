@@ -63,18 +63,16 @@ pub(crate) const fn passes_time(step: &Step) -> bool {
 }
 
 impl Case {
-    /// What really happened.
+    /// What really happened, in an account as old as the version in which it is told; of several, as
+    /// the first or the last.
     pub(crate) fn live(&self) -> World {
-        let starts_incomplete = self.starts_incomplete();
-        life_in(Config { starts_incomplete, ..Config::default() }, &self.steps)
-    }
-
-    /// Whether the account is older than basil, as the version in which it is told; of
-    /// several, as the first or the last.
-    fn starts_incomplete(&self) -> bool {
-        let account =
-            self.versions.get(usize::from(self.seed % 2 == 0) * (self.versions.len() - 1));
-        account.is_some_and(|version| *version < "2025-03-31")
+        let ends = [self.versions.first(), self.versions.last()];
+        let account = ends[usize::from(self.seed.is_multiple_of(2))];
+        let config = Config::default();
+        life_in(
+            account.map_or_else(|| config.clone(), |it| config.clone().of_version(it)),
+            &self.steps,
+        )
     }
 
     /// The webhooks of a life, in the order in which things happened.

@@ -40,6 +40,15 @@ pub enum Exhausted {
     PastDue,
 }
 
+impl Config {
+    /// The same account with the ways that an account of this API version has.
+    #[must_use]
+    pub fn of_version(self, api_version: &str) -> Self {
+        // Names of versions begin with their dates.
+        Self { starts_incomplete: api_version < "2025-03-31", ..self }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
