@@ -170,7 +170,7 @@ impl<'a> Session<'a> {
         for (unit, reason) in write(&mut tx, self.tenant, &mut folded, &plan.noted).await? {
             plan.park(&known, model_of(&unit.key), unit.name, &reason, unit.positions);
         }
-        if let Some(Retried { unit, positions }) =
+        if let Some(Retried { unit, positions, .. }) =
             retried.filter(|retried| !plan.newly_parked.contains_key(retried.unit))
         {
             store::unpark(&mut tx, self.tenant, &self.written, unit, positions).await?;

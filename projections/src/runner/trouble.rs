@@ -66,6 +66,9 @@ pub(super) enum Trouble {
     /// Somebody else holds the lease, or the read models have changed places.
     #[error("the lease is lost")]
     Fenced,
+    /// So many folds don't end.
+    #[error("{0} folds don't end, and keep their threads: restart this process")]
+    Stuck(usize),
     /// The database can't be reached, or refused something that no unit is to blame for.
     #[error("the read models can't be written")]
     Database(#[from] sqlx::Error),

@@ -8,6 +8,7 @@ mod converge;
 mod given;
 mod lease;
 mod parking;
+mod recalled;
 mod restored;
 mod resume;
 mod scenario;
