@@ -5,6 +5,7 @@
 mod access;
 mod attention;
 mod converge;
+mod forms;
 mod given;
 mod lease;
 mod parking;
