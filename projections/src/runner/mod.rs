@@ -75,6 +75,8 @@ pub struct Config {
     pub cache_bytes: u64,
     /// How long one step of a unit's fold may take: a unit whose fold takes longer is parked.
     pub fold_time: Duration,
+    /// How many events of a parked unit are taken in at once when it is tried again.
+    pub retried_events_max: usize,
     /// What a test does before each event is folded: it may panic.
     #[cfg(feature = "failpoints")]
     pub before_fold: Option<fn(&ledger_domain::event::Entry)>,
@@ -97,6 +99,7 @@ impl Config {
             page_time: Duration::from_millis(250),
             cache_bytes: 64 << 20,
             fold_time: Duration::from_secs(10),
+            retried_events_max: 1_000,
             #[cfg(feature = "failpoints")]
             before_fold: None,
         }

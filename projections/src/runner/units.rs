@@ -14,7 +14,7 @@ use super::given::{Given, READ_AT_ONCE, read_at};
 use super::looks::Looks;
 use super::page::Read;
 use super::shown::{News, Shown};
-use super::trouble::Trouble;
+use super::trouble::{Halt, Trouble};
 use crate::catalog::TenantChanges;
 use crate::rows::PartRow;
 use crate::{catalog, grants, subscriptions};
@@ -97,9 +97,8 @@ impl Units {
     }
 
     /// Folds the facts of a page; of some units, all facts from the first one on, and of some what
-    /// all their facts show is to be written again. Units leave the
-    /// cache: they come back once what they say is in the tables, and are restored from there if it
-    /// never gets there.
+    /// all their facts show is to be written again. Units leave the cache: they come back once what
+    /// they say is in the tables, and are restored from there if it never gets there.
     pub(super) async fn fold(
         &mut self,
         looks: &mut Looks<'_>,
@@ -128,7 +127,7 @@ impl Units {
                 Err(given) => long.push(Long { key, begin, given, how }),
             }
         }
-        let mut outcomes = self.folds.run(tenant, tasks).await;
+        let mut outcomes = self.folds.run(tenant, tasks).await?;
         for unit in long {
             outcomes.push(self.fold_long((log, tenant), unit).await?);
         }
@@ -163,7 +162,7 @@ impl Units {
             let entries = entries(log, tenant, step).await?;
             let is_last = given.len() == 0;
             let task = Task { key: key.clone(), begin, entries, how, is_last };
-            let outcome = self.folds.run(tenant, vec![task]).await.pop();
+            let outcome = self.folds.run(tenant, vec![task]).await?.pop();
             match outcome.expect("a task has an outcome") {
                 (_, Ok(Step::Midway(midway))) => begin = Begin::Midway(midway),
                 ended => return Ok(ended),
@@ -186,8 +185,12 @@ async fn entries(
         }
     }
     for event in read_at(log, tenant, &positions).await? {
-        if let Read::Entry(entry) = event {
-            entries.push(*entry);
+        match event {
+            Read::Entry(entry) => entries.push(*entry),
+            // It could be read when its customer was found.
+            Read::Unreadable(event) => {
+                return Err(Halt::Diverged { position: event.position }.into());
+            }
         }
     }
     entries.sort_unstable_by_key(|entry| entry.position);

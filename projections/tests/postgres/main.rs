@@ -5,9 +5,11 @@
 mod access;
 mod attention;
 mod converge;
+mod forms;
 mod given;
 mod lease;
 mod parking;
+mod recalled;
 mod restored;
 mod resume;
 mod scenario;

@@ -12,7 +12,7 @@ use super::{Reads, ReadsError};
 
 impl Reads {
     /// The first positions after one and before another of the events that made what is known of a
-    /// trainer, in order: of the trainer's own acts, and of every customer that is or was the
+    /// trainer, in order: of the trainer's own acts, and of every customer that is the
     /// trainer's; and of all events that name the trainer, whatever became of them.
     pub(crate) async fn events_of(
         &self,

@@ -249,3 +249,19 @@ fn a_flood_within_one_second_is_taken_in_and_told() {
     assert_eq!(straight.subscriptions, reversed.subscriptions);
     assert_eq!((straight.anomalies, straight.parts), (reversed.anomalies, reversed.parts));
 }
+
+#[test]
+fn of_a_flood_whose_order_nobody_knows_no_step_is_called_unexpected() {
+    // From active to trialing is no step that Stripe takes.
+    let status =
+        |i: usize| json!({"status": if i.is_multiple_of(2) { "active" } else { "trialing" }});
+    let flood = |facts: usize| {
+        let mut unit = CustomerUnit::new(stripe_id("cus_1"));
+        for i in 0..facts {
+            unit.evolve(&sub(&format!("evt_{i:04}"), DAY_0, "updated", status(i), json!("absent")));
+        }
+        unit.take_changes().anomalies
+    };
+    let [(_, found)] = &flood(66)[..] else { panic!("one object is odd") };
+    let [FactAnomaly::OrderConflict(..)] = &found[..] else { panic!("{found:?}") };
+}
