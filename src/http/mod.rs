@@ -9,6 +9,7 @@ mod audit_event;
 mod auth;
 mod body;
 mod claims;
+mod collect;
 mod cursor;
 mod dead_letters;
 mod entitlements;
@@ -31,6 +32,7 @@ mod webhooks;
 use std::sync::Arc;
 
 pub(crate) use auth::Authenticator;
+pub(crate) use collect::Budget;
 pub(crate) use router::router;
 pub(crate) use server::{Limits, serve};
 pub(crate) use shapes::Used;
