@@ -3,11 +3,13 @@
 //! The busiest path, so nothing runs here that it doesn't need: no layer, no token, one look-up.
 
 use std::fmt::Write;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
 
 use super::AppState;
 use super::collect::collect;
@@ -34,10 +36,23 @@ pub(crate) async fn receive_for_tenant(
 }
 
 async fn receive(state: &AppState, tenant: &str, request: Request) -> Response {
+    timed(&state.ingest.meters, answer(state, tenant, request)).await
+}
+
+/// Counts and times a webhook. One that panics is a mistake of the ledger's, of which whoever sent
+/// it is told, too: Stripe sends it again.
+async fn timed(meters: &Meters, taken: impl Future<Output = Result<Receipt, Problem>>) -> Response {
     let started = Instant::now();
-    let meters = &state.ingest.meters;
     meters.received.increment(1);
-    let answer = match answer(state, tenant, request).await {
+    // What it was handling is dropped with it.
+    let taken = AssertUnwindSafe(taken).catch_unwind().await.unwrap_or_else(|_| {
+        meters.rejected("panic");
+        if let Some(left_out) = seldom::tell("panic") {
+            tracing::error!(reason = "panic", left_out, "a webhook was not taken in");
+        }
+        Err(Problem::Internal)
+    });
+    let answer = match taken {
         Ok(receipt) => accepted(&receipt),
         Err(problem) => problem.into_response(),
     };
@@ -124,6 +139,17 @@ mod tests {
         let name = format!("ledger_webhooks_rejected_total{{reason=\"{reason}\"}} ");
         let value = text.lines().find_map(|line| line.strip_prefix(&name)).expect("a counter");
         value.parse().expect("a number")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_counted() {
+        let meters = Meters::new();
+        let before = rejected(&meters, "panic");
+        let panics = async { panic!("a mistake") as Result<Receipt, Problem> };
+        let answer = timed(&meters, panics).await;
+        assert_eq!(answer.status(), 500);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        assert_eq!(rejected(&meters, "panic"), before + 1);
     }
 
     #[test]
