@@ -22,6 +22,7 @@ mod projections;
 mod router;
 mod server;
 mod shapes;
+mod slots;
 mod stream;
 mod tiers;
 mod token;
