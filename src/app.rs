@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, DatabaseConfig};
-use crate::http::{self, Authenticator, Limits};
+use crate::http::{self, Authenticator, Budget, Limits};
 use crate::ids;
 use crate::ingest::Ingest;
 use crate::lag::{self, LagMeter};
@@ -224,6 +224,7 @@ impl Base {
             auth: Arc::new(Authenticator::new(&config.auth, clock.clone())),
             signer: Arc::new(Signer::new(config.tokens.as_ref())),
             tenants: Arc::clone(&self.tenants),
+            bodies: Budget::default(),
             reads: Reads::new(
                 self.pools.clone(),
                 self.log(),

@@ -15,6 +15,7 @@ mod ids;
 mod ingest;
 mod lag;
 mod meters;
+mod panics;
 mod readiness;
 mod reads;
 mod roles;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ledger_log::postgres::AuditReader;
 
 use crate::clock::Clock;
-use crate::http::Authenticator;
+use crate::http::{Authenticator, Budget};
 use crate::ingest::Ingest;
 use crate::readiness::Readiness;
 use crate::reads::Reads;
@@ -19,6 +19,8 @@ pub(crate) struct Service {
     pub(crate) signer: Arc<Signer>,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) ingest: Ingest,
+    /// What the bodies of webhooks may have together.
+    pub(crate) bodies: Budget,
     pub(crate) reads: Reads,
     pub(crate) audit: AuditReader,
     pub(crate) readiness: Readiness,

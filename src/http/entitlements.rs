@@ -44,7 +44,7 @@ pub(crate) async fn one(
     let unknown = Problem::NotFound("The catalogue has no such feature.");
     let Ok(feature) = FeatureSlug::try_new(&feature) else { return Err(unknown) };
     let decided = decide(&standing, &feature).ok_or(unknown)?;
-    state.ingest.meters.decided(decided.as_ref().map_or_else(|denial| denial.code, |_| "granted"));
+    state.ingest.meters.checked(decided.as_ref().map_or_else(|denial| denial.code, |_| "granted"));
     decided.map(Json).map_err(Problem::Denied)
 }
 

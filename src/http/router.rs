@@ -18,7 +18,7 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Every path of the service.
 pub(crate) fn router(state: AppState) -> Router {
-    // Without a layer: see `webhooks`.
+    // Without a layer: `webhooks` does itself what they need.
     let webhooks = Router::new()
         .route("/api/v1/webhooks/stripe", post(webhooks::receive_default))
         .route("/api/v1/webhooks/stripe/{tenant}", post(webhooks::receive_for_tenant))
@@ -62,7 +62,7 @@ pub(crate) fn router(state: AppState) -> Router {
     api.merge(webhooks).with_state(state)
 }
 
-/// The panic itself is in the log already, by the hook that prints it.
+/// The panic itself is in the log already, by the hook of `panics`.
 fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     Problem::Internal.into_response()
 }

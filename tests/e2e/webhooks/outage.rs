@@ -45,6 +45,13 @@ async fn without_its_log_the_service_asks_to_come_again() {
     };
     tokio::time::timeout(WAIT_MAX, asked).await.expect("200 answers at once");
     app.anyone().get("/api/v1/tiers/current").await.expect_problem(401, "unauthenticated");
+    // What is counted is asked for now above all.
+    for caller in [app.anyone(), app.operator()] {
+        let answer = caller.get("/metrics").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let appending = answer.body.lines().find(|line| line.starts_with("ledger_log_appending "));
+        assert_eq!(appending, Some("ledger_log_appending 0"));
+    }
     let told = app.output().text();
     assert!(!told.contains("pool timed out"), "the driver's words: {told}");
 
