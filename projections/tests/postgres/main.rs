@@ -6,6 +6,7 @@ mod access;
 mod attention;
 mod converge;
 mod given;
+mod indexes;
 mod lease;
 mod parking;
 mod restored;
