@@ -28,6 +28,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::errors::chain;
 
+/// What is wrong with such a secret.
+const MADE_BY_DEV: &str = "it was made by `ledger dev`";
+
 /// Where the service listens unless told otherwise.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
 
@@ -178,24 +181,26 @@ fn check_reach(
     if http.listen.ip().is_loopback() {
         return errors;
     }
-    let mut refuse = |setting: &str, why: &str| {
-        let hint = format!(
-            "{why}, and LEDGER_LISTEN ({}) can be reached from other machines: set a secret of \
-             your own, or listen on 127.0.0.1",
-            http.listen
-        );
-        errors.push(ConfigError::bad(setting, hint));
-    };
+    let mut refuse = |setting, why| errors.push(within_reach(setting, why, http.listen));
     if let Some(why) = auth.and_then(AuthConfig::weakness) {
         refuse("LEDGER_JWT_SECRET", why);
     }
     if tokens.is_some_and(TokenConfig::is_development) {
-        refuse("LEDGER_TOKEN_KEY", "it was made by `ledger dev`");
+        refuse("LEDGER_TOKEN_KEY", MADE_BY_DEV);
     }
     if tenants.is_some_and(|tenants| tenants.default.secrets.is_development()) {
-        refuse("STRIPE_WEBHOOK_SECRET", "it was made by `ledger dev`");
+        refuse("STRIPE_WEBHOOK_SECRET", MADE_BY_DEV);
     }
     errors
+}
+
+/// A secret that anybody could know, where anybody can try it.
+fn within_reach(setting: &str, why: &str, listen: SocketAddr) -> ConfigError {
+    let hint = format!(
+        "{why}, and LEDGER_LISTEN ({listen}) can be reached from other machines: set a secret of \
+         your own, or listen on 127.0.0.1"
+    );
+    ConfigError::bad(setting, hint)
 }
 
 /// The logging that RUST_LOG asks for; without it the usual one of the caller's.

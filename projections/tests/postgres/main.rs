@@ -7,6 +7,7 @@ mod attention;
 mod converge;
 mod forms;
 mod given;
+mod indexes;
 mod lease;
 mod parking;
 mod recalled;
