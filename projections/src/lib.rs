@@ -33,8 +33,8 @@
 //! 2. A line in [`ReadModel`], which makes its schema, its search path and its checkpoint.
 //! 3. Its share of a page in `runner/write.rs`.
 //!
-//! With its `schema.sql` the form of the read models changes, and `ledger migrate` makes all of them
-//! anew; see `schema.rs`.
+//! With its `schema.sql` the form of the read models changes, and `ledger migrate` makes all of
+//! them anew; see `schema.rs`.
 
 mod catalog;
 mod control;

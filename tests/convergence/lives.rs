@@ -63,8 +63,8 @@ pub(crate) const fn passes_time(step: &Step) -> bool {
 }
 
 impl Case {
-    /// What really happened, in an account as old as the version in which it is told; of several, as
-    /// the first or the last.
+    /// What really happened, in an account as old as the version in which it is told; of several,
+    /// as the first or the last.
     pub(crate) fn live(&self) -> World {
         let ends = [self.versions.first(), self.versions.last()];
         let account = ends[usize::from(self.seed.is_multiple_of(2))];

@@ -1,6 +1,6 @@
 //! Folding on a thread of its own, behind two walls: a panic costs the unit that it happened in,
-//! and so does a fold that doesn't end in time. The lease is renewed beside it. Its page waits, with
-//! one of the few turns that all tenants share, for as long as one fold may take.
+//! and so does a fold that doesn't end in time. The lease is renewed beside it. Its page waits,
+//! with one of the few turns that all tenants share, for as long as one fold may take.
 //!
 //! A fold that doesn't end keeps its thread, and nothing can take that back. So there may only be a
 //! few of them: then the read models stand still, and say that the process must be restarted.

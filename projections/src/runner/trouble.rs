@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use crate::QueryError;
 
-/// Why the read models of a tenant stay as they are until somebody has looked. All but the first mean
-/// that the log isn't the one that they were made from; a rebuild makes them anew from the log
-/// that is there.
+/// Why the read models of a tenant stay as they are until somebody has looked. All but the first
+/// mean that the log isn't the one that they were made from; a rebuild makes them anew from the
+/// log that is there.
 #[derive(Debug, thiserror::Error)]
 pub enum Halt {
     /// Another version of the program made the read models, and this one would write them wrongly.

@@ -189,9 +189,9 @@ impl CustomerUnit {
         Some(view)
     }
 
-    /// What a payment brought in, by what is known of its invoice and its charges, and the invoice's
-    /// fact that says so: an invoice that is paid was paid by the charge that succeeded, whether or
-    /// not the intent says so yet.
+    /// What a payment brought in, by what is known of its invoice and its charges, and the
+    /// invoice's fact that says so: an invoice that is paid was paid by the charge that succeeded,
+    /// whether or not the intent says so yet.
     fn paid_by(
         &self,
         invoice: &StripeId,

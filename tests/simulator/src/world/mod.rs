@@ -2,8 +2,8 @@
 //!
 //! Everything here is synchronous and follows from its arguments: no clock, no chance, no I/O.
 //! Events come from changes of state: whoever changes an object calls `World::emit`, which renders
-//! it, compares that with what it was before the change and records the event. To add a resource, write a
-//! file that handles its paths, list them in `route.rs`, and put its example into
+//! it, compares that with what it was before the change and records the event. To add a resource,
+//! write a file that handles its paths, list them in `route.rs`, and put its example into
 //! `fixtures/objects.json`.
 //!
 //! Beyond Stripe's own API there are paths for what a person does on a page or a bank does by

@@ -91,8 +91,8 @@ impl World {
     }
 
     /// Begins a subscription; where its first payment was made on a page, by that payment's intent.
-    /// Otherwise the payment comes first when it will succeed, as Stripe tells it since basil, and a
-    /// subscription that isn't paid begins incomplete.
+    /// Otherwise the payment comes first when it will succeed, as Stripe tells it since basil, and
+    /// a subscription that isn't paid begins incomplete.
     pub(in super::super) fn start(
         &mut self,
         starting: Starting,
