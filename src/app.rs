@@ -28,6 +28,7 @@ use crate::seldom;
 use crate::service::Service;
 use crate::signer::Signer;
 use crate::tenants::{self, Keeper, Tenants};
+use crate::throttle::Throttle;
 use crate::ticks::Ticks;
 
 /// How long requests may take to finish once the service is asked to end.
@@ -223,6 +224,7 @@ impl Base {
         Service {
             auth: Arc::new(Authenticator::new(&config.auth, clock.clone())),
             signer: Arc::new(Signer::new(config.tokens.as_ref())),
+            throttle: Throttle::new(config.rates, clock.clone()),
             tenants: Arc::clone(&self.tenants),
             reads: Reads::new(
                 self.pools.clone(),

@@ -24,6 +24,7 @@ mod service;
 mod signals;
 mod signer;
 mod tenants;
+mod throttle;
 mod ticks;
 
 pub use roles::Role;

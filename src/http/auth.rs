@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
@@ -202,15 +202,18 @@ impl FromRequestParts<AppState> for Principal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let principal = identify(parts, state)?.ok_or(NO_TOKEN)?;
+        let principal = identify(&parts.headers, state)?.ok_or(NO_TOKEN)?;
         reachable(state)?;
         Ok(principal)
     }
 }
 
 /// Who bears the token of a request, if it brings one.
-fn identify(parts: &Parts, state: &AppState) -> Result<Option<Principal>, Problem> {
-    let Some(token) = bearer(parts)? else { return Ok(None) };
+pub(super) fn identify(
+    headers: &HeaderMap,
+    state: &AppState,
+) -> Result<Option<Principal>, Problem> {
+    let Some(token) = bearer(headers)? else { return Ok(None) };
     let principal = state.auth.authenticate(token)?;
     if !state.tenants.has(principal.tenant.as_str()) {
         return Err(Problem::Forbidden("The token's tenant has no ledger here."));
@@ -250,16 +253,16 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let caller = Self(identify(parts, state)?);
+        let caller = Self(identify(&parts.headers, state)?);
         reachable(state)?;
         Ok(caller)
     }
 }
 
 /// The token of a request, if it brings one.
-fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     const SCHEME: &str = "bearer ";
-    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         // A proxy may have looked at another one than we would.

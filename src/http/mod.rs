@@ -18,6 +18,7 @@ mod metrics;
 mod params;
 mod problem;
 mod projections;
+mod rate_limit;
 mod router;
 mod server;
 mod shapes;

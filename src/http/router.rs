@@ -10,7 +10,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::problem::{self, Problem};
 use super::{
     AppState, anomalies, audit, audit_event, dead_letters, entitlements, health, metrics,
-    projections, tiers, token, track, usage, webhooks,
+    projections, rate_limit, tiers, token, track, usage, webhooks,
 };
 
 /// Largest body of a request to the API; webhooks have a limit of their own.
@@ -57,6 +57,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .fallback(async || Problem::NotFound("There is nothing at this path."))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(state.clone(), rate_limit::rate_limit))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(state.clone(), track::track));
     api.merge(webhooks).with_state(state)

@@ -26,6 +26,7 @@ mod lists;
 mod poison;
 mod positions;
 mod problems;
+mod rate_limits;
 mod rotation;
 mod scenarios;
 mod tenants;
