@@ -13,6 +13,7 @@ mod errors;
 mod http;
 mod ids;
 mod ingest;
+mod jwks;
 mod lag;
 mod meters;
 mod readiness;

@@ -75,7 +75,10 @@ pub(crate) fn make(
         exp: until,
         aud: config.audience.as_deref(),
     };
-    let key = config.keys().first().context("there is no key")?;
+    let key = config.keys().first().context(
+        "LEDGER_JWT_SECRET is not set: with LEDGER_JWKS alone, only who has the private keys can \
+         make tokens",
+    )?;
     let key = EncodingKey::from_secret(key.reveal().as_bytes());
     Ok(encode(&Header::default(), &claims, &key)?)
 }

@@ -6,6 +6,7 @@
 
 mod auth;
 mod environment;
+mod jwks;
 mod rates;
 mod secret;
 mod secret_file;
@@ -14,6 +15,7 @@ mod token;
 
 pub use auth::AuthConfig;
 pub use environment::{DEV_FILE, Environment};
+pub(crate) use jwks::{JwksConfig, JwksUrl};
 pub use rates::RatesConfig;
 pub use secret::{DEVELOPMENT_PREFIXES, Secret};
 pub use secret_file::SecretFile;

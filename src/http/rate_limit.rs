@@ -26,7 +26,8 @@ pub(crate) async fn rate_limit(
     request: Request,
     next: Next,
 ) -> Response {
-    let verdict = match caller(&state, request.uri().path(), request.headers()) {
+    let (path, headers) = (request.uri().path(), request.headers());
+    let verdict = match caller(&state, path, headers).await {
         Some((tenant, who)) => count(&state, &tenant, who).await,
         None => None,
     };
@@ -40,11 +41,11 @@ pub(crate) async fn rate_limit(
 }
 
 /// Who makes a request that is counted. Whose token can't be taken is told so by the handler.
-fn caller(state: &AppState, path: &str, headers: &HeaderMap) -> Option<(Tenant, Who)> {
+async fn caller(state: &AppState, path: &str, headers: &HeaderMap) -> Option<(Tenant, Who)> {
     if !path.starts_with(COUNTED) {
         return None;
     }
-    let principal = auth::identify(headers, state).ok().flatten()?;
+    let principal = auth::identify(headers, state).await.ok().flatten()?;
     let who = who(&principal)?;
     Some((principal.tenant, who))
 }

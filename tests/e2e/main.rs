@@ -21,6 +21,7 @@ mod convergence;
 mod crash;
 mod entitlement_tokens;
 mod harness;
+mod jwks;
 mod lag;
 mod lists;
 mod poison;
