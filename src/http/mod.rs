@@ -7,6 +7,7 @@ mod anomalies;
 mod audit;
 mod audit_event;
 mod auth;
+mod authorize;
 mod body;
 mod claims;
 mod cursor;

@@ -50,14 +50,23 @@ async fn caller(state: &AppState, path: &str, headers: &HeaderMap) -> Option<(Te
     Some((principal.tenant, who))
 }
 
+/// Counts a call of a trainer's that somebody else makes in its name.
+pub(super) async fn count_trainer(
+    state: &Service,
+    tenant: &Tenant,
+    trainer: &TrainerId,
+) -> Option<Verdict> {
+    count(state, tenant, Who::Trainer(trainer.clone())).await
+}
+
 /// The problem of one who has called too often.
-fn refusal(verdict: &Verdict) -> Option<Problem> {
+pub(super) fn refusal(verdict: &Verdict) -> Option<Problem> {
     let retry_after_s = verdict.next_in_s;
     (!verdict.is_allowed).then_some(Problem::RateLimited { retry_after_s })
 }
 
 /// Tells how many calls are left, and of how many.
-fn tell(verdict: &Verdict, headers: &mut HeaderMap) {
+pub(super) fn tell(verdict: &Verdict, headers: &mut HeaderMap) {
     let Verdict { policy: Policy { name, quota }, remaining, next_in_s, .. } = verdict;
     let text = |text: String| HeaderValue::try_from(text).expect("slugs and numbers");
     headers.append(POLICY, text(format!("\"{name}\";q={};w=60", quota.calls())));

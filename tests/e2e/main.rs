@@ -20,6 +20,7 @@ mod cli;
 mod convergence;
 mod crash;
 mod entitlement_tokens;
+mod gateway;
 mod harness;
 mod jwks;
 mod lag;
