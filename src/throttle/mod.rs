@@ -66,8 +66,8 @@ pub(crate) struct Verdict {
 struct Counted {
     meter: Mutex<Option<Meter>>,
     known: Mutex<Option<Known>>,
-    /// Held by the one who looks, for all others.
-    looking: tokio::sync::Mutex<()>,
+    /// Held by the one who looks, for all others. When somebody last looked in vain.
+    looking: tokio::sync::Mutex<Option<i64>>,
 }
 
 /// What a tier said at an instant.
@@ -150,7 +150,7 @@ impl Throttle {
         if let Some(policy) = self.fresh(known.as_ref(), age_max) {
             return Some(policy);
         }
-        let looking = match known {
+        let mut looking = match known {
             // One looks; the others go on with what was known.
             Some(known) => match counted.looking.try_lock() {
                 Ok(looking) => looking,
@@ -162,19 +162,29 @@ impl Throttle {
         if let Some(policy) = self.fresh(known.as_ref(), age_max) {
             return Some(policy);
         }
+        let before = known.map(|known| known.policy);
+        if looking.is_some_and(|failed_at| self.is_within(failed_at, KNOWN_FOR_REFUSAL)) {
+            // Nobody waits for what others have just waited for in vain.
+            return before;
+        }
         let found = look().await;
+        let at = self.clock.now().micros();
+        *looking = found.is_none().then_some(at);
         if let Some(policy) = &found {
-            let known = Known { policy: policy.clone(), at: self.clock.now().micros() };
+            let known = Known { policy: policy.clone(), at };
             *counted.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
         }
-        drop(looking);
-        found.or(known.map(|known| known.policy))
+        found.or(before)
     }
 
     fn fresh(&self, known: Option<&Known>, age_max: i64) -> Option<Policy> {
-        let known = known?;
-        let age = self.clock.now().micros().saturating_sub(known.at);
-        (0..age_max).contains(&age).then(|| known.policy.clone())
+        let known = known.filter(|known| self.is_within(known.at, age_max))?;
+        Some(known.policy.clone())
+    }
+
+    /// Whether an instant is no longer ago than this. Of one in the future, nobody knows.
+    fn is_within(&self, at: i64, age_max: i64) -> bool {
+        (0..age_max).contains(&self.clock.now().micros().saturating_sub(at))
     }
 
     fn take(&self, counted: &Counted, policy: Policy) -> Verdict {

@@ -101,8 +101,12 @@ async fn one_looks_for_all_who_come_at_once() {
 async fn what_was_known_counts_while_nobody_can_tell() {
     let scene = Scene::new(RatesConfig::default());
     scene.rate.store(0, Ordering::SeqCst);
-    assert!(scene.call("acme", trainer("t1")).await.is_none());
+    let calls = std::iter::repeat_with(|| scene.call("acme", trainer("t1"))).take(50);
+    let told = futures::future::join_all(calls).await;
+    assert!(told.iter().all(Option::is_none));
+    assert_eq!(scene.looks.load(Ordering::SeqCst), 1, "one waits in vain for all");
     scene.rate.store(3, Ordering::SeqCst);
+    scene.at(1);
     for _ in 0..3 {
         assert!(scene.calls("t1").await);
     }
