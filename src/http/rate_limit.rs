@@ -26,8 +26,7 @@ pub(crate) async fn rate_limit(
     request: Request,
     next: Next,
 ) -> Response {
-    let (path, headers) = (request.uri().path(), request.headers());
-    let verdict = match caller(&state, path, headers).await {
+    let verdict = match caller(&state, request.uri().path(), request.headers()) {
         Some((tenant, who)) => count(&state, &tenant, who).await,
         None => None,
     };
@@ -40,14 +39,14 @@ pub(crate) async fn rate_limit(
     answer
 }
 
-/// Who makes a request that is counted. Whose token can't be taken is told so by the handler.
-async fn caller(state: &AppState, path: &str, headers: &HeaderMap) -> Option<(Tenant, Who)> {
+/// Who makes a request that is counted. Whose token can't be taken is told so by the handler, which
+/// also waits for a key that isn't known yet: the first call by a new key isn't counted.
+fn caller(state: &AppState, path: &str, headers: &HeaderMap) -> Option<(Tenant, Who)> {
     if !path.starts_with(COUNTED) {
         return None;
     }
-    let principal = auth::identify(headers, state).await.ok().flatten()?;
-    let who = who(&principal)?;
-    Some((principal.tenant, who))
+    let principal = auth::identify_known(headers, state)?;
+    Some((principal.tenant.clone(), who(&principal)?))
 }
 
 /// Counts a call of a trainer's that somebody else makes in its name.
@@ -88,7 +87,8 @@ async fn count(state: &Service, tenant: &Tenant, who: Who) -> Option<Verdict> {
     state.throttle.count(tenant, who, look).await
 }
 
-/// Whose calls a token's are. Who has several roles is what may call most.
+/// Whose calls a token's are. Who has several roles is an application before a person, and an
+/// administrator before a trainer.
 fn who(principal: &Principal) -> Option<Who> {
     let Principal { roles, subject, trainer, .. } = principal;
     if roles.has(Role::Service) {
