@@ -34,7 +34,9 @@ pub(crate) struct Meters {
 }
 
 /// Counters that other parts of the program touch where something happens that is seldom.
-const SELDOM: [&str; 9] = [
+const SELDOM: [&str; 11] = [
+    "ledger_jwks_failures_total",
+    "ledger_jwks_fetches_total",
     "ledger_log_conflicts_total",
     "ledger_log_duplicates_total",
     "ledger_log_guard_failures_total",

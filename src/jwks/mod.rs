@@ -12,6 +12,7 @@ mod tests;
 
 use std::time::Duration;
 
+use metrics::counter;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -99,7 +100,9 @@ impl Fetched {
             let Some(fetched) = stop.run_until_cancelled(self.fetcher.fetch()).await else {
                 return;
             };
+            counter!("ledger_jwks_fetches_total").increment(1);
             let error = fetched.as_ref().err().map(|error| chain(error));
+            counter!("ledger_jwks_failures_total").increment(u64::from(error.is_some()));
             if let Some(error) = error.as_ref().filter(|error| told.as_ref() != Some(error)) {
                 tracing::error!(error, "the keys of LEDGER_JWKS can't be fetched");
             }

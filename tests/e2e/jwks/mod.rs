@@ -65,6 +65,15 @@ async fn keys_are_fetched_and_followed_and_survive_their_server() {
     let gaps = fetches.elapsed().as_secs() / 5;
     assert!(server.hits() - hits <= 1 + usize::try_from(gaps).unwrap());
     assert!(is_admitted(&trainer(&app, &new)).await);
+    // Forged ids make it ask in vain, as soon as it may again.
+    let forger = trainer(&app, &Pair::new(Algorithm::EdDSA, "forged"));
+    eventually("the failure is counted", || async {
+        assert!(!is_admitted(&forger).await);
+        let metrics = app.anyone().get("/metrics").await.body;
+        let failures = metrics.lines().find_map(|l| l.strip_prefix("ledger_jwks_failures_total "));
+        failures.and_then(|number| number.parse::<u64>().ok()).filter(|number| *number > 0)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
