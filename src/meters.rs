@@ -34,8 +34,10 @@ pub(crate) struct Meters {
 }
 
 /// Counters that other parts of the program touch where something happens that is seldom.
-const SELDOM: [&str; 10] = [
+const SELDOM: [&str; 12] = [
     "ledger_http_connections_dismissed_total",
+    "ledger_jwks_failures_total",
+    "ledger_jwks_fetches_total",
     "ledger_log_conflicts_total",
     "ledger_log_duplicates_total",
     "ledger_log_guard_failures_total",
