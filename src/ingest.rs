@@ -53,10 +53,13 @@ pub(crate) enum Rejected {
 }
 
 impl Rejected {
-    /// Every reason for which a webhook is not taken in. The first two are found before it is read.
-    pub(crate) const REASONS: [&str; 12] = [
+    /// Every reason for which a webhook is not taken in. The first three are found before it is
+    /// read, the fourth anywhere.
+    pub(crate) const REASONS: [&str; 14] = [
         "unknown_tenant",
         "body_not_read",
+        "no_room",
+        "panic",
         "no_signature_header",
         "malformed_signature",
         "too_old",

@@ -13,8 +13,10 @@ mod errors;
 mod http;
 mod ids;
 mod ingest;
+mod jwks;
 mod lag;
 mod meters;
+mod panics;
 mod readiness;
 mod reads;
 mod roles;
@@ -24,6 +26,7 @@ mod service;
 mod signals;
 mod signer;
 mod tenants;
+mod throttle;
 mod ticks;
 
 pub use roles::Role;

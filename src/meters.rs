@@ -34,7 +34,10 @@ pub(crate) struct Meters {
 }
 
 /// Counters that other parts of the program touch where something happens that is seldom.
-const SELDOM: [&str; 9] = [
+const SELDOM: [&str; 13] = [
+    "ledger_http_connections_dismissed_total",
+    "ledger_jwks_failures_total",
+    "ledger_jwks_fetches_total",
     "ledger_log_conflicts_total",
     "ledger_log_duplicates_total",
     "ledger_log_guard_failures_total",
@@ -43,6 +46,7 @@ const SELDOM: [&str; 9] = [
     "ledger_projection_events_total",
     "ledger_projection_pages_total",
     "ledger_projection_parked_total",
+    "ledger_projection_restored_total",
     "ledger_webhooks_unavailable_total",
 ];
 
@@ -62,6 +66,7 @@ impl Meters {
         }
         for outcome in iter::once("granted").chain(Denial::ALL.map(Denial::code)) {
             counter!("ledger_decisions_total", "outcome" => outcome).increment(0);
+            counter!("ledger_checks_total", "outcome" => outcome).increment(0);
         }
         Self {
             received: counter!("ledger_webhooks_received_total"),
@@ -97,9 +102,14 @@ impl Meters {
         }
     }
 
-    /// Counts a decision about a feature: `granted`, or the code of the denial.
+    /// Counts a decision about usage that was carried out: `granted`, or the code of the denial.
     pub(crate) fn decided(&self, outcome: &'static str) {
         counter!("ledger_decisions_total", "outcome" => outcome).increment(1);
+    }
+
+    /// Counts a question about a feature, of which nothing remains; outcomes as of decisions.
+    pub(crate) fn checked(&self, outcome: &'static str) {
+        counter!("ledger_checks_total", "outcome" => outcome).increment(1);
     }
 
     /// Everything in Prometheus' text format.

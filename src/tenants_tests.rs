@@ -69,6 +69,29 @@ async fn a_half_written_folder_opens_no_log() {
 }
 
 #[tokio::test]
+async fn a_tenant_with_a_development_secret_is_left_out_where_others_can_reach_it() {
+    let house = House::new();
+    let open = [("LEDGER_LISTEN", "0.0.0.0:8080")];
+    house.write("STRIPE_LIVEMODE", "false");
+    house.write("STRIPE_WEBHOOK_SECRET", "whsec_dev_acme");
+    let (tenants, mut keeper) = house.start(&open).await.unwrap();
+    assert!(tenants.has("default") && !tenants.has("acme") && !house.is_acme_open().await);
+    let told = &keeper.told["acme"];
+    assert!(told.contains("STRIPE_WEBHOOK_SECRET") && told.contains("ledger dev"), "{told}");
+    house.write("STRIPE_WEBHOOK_SECRET", "whsec_acme");
+    assert!(house.serves_acme(&mut keeper).await && keeper.told.is_empty());
+
+    // What was read before stays in force.
+    house.write("STRIPE_WEBHOOK_SECRET", "whsec_dev_acme");
+    let served = keeper.look(&house.log, &house.clock).await.unwrap();
+    let acme = served.iter().find(|config| config.tenant.as_str() == "acme").unwrap();
+    assert!(!acme.secrets.is_development() && keeper.told.contains_key("acme"));
+
+    let (tenants, _) = house.start(&[]).await.unwrap();
+    assert!(tenants.has("acme"), "on loopback");
+}
+
+#[tokio::test]
 async fn a_tenant_that_contradicts_its_log_is_left_out() {
     let house = House::new();
     house.write("STRIPE_WEBHOOK_SECRET", "whsec_acme");

@@ -32,8 +32,9 @@
 //!    tables, and a `Batch` of what one page changes.
 //! 2. A line in [`ReadModel`], which makes its schema, its search path and its checkpoint.
 //! 3. Its share of a page in `runner/write.rs`.
-//! 4. On a database that is in use, build it beside with a rebuild: a runner halts rather than
-//!    start with read models of different positions.
+//!
+//! With its `schema.sql` the form of the read models changes, and `ledger migrate` makes all of
+//! them anew; see `schema.rs`.
 
 mod catalog;
 mod control;
@@ -53,5 +54,5 @@ pub use positions::{Positions, WaitError};
 pub use queries::{QueryError, Reader, as_reader};
 pub use rows::InvalidRow;
 pub use runner::{Config, Halt, Runner};
-pub use schema::{ReadModel, Schemas, Version, create, install};
+pub use schema::{Installed, ReadModel, Schemas, Version, create, install};
 pub use usage::UsageSum;

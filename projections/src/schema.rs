@@ -1,9 +1,21 @@
 //! The schemas that read models live in, and how they come to be.
+//!
+//! Read models have no migrations, since the log can make them anew. What they look like is their
+//! *form*: every statement that makes them, and how units store their state. Its hash stands in the
+//! comment on the schema [`CONTROL`]. Where it isn't this program's, `install` makes all of them
+//! anew, and no runner writes them.
 
+use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// The schema of what runners keep of themselves: leases, checkpoints, parked units.
 pub(crate) const CONTROL: &str = "projection";
+
+const CONTROL_DDL: &str = include_str!("control/schema.sql");
+
+/// How units store their state. It is raised when a state that was stored before can't be read, or
+/// would say something else; a test in `tests/postgres/forms.rs` notices other fields.
+const STATE: u32 = 1;
 
 /// A read model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,27 +127,76 @@ impl Schemas {
     }
 }
 
-/// Makes the schemas of all read models that aren't there yet. Runs as `ledger_projector`, or as a
-/// role that may become it; the roles and `current_tenant()` must be there.
+/// What `install` found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Installed {
+    /// There were no read models.
+    First,
+    /// They are there, in this program's form.
+    Before,
+    /// They were there in another form, or not all of them, and are empty now: runners fill them
+    /// from the log.
+    Anew,
+}
+
+/// Makes the schemas of all read models if they aren't there in this program's form. Runs as
+/// `ledger_projector`, or as a role that may become it; the roles and `current_tenant()` must be
+/// there.
 ///
 /// # Errors
 /// If the database refuses; then nothing has changed.
-pub async fn install(conn: &mut PgConnection) -> sqlx::Result<()> {
+pub async fn install(conn: &mut PgConnection) -> sqlx::Result<Installed> {
+    const THERE: &str = "SELECT nspname::text FROM pg_namespace WHERE nspname = ANY($1)";
     let mut tx = conn.begin().await?;
     // Several processes may start at once on a fresh database.
     sqlx::query("SELECT pg_advisory_xact_lock(hashtext('ledger projections install'))")
         .execute(&mut *tx)
         .await?;
-    if !exists(&mut tx, CONTROL).await? {
-        make(&mut tx, CONTROL, include_str!("control/schema.sql")).await?;
+    let there: Vec<String> = sqlx::query_scalar(THERE).bind(all()).fetch_all(&mut *tx).await?;
+    let live = ReadModel::ALL.map(|model| model.schema(Version::Live));
+    let is_whole = live.iter().all(|schema| there.contains(schema));
+    if is_whole && has_our_form(&mut tx).await? {
+        return Ok(Installed::Before);
     }
+    for schema in &there {
+        let drop =
+            format!("SET LOCAL ROLE ledger_projector; DROP SCHEMA {schema} CASCADE; RESET ROLE");
+        sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut *tx).await?;
+    }
+    make(&mut tx, CONTROL, CONTROL_DDL).await?;
     for model in ReadModel::ALL {
-        let schema = model.schema(Version::Live);
-        if !exists(&mut tx, &schema).await? {
-            make(&mut tx, &schema, model.ddl()).await?;
-        }
+        make(&mut tx, &model.schema(Version::Live), model.ddl()).await?;
     }
-    tx.commit().await
+    // The comment is letters and digits.
+    let comment = format!("COMMENT ON SCHEMA {CONTROL} IS '{}'", form());
+    let comment = format!("SET LOCAL ROLE ledger_projector; {comment}; RESET ROLE");
+    sqlx::raw_sql(AssertSqlSafe(comment)).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(if there.is_empty() { Installed::First } else { Installed::Anew })
+}
+
+/// The names of all schemas of ours, in every version.
+fn all() -> Vec<String> {
+    let versions = [Version::Live, Version::Next, Version::Previous];
+    let models = ReadModel::ALL.into_iter();
+    let mut names: Vec<String> =
+        models.flat_map(|model| versions.map(|version| model.schema(version))).collect();
+    names.push(CONTROL.to_owned());
+    names
+}
+
+/// Whether the read models that are there have this program's form.
+pub(crate) async fn has_our_form(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    const SELECT: &str = "SELECT obj_description(to_regnamespace($1), 'pg_namespace')";
+    let comment: Option<String> = sqlx::query_scalar(SELECT).bind(CONTROL).fetch_one(conn).await?;
+    Ok(comment.is_some_and(|comment| comment == form()))
+}
+
+/// What the comment says.
+fn form() -> String {
+    let ddl = ReadModel::ALL.map(ReadModel::ddl).concat();
+    let hash = Sha256::digest(format!("{STATE} {CONTROL_DDL} {ddl}"));
+    format!("form {}", hex::encode(hash))
 }
 
 /// Makes the schema of one version of a read model, empty.
@@ -150,10 +211,6 @@ pub async fn create(
     let mut tx = conn.begin().await?;
     make(&mut tx, &model.schema(version), model.ddl()).await?;
     tx.commit().await
-}
-
-async fn exists(conn: &mut PgConnection, schema: &str) -> sqlx::Result<bool> {
-    sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(schema).fetch_one(conn).await
 }
 
 /// The role and the path end with the transaction.

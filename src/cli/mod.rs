@@ -19,6 +19,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Environment, log_filter};
+use crate::panics;
 use failure::Failure;
 
 /// An event-sourced billing ledger: Stripe's webhooks in, provable answers out.
@@ -72,6 +73,7 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let is_service = matches!(arguments.command, Command::Serve(_) | Command::Dev(_));
     start_logging(is_service, &Environment::of_process());
+    panics::tell();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => {

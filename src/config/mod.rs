@@ -6,6 +6,8 @@
 
 mod auth;
 mod environment;
+mod jwks;
+mod rates;
 mod secret;
 mod secret_file;
 mod tenants;
@@ -13,6 +15,8 @@ mod token;
 
 pub use auth::AuthConfig;
 pub use environment::{DEV_FILE, Environment};
+pub(crate) use jwks::{JwksConfig, JwksUrl};
+pub use rates::RatesConfig;
 pub use secret::{DEVELOPMENT_PREFIXES, Secret};
 pub use secret_file::SecretFile;
 pub use tenants::{CATALOG_DEFAULT, DEFAULT_TENANT, TenantConfig, TenantSecrets, TenantsConfig};
@@ -28,6 +32,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::errors::chain;
 
+/// What is wrong with such a secret.
+const MADE_BY_DEV: &str = "it was made by `ledger dev`";
+
 /// Where the service listens unless told otherwise.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
 
@@ -42,6 +49,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// How entitlement tokens are signed; none where none are issued.
     pub tokens: Option<TokenConfig>,
+    /// How often callers may call whose tier doesn't say.
+    pub rates: RatesConfig,
     /// Whose billing is kept.
     pub tenants: TenantsConfig,
     /// How purchases are paid (`LEDGER_BILLING`). By hand, nobody tells that a trial turned into a
@@ -139,6 +148,7 @@ impl Config {
         let http = keep(HttpConfig::read(environment), &mut errors);
         let auth = keep(AuthConfig::read(environment), &mut errors);
         let tokens = keep(TokenConfig::read(environment), &mut errors);
+        let rates = keep(RatesConfig::read(environment), &mut errors);
         let tenants = TenantsConfig::read(environment).map_err(|mut all| errors.append(&mut all.0));
         let billing = keep(billing(environment), &mut errors);
         keep(check_log_filter(environment), &mut errors);
@@ -146,12 +156,13 @@ impl Config {
             let tokens = tokens.as_ref().and_then(Option::as_ref);
             errors.extend(check_reach(http, auth.as_ref(), tokens, tenants.as_ref().ok()));
         }
-        match (database, http, auth, tokens, tenants, billing) {
-            (Some(database), Some(http), Some(auth), Some(tokens), Ok(tenants), Some(billing))
-                if errors.is_empty() =>
-            {
-                Ok(Self { database, http, auth, tokens, tenants, billing })
-            }
+        let whole = || {
+            let (database, http, auth, tokens) = (database?, http?, auth?, tokens?);
+            let (rates, tenants, billing) = (rates?, tenants.ok()?, billing?);
+            Some(Self { database, http, auth, tokens, rates, tenants, billing })
+        };
+        match whole() {
+            Some(config) if errors.is_empty() => Ok(config),
             _ => Err(ConfigErrors(errors)),
         }
     }
@@ -178,24 +189,26 @@ fn check_reach(
     if http.listen.ip().is_loopback() {
         return errors;
     }
-    let mut refuse = |setting: &str, why: &str| {
-        let hint = format!(
-            "{why}, and LEDGER_LISTEN ({}) can be reached from other machines: set a secret of \
-             your own, or listen on 127.0.0.1",
-            http.listen
-        );
-        errors.push(ConfigError::bad(setting, hint));
-    };
+    let mut refuse = |setting, why| errors.push(within_reach(setting, why, http.listen));
     if let Some(why) = auth.and_then(AuthConfig::weakness) {
         refuse("LEDGER_JWT_SECRET", why);
     }
     if tokens.is_some_and(TokenConfig::is_development) {
-        refuse("LEDGER_TOKEN_KEY", "it was made by `ledger dev`");
+        refuse("LEDGER_TOKEN_KEY", MADE_BY_DEV);
     }
     if tenants.is_some_and(|tenants| tenants.default.secrets.is_development()) {
-        refuse("STRIPE_WEBHOOK_SECRET", "it was made by `ledger dev`");
+        refuse("STRIPE_WEBHOOK_SECRET", MADE_BY_DEV);
     }
     errors
+}
+
+/// A secret that anybody could know, where anybody can try it.
+fn within_reach(setting: &str, why: &str, listen: SocketAddr) -> ConfigError {
+    let hint = format!(
+        "{why}, and LEDGER_LISTEN ({listen}) can be reached from other machines: set a secret of \
+         your own, or listen on 127.0.0.1"
+    );
+    ConfigError::bad(setting, hint)
 }
 
 /// The logging that RUST_LOG asks for; without it the usual one of the caller's.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::DirEntry;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,10 @@ use ledger_domain::id::{StripeId, Tenant};
 use ledger_stripe::signature::{SECRETS_MAX, SigningSecret};
 
 use super::secret_file::{SecretFile, read_setting};
-use super::{ConfigError, ConfigErrors, Environment, Secret, keep};
+use super::{
+    ConfigError, ConfigErrors, Environment, HttpConfig, LISTEN_DEFAULT, MADE_BY_DEV, Secret, keep,
+    listen_address, within_reach,
+};
 
 /// The tenant of a fresh installation.
 pub const DEFAULT_TENANT: &str = "default";
@@ -39,6 +43,8 @@ pub struct TenantsConfig {
     pub default: TenantConfig,
     /// Where folders make other tenants.
     pub folder: Option<PathBuf>,
+    /// Where the service listens, which decides what secrets will do.
+    pub listen: SocketAddr,
 }
 
 /// One tenant.
@@ -134,7 +140,12 @@ impl TenantsConfig {
             keep(read, &mut errors);
         }
         match default {
-            Ok(default) if errors.is_empty() => Ok(Self { default, folder }),
+            Ok(default) if errors.is_empty() => {
+                // A mistake in it is told where the rest of HTTP is read.
+                let listen = HttpConfig::read(environment).map(|http| http.listen);
+                let listen = listen.or_else(|_| listen_address(LISTEN_DEFAULT))?;
+                Ok(Self { default, folder, listen })
+            }
             _ => Err(ConfigErrors(errors)),
         }
     }
@@ -164,6 +175,10 @@ impl TenantsConfig {
             }
         }
         let mut config = TenantConfig::read(tenant, &environment)?;
+        if config.secrets.is_development() && !self.listen.ip().is_loopback() {
+            let refused = within_reach("STRIPE_WEBHOOK_SECRET", MADE_BY_DEV, self.listen);
+            return Err(refused.into());
+        }
         if environment.get("LEDGER_CATALOG").is_none() {
             // A product of its own is likely, the same product under another account is possible.
             config.catalog.clone_from(&self.default.catalog);

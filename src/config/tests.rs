@@ -47,12 +47,18 @@ fn nothing_prints_a_secret() {
 fn development_secrets_stay_on_this_machine() {
     let open = settings().with("LEDGER_LISTEN", "0.0.0.0:8080");
     assert!(Config::read(&open).is_ok());
+    let (own, made) = ("11".repeat(32), format!("dev_{}", "22".repeat(32)));
+    assert!(Config::read(&open.clone().with("LEDGER_TOKEN_KEY", &own)).is_ok());
     for (name, value) in [
         ("LEDGER_JWT_SECRET", "dev_0123456789abcdef0123456789abcdef"),
+        ("LEDGER_TOKEN_KEY", &made),
+        ("LEDGER_TOKEN_KEY", &format!("{own}\n{made}")),
         ("STRIPE_WEBHOOK_SECRET", "whsec_dev_1"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_one,whsec_dev_1"),
     ] {
         let text = problems(&open.clone().with(name, value));
         assert!(text.contains(name) && text.contains("127.0.0.1"), "{text}");
+        assert!(!text.contains(value), "{text}");
         assert!(Config::read(&settings().with(name, value)).is_ok(), "{name} on loopback");
     }
 }
@@ -131,4 +137,29 @@ fn a_folder_makes_a_tenant() {
     assert!(tenants[1].livemode && tenants[1].secrets.signing.len() == 1);
     assert_eq!(tenants[1].catalog, tenants[0].catalog);
     assert!(errors[0].to_string().contains("not a tenant"));
+}
+
+#[test]
+fn a_folder_with_a_development_secret_is_no_tenant_beyond_this_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let acme = dir.path().join("acme");
+    std::fs::create_dir_all(&acme).unwrap();
+    let write = |text: &str| std::fs::write(acme.join("STRIPE_WEBHOOK_SECRET"), text).unwrap();
+    let near = settings().with("LEDGER_TENANT_SECRETS_DIR", dir.path().to_str().unwrap());
+    let far = near.clone().with("LEDGER_LISTEN", "0.0.0.0:8080");
+    for (secrets, is_fit) in
+        [("whsec_acme", true), ("whsec_dev_acme", false), ("whsec_acme\nwhsec_dev_acme", false)]
+    {
+        write(secrets);
+        let (tenants, errors) = Config::read(&near).unwrap().tenants.all();
+        assert!(tenants.len() == 2 && errors.is_empty(), "{secrets} on loopback: {errors:?}");
+        let (tenants, errors) = Config::read(&far).unwrap().tenants.all();
+        assert_eq!((tenants.len() == 2, errors.is_empty()), (is_fit, is_fit), "{secrets}");
+        for text in errors.iter().map(ToString::to_string) {
+            for part in ["STRIPE_WEBHOOK_SECRET", "ledger dev", "127.0.0.1"] {
+                assert!(text.contains(part), "{part} in {text}");
+            }
+            assert!(!text.contains("whsec"), "{text}");
+        }
+    }
 }

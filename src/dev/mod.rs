@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use ledger_projections::Installed;
 
 use crate::app::{self, Running};
-use crate::cli::tell;
+use crate::cli::{migrate, tell};
 use crate::clock::Clock;
 use crate::commands;
 use crate::config::{Config, ConfigErrors, Environment, TenantConfig};
@@ -131,9 +132,12 @@ async fn start(
     postgres: &Postgres,
 ) -> DevResult<Up> {
     let (owner, service) = (postgres.owner_url(), postgres.service_url());
-    crate::cli::migrate::migrate(&owner, &[postgres::LOGIN])
+    let installed = migrate::migrate(&owner, &[postgres::LOGIN])
         .await
         .context("bring the database up to date")?;
+    if installed == Installed::Anew {
+        eprintln!("{}", migrate::ANEW);
+    }
     chosen.set("DATABASE_URL", &service);
     chosen.set("LEDGER_OWNER_DATABASE_URL", &owner);
     let config = Config::read(&chosen.environment())?;

@@ -42,6 +42,8 @@ pub(crate) struct Wanted {
     from_position: Option<Position>,
     /// A position before this one.
     to_position: Option<Position>,
+    /// The position up to which a trainer's list must be complete.
+    min_position: Option<Position>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -51,6 +53,10 @@ pub(crate) struct Wanted {
 pub(crate) struct Page {
     events: Vec<Event>,
     cursor: Option<String>,
+    /// Up to where a trainer's list lacks nothing. Whose an event is, only read models know; any
+    /// other list is the log itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<i64>,
 }
 
 /// An event as auditors see it.
@@ -85,13 +91,23 @@ pub(crate) async fn list(
     let search = Search { state: &state, tenant: &principal.tenant, wanted: &wanted, limit };
     let trainer = wanted.trainer.as_deref().map(TrainerId::try_new).transpose();
     let trainer = trainer.map_err(|e| Problem::InvalidRequest(format!("`trainer`: {e}.")))?;
-    let (found, next) = match &trainer {
-        Some(trainer) => search.of_trainer(trainer, after).await?,
-        None => search.of_all(after).await?,
+    let ((found, next), position) = match &trainer {
+        Some(trainer) => {
+            let (found, position) = search.of_trainer(trainer, after).await?;
+            (found, Some(position))
+        }
+        None if wanted.min_position.is_some() => {
+            return Err(Problem::InvalidRequest(
+                "`min_position` goes with `trainer`: any other list is the log itself, and lacks \
+                 nothing."
+                    .into(),
+            ));
+        }
+        None => (search.of_all(after).await?, None),
     };
     let events = found.iter().map(|event| Event::try_new(event, trainer.as_ref()));
     let events = events.collect::<Result<_, _>>()?;
-    Ok(Json(Page { events, cursor: next.map(|next| cursor::encode(&next)) }))
+    Ok(Json(Page { events, cursor: next.map(|next| cursor::encode(&next)), position }))
 }
 
 /// A walk through the log for a page of it.
@@ -132,14 +148,23 @@ impl Search<'_> {
         Ok((found, Some(after)))
     }
 
-    /// The events that made what is known of a trainer, whether they name the trainer or not.
-    async fn of_trainer(&self, trainer: &TrainerId, after: i64) -> Result<Found, Problem> {
+    /// The events that made what is known of a trainer, whether they name the trainer or not; and
+    /// up to where that is known.
+    async fn of_trainer(&self, trainer: &TrainerId, after: i64) -> Result<(Found, i64), Problem> {
+        let (reads, wanted) = (&self.state.reads, self.wanted.min_position.map(|at| at.0));
+        reads.wait_for(self.tenant, wanted).await?;
         let until = self.wanted.to_position.map_or(i64::MAX, |to| to.0);
-        let positions =
-            self.state.reads.events_of(self.tenant, trainer, (after, until), POSITIONS_MAX).await?;
+        let (positions, reached) =
+            reads.events_of(self.tenant, trainer, (after, until), POSITIONS_MAX).await?;
+        reached.require(wanted)?;
+        Ok((self.at(&positions).await?, reached.position))
+    }
+
+    /// The wanted ones of the events at some positions.
+    async fn at(&self, positions: &[i64]) -> Result<Found, Problem> {
         let more = positions.last().copied().filter(|_| positions.len() == POSITIONS_MAX);
         let size = if self.wanted.actor.is_some() { SCAN_PAGE } else { self.limit };
-        let (filter, mut left) = (self.filter(), &positions[..]);
+        let (filter, mut left) = (self.filter(), positions);
         let mut found = Vec::new();
         while !left.is_empty() {
             let page = self.state.audit.at(self.tenant, &filter, left, size).await;

@@ -44,7 +44,7 @@ pub(crate) async fn one(
     // Nobody acts on what would have been decided.
     if moment.is_none() {
         let code = decided.as_ref().map_or_else(|denial| denial.code, |_| "granted");
-        state.ingest.meters.decided(code);
+        state.ingest.meters.checked(code);
     }
     decided.map(Json).map_err(Problem::Denied)
 }
@@ -76,7 +76,10 @@ pub(crate) struct Decided {
 }
 
 /// Whether the trainer may use one more; none if the catalogue has no such feature.
-fn decide(standing: &Standing, feature: &FeatureSlug) -> Option<Result<Decided, Box<Denial>>> {
+pub(super) fn decide(
+    standing: &Standing,
+    feature: &FeatureSlug,
+) -> Option<Result<Decided, Box<Denial>>> {
     let has = standing.answer.features.get(feature)?;
     let used = used_of(&standing.used, feature);
     let checked = check(has, used, 1, standing.outcome);

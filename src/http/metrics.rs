@@ -1,4 +1,5 @@
-//! `GET /metrics`: Prometheus, for operators, or for anyone on this machine.
+//! `GET /metrics`: Prometheus, for operators, or for anyone on this machine; also, and above all,
+//! while the database can't be reached.
 
 use axum::Extension;
 use axum::extract::State;
@@ -6,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 use super::AppState;
-use super::auth::Caller;
+use super::auth::CallerAnytime;
 use super::problem::Problem;
 use super::server::Peer;
 use crate::roles::Role;
@@ -21,7 +22,7 @@ pub(crate) async fn metrics(
     State(state): State<AppState>,
     Extension(Peer(peer)): Extension<Peer>,
     headers: HeaderMap,
-    caller: Caller,
+    CallerAnytime(caller): CallerAnytime,
 ) -> Result<Response, Problem> {
     let is_local = peer.ip().to_canonical().is_loopback()
         && !headers.keys().any(|name| is_forwarded(name.as_str()));

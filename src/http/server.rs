@@ -1,4 +1,5 @@
-//! Connections: accepted up to a limit, timed out when idle or slow, drained at the end.
+//! Connections: up to a limit, of which the longest idle one makes room for another; timed out when
+//! idle or slow, drained at the end.
 //!
 //! Heads beyond the limits below are refused with a problem. A head beyond [`BUFFER_BYTES_MAX`]
 //! can't even be read: the server refuses it by its status alone.
@@ -15,17 +16,15 @@ use hyper::server::conn::http1;
 use hyper::{Request, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::problem::Problem;
-use super::stream::{HeadLimited, Phase};
+use super::slots::{Slot, Slots};
+use super::stream::Hurried;
 use crate::seldom;
 
-/// Most connections at the same time; more wait to be accepted.
-const CONNECTIONS_MAX: usize = 4_096;
 /// Longest path with its query.
 const URI_BYTES_MAX: usize = 8 * 1024;
 /// Largest headers, names and values together.
@@ -37,19 +36,28 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// How long to wait when the system has no file handle left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a connection may take.
+/// How many connections there may be, and how long one may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
+    /// Connections at the same time.
+    pub(crate) connections: usize,
     /// To send the head of a request, from its first byte on.
     pub(crate) head: Duration,
     /// To begin with the next request; longer than the proxies in front of us keep a connection,
     /// since one that ends just when it is used costs a request.
     pub(crate) idle: Duration,
+    /// To take some more of an answer that doesn't fit into the buffers on the way.
+    pub(crate) write: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { head: Duration::from_secs(10), idle: Duration::from_secs(75) }
+        Self {
+            connections: 4_096,
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            write: Duration::from_secs(20),
+        }
     }
 }
 
@@ -65,16 +73,14 @@ pub(crate) async fn serve(
     stop: CancellationToken,
     limits: Limits,
 ) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let slots = Slots::new(limits.connections);
     let accept = async {
         loop {
-            let permit = Arc::clone(&room).acquire_owned().await.expect("it is never closed");
+            // Accepted first, since nobody has to go as long as nobody comes.
             let (stream, peer) = accept(&listener).await;
-            let served = connection(stream, Peer(peer), router.clone(), limits, stop.clone());
-            tasks.spawn(async move {
-                served.await;
-                drop(permit);
-            });
+            let slot = Arc::clone(&slots).take().await;
+            let accepted = Accepted { stream, peer: Peer(peer), slot };
+            tasks.spawn(connection(accepted, router.clone(), limits, stop.clone()));
         }
     };
     stop.run_until_cancelled(accept).await;
@@ -99,19 +105,25 @@ async fn pause() {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-async fn connection(
+/// A connection that has a slot.
+struct Accepted {
     stream: TcpStream,
     peer: Peer,
+    slot: Slot,
+}
+
+async fn connection(
+    Accepted { stream, peer, slot }: Accepted,
     router: Router,
     limits: Limits,
     stop: CancellationToken,
 ) {
     // Answers are small: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    let phase = Phase::default();
-    let stream = HeadLimited::new(stream, phase.clone(), limits.head);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        phase.advance();
+    let phase = slot.phase();
+    let stream = Hurried::new(stream, phase.clone(), limits.head, limits.write);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        phase.begin();
         request.extensions_mut().insert(peer);
         let (router, phase) = (router.clone(), phase.clone());
         async move {
@@ -119,7 +131,7 @@ async fn connection(
                 Ok(()) => router.oneshot(request.map(Body::new)).await,
                 Err(problem) => Ok(problem.into_response()),
             };
-            phase.advance();
+            phase.end();
             answer
         }
     });
@@ -131,7 +143,16 @@ async fn connection(
         .max_buf_size(BUFFER_BYTES_MAX);
     let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
+        // What has come by now is looked at before it is said that nothing has.
+        biased;
         ended = served.as_mut() => ended,
+        () = phase.dismissed() => {
+            if phase.waits_since().is_some() {
+                return;
+            }
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
         () = stop.cancelled() => {
             served.as_mut().graceful_shutdown();
             served.await

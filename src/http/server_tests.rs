@@ -1,12 +1,22 @@
 use super::*;
 
-use axum::routing::post;
+use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// How long anything may take that should happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 const HEAD: &str = "POST / HTTP/1.1\r\nhost: ledger\r\ncontent-length: 4\r\n\r\n";
+
+/// Limits that no test reaches.
+const PATIENT: Limits = Limits {
+    connections: 1_000,
+    head: Duration::from_secs(120),
+    idle: Duration::from_secs(120),
+    write: Duration::from_secs(120),
+};
+/// An answer that doesn't fit into the buffers between two ends.
+const LARGE: usize = 64 << 20;
 
 /// A server that echoes bodies, with these limits.
 struct Server {
@@ -20,7 +30,9 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let router = Router::new().route("/", post(async |body: String| body));
+        let router = Router::new()
+            .route("/", post(async |body: String| body))
+            .route("/large", get(async || vec![b'x'; LARGE]));
         tasks.spawn(serve(listener, router, tasks.clone(), stop.clone(), limits));
         Self { address, stop, tasks }
     }
@@ -59,7 +71,7 @@ async fn ask(connection: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn heads_that_never_end_are_broken_off_and_others_are_answered() {
-    let limits = Limits { head: Duration::from_millis(200), idle: PATIENCE * 2 };
+    let limits = Limits { head: Duration::from_millis(200), ..PATIENT };
     let server = Server::start(limits).await;
     let mut slow = Vec::new();
     for _ in 0..50 {
@@ -77,7 +89,7 @@ async fn heads_that_never_end_are_broken_off_and_others_are_answered() {
 /// A byte from time to time doesn't make a head take longer.
 #[tokio::test]
 async fn a_head_that_drips_is_broken_off() {
-    let limits = Limits { head: Duration::from_millis(200), idle: PATIENCE * 2 };
+    let limits = Limits { head: Duration::from_millis(200), ..PATIENT };
     let server = Server::start(limits).await;
     let mut connection = server.connect().await;
     connection.write_all(b"POST / HTTP/1.1\r\nx-slow: ").await.unwrap();
@@ -95,7 +107,7 @@ async fn a_head_that_drips_is_broken_off() {
 /// those before.
 #[tokio::test]
 async fn an_idle_connection_outlives_the_limit_of_heads() {
-    let limits = Limits { head: Duration::from_millis(50), idle: PATIENCE * 2 };
+    let limits = Limits { head: Duration::from_millis(50), ..PATIENT };
     let server = Server::start(limits).await;
     let (mut idle, mut untouched) = (server.connect().await, server.connect().await);
     ask(&mut idle).await;
@@ -112,11 +124,86 @@ async fn an_idle_connection_outlives_the_limit_of_heads() {
 
 #[tokio::test]
 async fn an_idle_connection_ends_too() {
-    let limits = Limits { head: PATIENCE * 2, idle: Duration::from_millis(50) };
+    let limits = Limits { idle: Duration::from_millis(50), ..PATIENT };
     let server = Server::start(limits).await;
     let mut connection = server.connect().await;
     ask(&mut connection).await;
     assert_eq!(rest(&mut connection).await, "");
+    server.end().await;
+}
+
+/// Connections that say nothing, or not enough, keep nobody out.
+#[tokio::test]
+async fn whoever_is_idle_makes_room() {
+    let server = Server::start(Limits { connections: 3, ..PATIENT }).await;
+    let mut used = server.connect().await;
+    ask(&mut used).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        let mut connection = server.connect().await;
+        // Those that say something last longer, and not for ever.
+        if silent.len() % 2 == 0 {
+            connection.write_all(b"POST / HTTP/1.1\r\nx-slow: ").await.unwrap();
+        }
+        silent.push(connection);
+        assert!(ask(&mut server.connect().await).await.starts_with("HTTP/1.1 200"));
+    }
+    assert_eq!(rest(&mut used).await, "", "it was idle for longest");
+    for connection in &mut silent[..15] {
+        assert_eq!(rest(connection).await, "");
+    }
+    drop(silent);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn whoever_is_being_answered_keeps_its_place() {
+    let server = Server::start(Limits { connections: 2, ..PATIENT }).await;
+    let mut busy = server.connect().await;
+    let head = "POST / HTTP/1.1\r\nhost: l\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n";
+    busy.write_all(head.as_bytes()).await.unwrap();
+    let mut goes_on = [0; 25];
+    timeout(PATIENCE, busy.read_exact(&mut goes_on)).await.unwrap().unwrap();
+    assert!(goes_on.starts_with(b"HTTP/1.1 100"));
+    for _ in 0..10 {
+        ask(&mut server.connect().await).await;
+    }
+    busy.write_all(b"ping").await.unwrap();
+    let mut answer = [0; 15];
+    timeout(PATIENCE, busy.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    server.end().await;
+}
+
+/// Who doesn't read is not written to for ever; who reads slowly is.
+#[tokio::test]
+async fn an_answer_that_is_not_taken_is_broken_off() {
+    let limits = Limits { connections: 1, write: Duration::from_secs(2), ..PATIENT };
+    let server = Server::start(limits).await;
+    let head = b"GET /large HTTP/1.1\r\nhost: l\r\nconnection: close\r\n\r\n";
+    let mut slow = server.connect().await;
+    slow.write_all(head).await.unwrap();
+    let mut bytes = vec![0; 1 << 20];
+    let mut taken = 0;
+    let reads = async {
+        let mut pauses = tokio::time::interval(Duration::from_millis(50));
+        loop {
+            match slow.read(&mut bytes).await.expect("it isn't broken off") {
+                0 => break,
+                read => taken += read,
+            }
+            pauses.tick().await;
+        }
+    };
+    timeout(PATIENCE, reads).await.expect("it is read to its end");
+    assert!(taken > LARGE, "{taken} bytes");
+
+    let mut deaf = server.connect().await;
+    deaf.write_all(head).await.unwrap();
+    deaf.readable().await.unwrap();
+    // It keeps the only place until then.
+    ask(&mut server.connect().await).await;
+    drop(deaf);
     server.end().await;
 }
 

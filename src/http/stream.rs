@@ -1,12 +1,11 @@
-//! A connection that breaks off heads of requests that come too slowly.
+//! A connection that breaks off whoever is too slow: heads of requests that don't come to their
+//! end, and clients that don't take their answers.
 //!
-//! The server's own limit begins with the end of the request before, so that it has to be as long
-//! as a proxy keeps an idle connection. This one begins with the first byte of a head.
+//! The server's own limit of heads begins with the end of the request before, so that it has to be
+//! as long as a proxy keeps an idle connection. This one begins with the first byte of a head.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,42 +13,70 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How many heads were read and how many requests answered, in turn: while the number is odd, a
-/// request is being answered, and what is read belongs to its body.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Phase(Arc<AtomicU64>);
-
-impl Phase {
-    /// A head was read, or a request answered.
-    pub(super) fn advance(&self) {
-        self.0.fetch_add(1, Ordering::Release);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
-    }
-}
+use super::slots::Phase;
 
 /// See above.
-pub(super) struct HeadLimited {
+pub(super) struct Hurried {
     stream: TcpStream,
     phase: Phase,
-    limit: Duration,
     /// Runs from the first byte of a head to its last.
-    timer: Pin<Box<Sleep>>,
-    is_running: bool,
-    /// The phase in which it runs.
+    head: Timer,
+    /// Runs while nothing can be written.
+    write: Timer,
+    /// The count of the phase in which the head's timer runs.
     seen: u64,
 }
 
-impl HeadLimited {
-    pub(super) fn new(stream: TcpStream, phase: Phase, limit: Duration) -> Self {
-        let timer = Box::pin(sleep_until(Instant::now()));
-        Self { stream, phase, limit, timer, is_running: false, seen: 0 }
+/// A limit of time for something.
+struct Timer {
+    limit: Duration,
+    sleep: Pin<Box<Sleep>>,
+    is_running: bool,
+}
+
+impl Timer {
+    fn new(limit: Duration) -> Self {
+        Self { limit, sleep: Box::pin(sleep_until(Instant::now())), is_running: false }
+    }
+
+    /// Lets it run, if it doesn't yet.
+    fn start(&mut self) {
+        if !self.is_running {
+            self.sleep.as_mut().reset(Instant::now() + self.limit);
+            self.is_running = true;
+        }
+    }
+
+    /// Whether the time is up; if not, the task is woken then.
+    fn poll_is_up(&mut self, cx: &mut Context<'_>) -> bool {
+        self.is_running && self.sleep.as_mut().poll(cx).is_ready()
     }
 }
 
-impl AsyncRead for HeadLimited {
+impl Hurried {
+    pub(super) fn new(stream: TcpStream, phase: Phase, head: Duration, write: Duration) -> Self {
+        Self { stream, phase, head: Timer::new(head), write: Timer::new(write), seen: 0 }
+    }
+
+    /// Breaks off what makes no progress for too long.
+    fn timed<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.write.is_running = false;
+            return written;
+        }
+        self.write.start();
+        if self.write.poll_is_up(cx) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
+    }
+}
+
+impl AsyncRead for Hurried {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -58,37 +85,45 @@ impl AsyncRead for HeadLimited {
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
-        let phase = this.phase.get();
-        if std::mem::replace(&mut this.seen, phase) != phase {
-            this.is_running = false;
+        let count = this.phase.count();
+        if std::mem::replace(&mut this.seen, count) != count {
+            this.head.is_running = false;
         }
-        if phase % 2 == 1 {
+        if this.phase.is_answering() {
             return read;
         }
         let has_come = matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() > before;
-        if has_come && !this.is_running {
-            this.timer.as_mut().reset(Instant::now() + this.limit);
-            this.is_running = true;
+        if has_come && !this.head.is_running {
+            this.head.start();
+            this.phase.speaks();
         }
         // Also where bytes keep coming, one at a time.
-        if this.is_running && this.timer.as_mut().poll(cx).is_ready() {
+        if this.head.poll_is_up(cx) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         read
     }
 }
 
-impl AsyncWrite for HeadLimited {
+impl AsyncWrite for Hurried {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.timed(cx, written)
     }
 
+    /// The server flushes once it has written everything.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            this.phase.written();
+        }
+        this.timed(cx, flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -100,7 +135,9 @@ impl AsyncWrite for HeadLimited {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.timed(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -3,29 +3,25 @@
 //! The busiest path, so nothing runs here that it doesn't need: no layer, no token, one look-up.
 
 use std::fmt::Write;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use futures::StreamExt;
-use tokio::time::timeout;
+use futures::FutureExt;
 
 use super::AppState;
+use super::collect::collect;
 use super::params::Segment;
 use super::problem::Problem;
 use crate::config::DEFAULT_TENANT;
 use crate::ingest::{Receipt, Rejected};
+use crate::meters::Meters;
 use crate::seldom;
 
-/// Largest body. The largest webhooks seen are about 20 KB.
-const BODY_BYTES_MAX: usize = 1 << 20;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
-/// How much of the rest of a body that is too large is read for nothing, and for how long. A client
-/// that is still sending when the connection ends may not get to see the answer.
-const REST_MAX: (usize, Duration) = (4 * BODY_BYTES_MAX, Duration::from_secs(2));
 
 pub(crate) async fn receive_default(state: State<AppState>, request: Request) -> Response {
     receive(&state, DEFAULT_TENANT, request).await
@@ -40,10 +36,23 @@ pub(crate) async fn receive_for_tenant(
 }
 
 async fn receive(state: &AppState, tenant: &str, request: Request) -> Response {
+    timed(&state.ingest.meters, answer(state, tenant, request)).await
+}
+
+/// Counts and times a webhook. One that panics is a mistake of the ledger's, of which whoever sent
+/// it is told, too: Stripe sends it again.
+async fn timed(meters: &Meters, taken: impl Future<Output = Result<Receipt, Problem>>) -> Response {
     let started = Instant::now();
-    let meters = &state.ingest.meters;
     meters.received.increment(1);
-    let answer = match answer(state, tenant, request).await {
+    // What it was handling is dropped with it.
+    let taken = AssertUnwindSafe(taken).catch_unwind().await.unwrap_or_else(|_| {
+        meters.rejected("panic");
+        if let Some(left_out) = seldom::tell("panic") {
+            tracing::error!(reason = "panic", left_out, "a webhook was not taken in");
+        }
+        Err(Problem::Internal)
+    });
+    let answer = match taken {
         Ok(receipt) => accepted(&receipt),
         Err(problem) => problem.into_response(),
     };
@@ -57,9 +66,8 @@ async fn answer(state: &AppState, tenant: &str, request: Request) -> Result<Rece
         return Err(Problem::NotFound("There is no such tenant."));
     };
     let (parts, body) = request.into_parts();
-    let body = read(&parts.headers, body, BODY_TIMEOUT).await.inspect_err(|_| {
-        state.ingest.meters.rejected("body_not_read");
-    })?;
+    let body = collect(&parts.headers, body, BODY_TIMEOUT, &state.bodies).await;
+    let body = body.inspect_err(|problem| unread(problem, &state.ingest.meters))?;
     let signature = parts.headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let taken = state.ingest.webhook(&served, signature.unwrap_or_default(), &body).await;
     taken.map_err(|rejected| {
@@ -77,56 +85,16 @@ async fn answer(state: &AppState, tenant: &str, request: Request) -> Result<Rece
     })
 }
 
-/// The whole body. A length that is told is believed only as far as it refuses.
-async fn read(headers: &HeaderMap, body: Body, limit: Duration) -> Result<Bytes, Problem> {
-    let told = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let told = told.and_then(|told| told.parse::<usize>().ok());
-    let mut chunks = body.into_data_stream();
-    let read = if told.is_some_and(|told| told > BODY_BYTES_MAX) {
-        Err(Problem::TooLarge)
-    } else {
-        timeout(limit, collect(&mut chunks, told.unwrap_or_default())).await.unwrap_or_else(|_| {
-            Err(Problem::InvalidRequest("The body did not arrive in time.".into()))
-        })
-    };
-    // Who asks first sends nothing that isn't wanted.
-    if matches!(read, Err(Problem::TooLarge)) && !headers.contains_key(header::EXPECT) {
-        // Whatever becomes of it, the answer is the same.
-        let _ = timeout(REST_MAX.1, discard(&mut chunks)).await;
+/// Counts a body that was not read to its end.
+fn unread(problem: &Problem, meters: &Meters) {
+    if !matches!(problem, Problem::Unavailable) {
+        return meters.rejected("body_not_read");
     }
-    read
-}
-
-/// Reads what is left of a body, up to a limit.
-async fn discard(chunks: &mut BodyDataStream) {
-    let mut discarded = 0;
-    while discarded < REST_MAX.0 {
-        let Some(Ok(chunk)) = chunks.next().await else { return };
-        discarded += chunk.len();
+    meters.rejected("no_room");
+    meters.unavailable.increment(1);
+    if let Some(left_out) = seldom::tell("no_room") {
+        tracing::warn!(reason = "no_room", left_out, "a webhook was not taken in");
     }
-}
-
-async fn collect(chunks: &mut BodyDataStream, told: usize) -> Result<Bytes, Problem> {
-    let mut whole = Bytes::new();
-    let mut grown = Vec::new();
-    while let Some(chunk) = chunks.next().await {
-        // Its sender has gone, or sends no chunks where it said that it would.
-        let chunk = chunk.map_err(|_| Problem::InvalidRequest("The body was cut off.".into()))?;
-        if whole.len() + grown.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(Problem::TooLarge);
-        }
-        if whole.is_empty() && grown.is_empty() {
-            // Nearly always the only one.
-            whole = chunk;
-            continue;
-        }
-        if grown.is_empty() {
-            grown.reserve(told.max(whole.len() + chunk.len()));
-            grown.extend_from_slice(&std::mem::take(&mut whole));
-        }
-        grown.extend_from_slice(&chunk);
-    }
-    Ok(if grown.is_empty() { whole } else { grown.into() })
 }
 
 /// Ids hold no character that JSON would escape.
@@ -164,75 +132,34 @@ fn sentence(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use futures::stream;
-
     use super::*;
 
-    /// A body of these pieces, of which the last may be missing.
-    async fn read_pieces(pieces: Vec<Result<Vec<u8>, &'static str>>) -> Result<Bytes, Problem> {
-        let body = Body::from_stream(stream::iter(pieces));
-        read(&HeaderMap::new(), body, Duration::from_secs(60)).await
+    fn rejected(meters: &Meters, reason: &str) -> u64 {
+        let text = meters.render();
+        let name = format!("ledger_webhooks_rejected_total{{reason=\"{reason}\"}} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&name)).expect("a counter");
+        value.parse().expect("a number")
     }
 
     #[tokio::test]
-    async fn a_body_comes_in_pieces() {
-        let pieces = [1, 700, 3, 0, 90_000].map(|n| vec![b'x'; n]);
-        let whole = read_pieces(pieces.iter().cloned().map(Ok).collect()).await.unwrap();
-        assert_eq!(whole, pieces.concat());
-        assert_eq!(read_pieces(Vec::new()).await.unwrap(), Bytes::new());
-        let full = (0..4).map(|_| Ok(vec![b'x'; BODY_BYTES_MAX / 4])).collect();
-        assert_eq!(read_pieces(full).await.unwrap().len(), BODY_BYTES_MAX);
+    async fn a_panic_is_answered_and_counted() {
+        let meters = Meters::new();
+        let before = rejected(&meters, "panic");
+        let panics = async { panic!("a mistake") as Result<Receipt, Problem> };
+        let answer = timed(&meters, panics).await;
+        assert_eq!(answer.status(), 500);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        assert_eq!(rejected(&meters, "panic"), before + 1);
     }
 
-    #[tokio::test]
-    async fn only_what_is_too_large_is_called_so() {
-        let cut = read_pieces(vec![Ok(b"{".to_vec()), Err("gone")]).await;
-        assert!(matches!(cut, Err(Problem::InvalidRequest(_))), "{cut:?}");
-        let large = vec![Ok(vec![b'x'; BODY_BYTES_MAX]), Ok(b"x".to_vec()), Err("gone")];
-        let large = read_pieces(large).await;
-        assert!(matches!(large, Err(Problem::TooLarge)), "{large:?}");
-    }
-
-    /// Else a client that is still sending sees a broken connection instead of the answer.
-    #[tokio::test]
-    async fn the_rest_of_a_large_body_is_read_up_to_a_limit() {
-        for (told, pieces, least, most) in
-            [(None, 8, 8, 8), (Some("2097152"), 8, 8, 8), (None, 1_000, 17, 24)]
-        {
-            let taken = Arc::new(AtomicUsize::new(0));
-            let count = Arc::clone(&taken);
-            let pieces = stream::iter(0..pieces).map(move |_| {
-                count.fetch_add(1, Ordering::SeqCst);
-                Ok::<_, &str>(vec![b'x'; BODY_BYTES_MAX / 4])
-            });
-            let mut headers = HeaderMap::new();
-            if let Some(told) = told {
-                headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static(told));
-            }
-            let read = read(&headers, Body::from_stream(pieces), Duration::from_secs(60)).await;
-            assert!(matches!(read, Err(Problem::TooLarge)), "{read:?}");
-            let taken = taken.load(Ordering::SeqCst);
-            assert!((least..=most).contains(&taken), "{taken} pieces");
-        }
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("2097152"));
-        headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
-        let unwanted = Body::from_stream(stream::once(async {
-            panic!("it would tell the client to send") as Result<Vec<u8>, &str>
-        }));
-        let read = read(&headers, unwanted, Duration::from_secs(60)).await;
-        assert!(matches!(read, Err(Problem::TooLarge)), "{read:?}");
-    }
-
-    #[tokio::test]
-    async fn a_body_that_does_not_end_is_not_waited_for() {
-        let pieces = stream::iter([Ok::<_, &str>("{")]).chain(stream::pending());
-        let (headers, body) = (HeaderMap::new(), Body::from_stream(pieces));
-        let read = read(&headers, body, Duration::from_millis(20));
-        let read = timeout(Duration::from_secs(60), read).await.expect("it gives up");
-        assert!(matches!(read, Err(Problem::InvalidRequest(_))), "{read:?}");
+    #[test]
+    fn who_finds_no_room_comes_again() {
+        let meters = Meters::new();
+        let before = ["no_room", "body_not_read"].map(|reason| rejected(&meters, reason));
+        unread(&Problem::Unavailable, &meters);
+        unread(&Problem::TooLarge, &meters);
+        let after = ["no_room", "body_not_read"].map(|reason| rejected(&meters, reason));
+        assert_eq!(after, before.map(|count| count + 1));
+        assert!(Problem::Unavailable.into_response().headers().contains_key("retry-after"));
     }
 }

@@ -6,6 +6,7 @@ mod as_of;
 mod basis;
 mod catalogs;
 mod parked;
+mod rate;
 mod store;
 mod trail;
 mod upkeep;

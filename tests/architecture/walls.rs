@@ -16,6 +16,7 @@ const WALLS: [Wall; 5] = [
             ("src/http/**", "the API"),
             ("src/console/**", "the console"),
             ("src/app.rs", "wires the router to the listener"),
+            ("src/jwks/tests.rs", "a stand-in for the server that keys are fetched from"),
             ("tests/**", "stand-ins for other servers"),
             ("benches/**", "the bare handler that is the baseline"),
         ],
@@ -72,6 +73,29 @@ const WALLS: [Wall; 5] = [
         ],
     },
 ];
+
+/// What the program is made of. A test that takes its expectations from there agrees with every
+/// mistake.
+const PROGRAM: [&str; 6] = [
+    "billing_ledger",
+    "ledger_domain",
+    "ledger_log",
+    "ledger_projections",
+    "ledger_replay",
+    "ledger_stripe",
+];
+
+#[test]
+fn end_to_end_tests_use_nothing_of_the_program() {
+    let mut found = Vec::new();
+    for file in rust_files().into_iter().filter(|file| fits("tests/e2e/**", &file.path)) {
+        for (number, line) in lines_of(&file.text(), &[Part::Code]) {
+            let named = PROGRAM.iter().filter(|name| names_crate(&line, name));
+            found.extend(named.map(|name| format!("{}:{number}: `{name}`", file.path)));
+        }
+    }
+    crate::assert_none(&found);
+}
 
 #[test]
 fn the_outside_world_is_touched_only_inside_its_wall() {

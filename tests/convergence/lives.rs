@@ -1,8 +1,8 @@
 //! Random lives, and how their events are told.
 
 use ledger_simulator::adversary::{Delivery, Plan, disturb};
-use ledger_simulator::world::World;
-use ledger_simulator::world::life::{Step, life, random_step};
+use ledger_simulator::world::life::{Step, life_in, random_step};
+use ledger_simulator::world::{Config, World};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -63,9 +63,16 @@ pub(crate) const fn passes_time(step: &Step) -> bool {
 }
 
 impl Case {
-    /// What really happened.
+    /// What really happened, in an account as old as the version in which it is told; of several,
+    /// as the first or the last.
     pub(crate) fn live(&self) -> World {
-        life(&self.steps)
+        let ends = [self.versions.first(), self.versions.last()];
+        let account = ends[usize::from(self.seed.is_multiple_of(2))];
+        let config = Config::default();
+        life_in(
+            account.map_or_else(|| config.clone(), |it| config.clone().of_version(it)),
+            &self.steps,
+        )
     }
 
     /// The webhooks of a life, in the order in which things happened.

@@ -164,7 +164,9 @@ async fn a_cursor_leads_to_the_same_whatever_happens_meanwhile() {
     later.purchase(STARTER);
     let position = app.stripe().deliver_all(&later.take()).await;
     app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
-    assert_eq!(auditor.get(&path).await.expect(200), second);
+    let again = auditor.get(&path).await.expect(200);
+    assert_eq!((&again["events"], &again["cursor"]), (&second["events"], &second["cursor"]));
+    assert!(again["position"].as_i64() >= Some(position), "{again}");
 }
 
 /// What carries a trainer's name is in the trainer's list, whatever became of it: facts of a
@@ -219,6 +221,38 @@ async fn every_event_that_names_a_trainer_is_in_its_list() {
     assert_eq!(webhooks_of("t_one").await, of_one);
     // The customer is the other's by its latest word, with all its facts.
     assert_eq!(webhooks_of("t_two").await, ["evt_one", "evt_two"]);
+}
+
+/// Whose an event is, only the read models know: while they lag, a trainer's list says how far it
+/// goes, and can be asked to go further.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trainers_list_tells_up_to_where_it_is_complete() {
+    let app = TestApp::start().await;
+    let mut story = Story::new("t1", Version::Clover, now() - DAY);
+    story.purchase(STARTER);
+    let webhooks = story.take();
+    let first = app.stripe().deliver(&webhooks[0]).await;
+    let (auditor, list) = (app.auditor(), "/api/v1/audit/events?trainer=t1&limit=500");
+    auditor.read_at(list, first).await;
+
+    app.database.hold_up_runner();
+    let last = app.stripe().deliver_all(&webhooks[1..]).await;
+    let early = auditor.get(list).await.expect(200);
+    assert_eq!(early["position"], first, "{early}");
+    let late = auditor.get(&format!("{list}&min_position={last}")).await;
+    late.expect_problem(503, "unavailable");
+    // The log itself lags behind nothing.
+    let all = auditor.get("/api/v1/audit/events?limit=500").await.expect(200);
+    assert!(all["position"].is_null(), "{all}");
+    assert_eq!(all["events"].as_array().and_then(|all| all.last()).unwrap()["position"], last);
+    let misplaced = auditor.get("/api/v1/audit/events?min_position=1").await;
+    misplaced.expect_problem(400, "invalid_request");
+
+    app.database.release_runner();
+    let whole = auditor.read_at(list, last).await;
+    let end = |page: &Value| page["events"].as_array().and_then(|all| all.last()).cloned();
+    assert_eq!(end(&whole).expect("events")["position"], last, "{whole}");
+    assert!(end(&early).is_none_or(|event| event["position"] == first), "{early}");
 }
 
 /// However many events a page has, the database is asked as often. Each statement of the auditor's

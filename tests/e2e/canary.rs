@@ -1,14 +1,17 @@
 //! A text that nobody allowed appears nowhere: not in a table, a log line, a metric or an answer.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
-use ledger_stripe::redact::is_personal;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use crate::bodies::{Version, event};
 use crate::check::search;
-use crate::harness::{Settings, Stripe, TestApp, now};
+use crate::harness::{Answer, Caller, Settings, Stripe, TestApp, now, turns};
 
 /// Free text, like a name with an address. It passes as no id and no code.
 const FREE: &str = "Kanarie Vogel <kanarie@example.test>";
@@ -122,6 +125,12 @@ const NAMES_OF_GOODS: &[(&str, &str)] = &[
     ("entitlements.feature", "lookup_key"),
 ];
 
+/// Names of fields that are about people, with everything in them.
+static ABOUT_PEOPLE: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+    let lines = include_str!("../../events/stripe/tests/personal_fields.txt").lines();
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+});
+
 /// How an object is filled with canaries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fill {
@@ -136,6 +145,7 @@ enum Fill {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_is_not_allowed_appears_nowhere() {
     let settings = Settings::of_service().with("RUST_LOG", "trace");
+    let settings = settings.with("LEDGER_TOKEN_KEY", "11".repeat(32));
     let app = TestApp::start_with(settings).await;
     let mut answers = String::new();
     let mut count = 0;
@@ -208,7 +218,7 @@ fn filled(value: &Value, fill: Fill, about_people: bool) -> Value {
         Value::Object(fields) => {
             let mut filled = Map::new();
             for (key, value) in fields {
-                let people = about_people || is_personal(key);
+                let people = about_people || ABOUT_PEOPLE.contains(key.as_str());
                 let stays = stays(fields, key, value, fill, people);
                 let value = if stays { value.clone() } else { self::filled(value, fill, people) };
                 filled.insert(key.clone(), value);
@@ -217,13 +227,25 @@ fn filled(value: &Value, fill: Fill, about_people: bool) -> Value {
                 filled.insert(format!("unknown {canary}"), json!(canary));
                 filled.insert("unknown".into(), json!({ "name": canary, "id": [canary] }));
             }
-            filled.insert("metadata".into(), json!({ "trainer_id": "t1", "name": canary }));
+            filled.insert("metadata".into(), metadata(fill));
             Value::Object(filled)
         }
         Value::Array(list) => list.iter().map(|value| filled(value, fill, about_people)).collect(),
         Value::String(_) | Value::Null if fill != Fill::People || about_people => json!(canary),
         other => other.clone(),
     }
+}
+
+/// What a business may write beside its own keys: other keys, and people's names as keys.
+fn metadata(fill: Fill) -> Value {
+    let canary = text_of(fill);
+    // Where everything is free text, that is no trainer's id.
+    let trainer = if fill == Fill::Everything { canary } else { "t1" };
+    let (key, longer) = (canary.to_owned(), format!("note on {canary}"));
+    json!({
+        "trainer_id": trainer, "name": canary, "email": canary, "Trainer_Id": canary,
+        key: canary, longer: "1", "nested": { "trainer_id": canary, canary: canary },
+    })
 }
 
 fn stays(of: &Map<String, Value>, key: &str, value: &Value, fill: Fill, people: bool) -> bool {
@@ -239,34 +261,114 @@ fn stays(of: &Map<String, Value>, key: &str, value: &Value, fill: Fill, people: 
 async fn read_everything(app: &TestApp) -> String {
     let head = "SELECT position FROM log_head WHERE tenant = 'default'";
     let position = app.database.number(head).await;
-    let mut told = String::new();
-    for path in [
-        "/api/v1/tiers/current",
-        "/api/v1/tiers/history",
-        "/api/v1/entitlements",
-        "/api/v1/entitlements/customers/explain",
+    let (anyone, trainer, service) = (app.anyone(), app.trainer("t1"), app.service());
+    let (operator, auditor) = (app.operator(), app.auditor());
+    let mut told = trainer.read_at("/api/v1/tiers/current", position).await.to_string();
+    told += &use_something(&service).await;
+    for (caller, path) in [
+        (&trainer, "/api/v1/tiers/usage"),
+        (&trainer, "/api/v1/entitlements"),
+        (&trainer, "/api/v1/entitlements/customers"),
+        (&trainer, "/api/v1/entitlements/customers/explain"),
+        (&service, "/api/v1/usage/t1/limits"),
+        (&service, "/api/v1/usage/t1/check/customers"),
+        (&operator, "/api/v1/admin/projections"),
+        (&anyone, "/api/v1/tiers"),
+        (&anyone, "/metrics"),
+        (&anyone, "/readyz"),
+        (&anyone, "/healthz"),
+        (&anyone, "/.well-known/jwks.json"),
+        (&anyone, "/problems/limit_reached"),
     ] {
-        told += &app.trainer("t1").read_at(path, position).await.to_string();
+        let answer = settled(path, async || caller.get(path).await).await;
+        // Whether there is anything left of a feature is none of this test's business.
+        assert!([200, 403].contains(&answer.status), "{path}: {answer:?}");
+        told += &format!("{answer:?}");
     }
-    let mut path = "/api/v1/audit/events".to_owned();
+    told += &token(&trainer).await;
+    for (caller, path, list) in [
+        (&trainer, "/api/v1/tiers/history", "changes"),
+        (&operator, "/api/v1/admin/anomalies", "anomalies"),
+        (&operator, "/api/v1/admin/dead-letters", "dead_letters"),
+        (&auditor, "/api/v1/audit/events", "events"),
+    ] {
+        let entries = all_pages(caller, path, list, &mut told).await;
+        assert!(!entries.is_empty(), "{path} lists something");
+        let ids = entries.iter().filter(|_| list == "events").map(|event| &event["event_id"]);
+        for id in ids {
+            let path = format!("/api/v1/audit/events/{}", id.as_str().expect("an id"));
+            told += &auditor.get(&path).await.body;
+        }
+    }
+    ask_with_canaries(app).await;
+    told
+}
+
+/// The entries of a list, from all of its pages, whose texts are added to what was told.
+async fn all_pages(caller: &Caller, base: &str, list: &str, told: &mut String) -> Vec<Value> {
+    let (mut path, mut entries) = (base.to_owned(), Vec::new());
     loop {
-        let page = app.auditor().get(&path).await.expect(200);
-        told += &page.to_string();
-        for event in page["events"].as_array().expect("events") {
-            let id = event["event_id"].as_str().expect("an id");
-            told += &app.auditor().get(&format!("/api/v1/audit/events/{id}")).await.body;
-        }
+        let page = settled(&path, async || caller.get(&path).await).await.expect(200);
+        *told += &page.to_string();
+        entries.extend(page[list].as_array().expect("a list").iter().cloned());
         match page["cursor"].as_str() {
-            Some(cursor) => path = format!("/api/v1/audit/events?cursor={cursor}"),
-            None => break,
+            Some(cursor) => path = format!("{base}?cursor={cursor}"),
+            None => return entries,
         }
     }
-    // What callers ask for is theirs to know, and still not for the log.
+}
+
+/// Every act on usage, under keys that are about people.
+async fn use_something(service: &Caller) -> String {
+    let mut told = String::new();
+    for act in ["consume", "record", "reserve", "commit", "release"] {
+        let path = format!("/api/v1/usage/customers/{act}");
+        for key in [FREE, ID_LIKE] {
+            let body = json!({ "trainer": "t1", "quantity": 1 });
+            let ask = async || service.try_post_keyed(&path, &body, key).await.expect("an answer");
+            let answer = settled(&path, ask).await;
+            assert!([200, 400, 403].contains(&answer.status), "{act}: {answer:?}");
+            told += &format!("{answer:?}");
+        }
+    }
+    told
+}
+
+/// What a token of entitlements says, which stands in it encoded.
+async fn token(trainer: &Caller) -> String {
+    let path = "/api/v1/entitlements/token";
+    let answer = settled(path, async || trainer.post(path, &json!({})).await).await.expect(200);
+    let parts = answer["token"].as_str().expect("a token").split('.');
+    let parts = parts.take(2).map(|part| URL_SAFE_NO_PAD.decode(part).expect("base64"));
+    let parts = parts.map(|part| String::from_utf8(part).expect("JSON"));
+    answer.to_string() + &parts.collect::<String>()
+}
+
+/// What callers ask for is theirs to know, and still not for the log.
+async fn ask_with_canaries(app: &TestApp) {
     for query in ["trainer=Kanarie%20Vogel", "trainer=kanarie_vogel_7", "kanarie_vogel_7=1"] {
         app.service().get(&format!("/api/v1/entitlements?{query}")).await;
+        app.auditor().get(&format!("/api/v1/audit/events?{query}")).await;
+        app.operator().get(&format!("/api/v1/admin/anomalies?{query}")).await;
     }
     app.trainer("kanarie_vogel_7").get("/api/v1/entitlements/kanarie_vogel_7").await;
-    let metrics = app.anyone().get("/metrics").await;
-    assert_eq!(metrics.status, 200, "{metrics:?}");
-    told + &metrics.body
+    app.auditor().get("/api/v1/audit/events/kanarie_vogel_7").await;
+    for canary in [FREE, ID_LIKE] {
+        let body = json!({ "trainer": canary, "quantity": canary, canary: canary });
+        for path in ["/api/v1/usage/customers/consume", "/api/v1/entitlements/token"] {
+            app.service().post(path, &body).await.expect_problem(400, "invalid_request");
+        }
+    }
+}
+
+/// An answer, again until the read models are as far as it needs.
+async fn settled(path: &str, ask: impl AsyncFn() -> Answer) -> Answer {
+    let mut turns = turns(&format!("{path} is answered"));
+    loop {
+        let answer = ask().await;
+        if answer.status != 503 {
+            return answer;
+        }
+        turns.next().await;
+    }
 }

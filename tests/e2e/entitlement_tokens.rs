@@ -5,7 +5,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
 use crate::bodies::{DAY, STARTER, Story, Version};
-use crate::harness::{Answer, Settings, TestApp, eventually, now};
+use crate::harness::{Answer, Caller, Settings, TestApp, eventually, now, turns};
+use crate::usage::enforce;
 
 const PATH: &str = "/api/v1/entitlements/token";
 const KEYS: &str = "/.well-known/jwks.json";
@@ -15,11 +16,28 @@ async fn app(keys: &std::path::Path) -> TestApp {
     let settings = Settings::of_service();
     let settings = settings.with("LEDGER_TOKEN_KEY_FILE", keys.to_str().unwrap());
     let app = TestApp::start_with(settings).await;
-    let mut story = Story::new("t1", Version::Basil, now() - 2 * DAY);
-    story.purchase(STARTER);
-    let position = app.stripe().deliver_all(&story.take()).await;
-    app.trainer("t1").read_at("/api/v1/entitlements", position).await;
+    tell(&app, purchase("t1")).await;
     app
+}
+
+/// The same with a key that stays.
+async fn app_with_a_key() -> TestApp {
+    let settings = Settings::of_service().with("LEDGER_TOKEN_KEY", "11".repeat(32));
+    let app = TestApp::start_with(settings).await;
+    tell(&app, purchase("t1")).await;
+    app
+}
+
+fn purchase(trainer: &str) -> Story {
+    let mut story = Story::new(trainer, Version::Basil, now() - 2 * DAY);
+    story.purchase(STARTER);
+    story
+}
+
+/// Lets a story happen, and the ledger know of it.
+async fn tell(app: &TestApp, mut story: Story) {
+    let position = app.stripe().deliver_all(&story.take()).await;
+    app.trainer(&story.trainer).read_at("/api/v1/entitlements", position).await;
 }
 
 async fn keys(app: &TestApp) -> JwkSet {
@@ -40,6 +58,22 @@ fn check(token: &str, keys: &JwkSet) -> Option<Value> {
 
 fn token(answer: &Answer) -> String {
     answer.expect(200)["token"].as_str().unwrap().to_owned()
+}
+
+/// What a token says of what holds at `position` or later. The service waits for its read models
+/// only shortly; on a busy machine they may need longer.
+async fn claims_at(caller: &Caller, position: i64, keys: &JwkSet) -> Value {
+    let mut turns = turns("a token is issued");
+    loop {
+        let answer = caller.post(PATH, &json!({ "min_position": position })).await;
+        if answer.status != 503 {
+            assert!(answer.expect(200)["position"].as_i64() >= Some(position), "{answer:?}");
+            let claims = check(&token(&answer), keys).unwrap();
+            assert_eq!(claims["position"], answer.json()["position"]);
+            return claims;
+        }
+        turns.next().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,6 +140,78 @@ async fn a_service_names_a_trainer_and_a_trainer_is_one() {
     app.anyone().post(PATH, &json!({})).await.expect_problem(401, "unauthenticated");
     let misspelt = app.trainer("t1").post(PATH, &json!({ "ttl": 86_400 })).await;
     misspelt.expect_problem(400, "invalid_request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_of_the_position_that_was_asked_for() {
+    let app = app_with_a_key().await;
+    let published = keys(&app).await;
+    let never = json!({ "min_position": 1_000_000_000 });
+    let refused = app.trainer("t1").post(PATH, &never).await;
+    refused.expect_problem(503, "unavailable");
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    assert!(!refused.body.contains("token"), "{refused:?}");
+    for wrong in [json!(-1), json!("soon"), json!(1.5)] {
+        let answer = app.trainer("t1").post(PATH, &json!({ "min_position": wrong })).await;
+        answer.expect_problem(400, "invalid_request");
+    }
+
+    // It is on its way when the token is asked for.
+    let webhooks = purchase("t2").take();
+    let first = app.stripe().deliver(&webhooks[0]).await;
+    let last = first + i64::try_from(webhooks.len()).unwrap() - 1;
+    let (caller, stripe) = (app.trainer("t2"), app.stripe());
+    let asked = claims_at(&caller, last, &published);
+    let (claims, position) = tokio::join!(asked, stripe.deliver_all(&webhooks[1..]));
+    assert_eq!(position, last);
+    assert_eq!((&claims["sub"], &claims["tier_slug"]), (&json!("t2"), &json!("starter")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_token_outlasts_the_trial_that_it_tells_of() {
+    let app = app_with_a_key().await;
+    let published = keys(&app).await;
+    // Tokens last fifteen minutes; this trial ends in ten, the other one in a day.
+    let (soon, late) = (now() + 600, now() + DAY);
+    for (trainer, ends, lasts) in [("t2", soon, None), ("t3", late, Some(900))] {
+        let mut story = Story::new(trainer, Version::Basil, ends - 3 * DAY);
+        story.try_out(STARTER, 3);
+        tell(&app, story).await;
+        let answer = app.trainer(trainer).post(PATH, &json!({})).await;
+        let claims = check(&token(&answer), &published).unwrap();
+        assert_eq!(claims["subscription_status"], "trialing", "{claims}");
+        let [exp, iat] = ["exp", "iat"].map(|name| claims[name].as_i64().unwrap());
+        assert_eq!(exp, lasts.map_or(ends, |lasts| iat + lasts), "{claims}");
+        let told = answer.json()["expires_at"].as_str().unwrap().parse();
+        let told: chrono::DateTime<chrono::Utc> = told.unwrap();
+        assert_eq!(told.timestamp(), exp, "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_says_whether_denials_are_enforced() {
+    let app = app_with_a_key().await;
+    let published = keys(&app).await;
+    // The place of t1 among a hundred is 86.
+    for (position, mode, enforced) in [
+        (1_001, r#""off""#, false),
+        (1_002, r#""on""#, true),
+        (1_003, r#""shadow""#, false),
+        (1_004, r#"{"percent":86}"#, false),
+        (1_005, r#"{"percent":87}"#, true),
+    ] {
+        enforce(&app, position, mode);
+        let answer = app.trainer("t1").post(PATH, &json!({})).await;
+        let claims = check(&token(&answer), &published).unwrap();
+        assert_eq!(claims["enforced"], enforced, "{mode}: {claims}");
+        // What is granted is told just the same.
+        assert_eq!(
+            (&claims["access"], &claims["tier_slug"]),
+            (&json!("granted"), &json!("starter"))
+        );
+        assert_eq!(claims["features"]["customers"]["limit"], 9, "{mode}: {claims}");
+        assert!(claims["features"].get("analytics").is_none(), "{mode}: {claims}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

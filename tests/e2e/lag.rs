@@ -20,13 +20,7 @@ async fn the_lag_grows_while_the_runner_is_held_up() {
     let first = app.stripe().deliver(&webhooks[0]).await;
     app.trainer("t1").read_at("/api/v1/tiers/current", first).await;
 
-    // Somebody else takes the lease, and does nothing.
-    app.database.execute(
-        "UPDATE projection.lease SET owner = 'another', token = nextval('projection.fence'),
-             until = 'infinity' WHERE tenant = 'default';
-         UPDATE projection.checkpoint AS c SET token = l.token
-             FROM projection.lease AS l WHERE l.tenant = c.tenant",
-    );
+    app.database.hold_up_runner();
     let last = app.stripe().deliver_all(&webhooks[1..]).await;
     let lag = (last - first) as f64;
     eventually("the lag is told", || async {
@@ -41,7 +35,7 @@ async fn the_lag_grows_while_the_runner_is_held_up() {
     .await;
     assert_eq!(gauge(&app, "lag_events").await, Some(lag), "nothing was taken in meanwhile");
 
-    app.database.execute("UPDATE projection.lease SET until = '-infinity'");
+    app.database.release_runner();
     eventually("the lag is gone", || async {
         let lag = (gauge(&app, "lag_events").await, gauge(&app, "lag_seconds").await);
         (lag == (Some(0.0), Some(0.0))).then_some(())

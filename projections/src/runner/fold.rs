@@ -1,6 +1,9 @@
 //! Folding on a thread of its own, behind two walls: a panic costs the unit that it happened in,
-//! and so does a fold that doesn't end in time. What goes on beside it isn't held up: the lease is
-//! renewed, and other tenants' pages are written.
+//! and so does a fold that doesn't end in time. The lease is renewed beside it. Its page waits,
+//! with one of the few turns that all tenants share, for as long as one fold may take.
+//!
+//! A fold that doesn't end keeps its thread, and nothing can take that back. So there may only be a
+//! few of them: then the read models stand still, and say that the process must be restarted.
 
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
@@ -16,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::shown::Shown;
+use super::trouble::Trouble;
 use super::units::{Changes, Unit};
 use crate::catalog::TenantChanges;
 
@@ -67,6 +71,9 @@ pub(super) enum Step {
 /// Folds of all tenants that outlast their time, each on a thread that can't be ended.
 pub(super) type Stuck = Arc<Mutex<HashMap<(Tenant, UnitKey), JoinHandle<()>>>>;
 
+/// How many folds may outlast their time at once.
+const STUCK_MAX: usize = 16;
+
 /// How units are folded.
 pub(super) struct Folds {
     /// How long one task may take.
@@ -97,7 +104,11 @@ impl Folds {
     }
 
     /// Works on all tasks. A unit that takes too long is given up, and those after it go on.
-    pub(super) async fn run(&self, tenant: &Tenant, tasks: Vec<Task>) -> Vec<Outcome> {
+    pub(super) async fn run(
+        &self,
+        tenant: &Tenant,
+        tasks: Vec<Task>,
+    ) -> Result<Vec<Outcome>, Trouble> {
         let mut outcomes = Vec::with_capacity(tasks.len());
         let mut queue = VecDeque::with_capacity(tasks.len());
         for task in tasks {
@@ -108,9 +119,12 @@ impl Folds {
             }
         }
         while !queue.is_empty() {
+            if lock(&self.stuck).len() >= STUCK_MAX {
+                return Err(Trouble::Stuck(STUCK_MAX));
+            }
             queue = self.run_until_stuck(tenant, queue, &mut outcomes).await;
         }
-        outcomes
+        Ok(outcomes)
     }
 
     /// Works on tasks until all are done or one takes too long, and hands back those after it.
@@ -173,21 +187,32 @@ impl Folds {
     }
 }
 
-/// The positions of all facts that a customer's stored state was made from, in order. None if the
-/// state can't be read: whoever folds it finds the same, and says so.
+/// The positions of all facts that a customer's stored state was made from, in order.
+///
+/// # Errors
+/// Why they can't be told. Without them the customer can't be folded afresh: what it showed would
+/// be taken for gone.
 pub(super) async fn positions_of(
     customer: StripeId,
     parts: Parts,
     limit: Duration,
-) -> Option<Vec<i64>> {
+) -> Result<Vec<i64>, String> {
     let restored = tokio::task::spawn_blocking(move || {
-        let unit = CustomerUnit::restore(customer, parts).ok()?;
+        let unit = CustomerUnit::restore(customer, parts).map_err(|error| unreadable(&error))?;
         let mut positions: Vec<i64> = unit.positions().collect();
         positions.sort_unstable();
         positions.dedup();
-        Some(positions)
+        Ok(positions)
     });
-    tokio::time::timeout(limit, restored).await.ok()?.ok()?
+    match tokio::time::timeout(limit, restored).await {
+        Ok(Ok(positions)) => positions,
+        Ok(Err(_)) => Err("reading its state panicked".to_owned()),
+        Err(_) => Err(format!("reading its state took longer than {limit:?}")),
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> String {
+    format!("its state can't be read: {error}")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -216,9 +241,7 @@ fn step(task: Task) -> Result<Step, String> {
     let unit = match begin {
         Begin::Midway(midway) => return Ok(evolve_customer(midway, &entries, is_last)),
         Begin::Cached(unit) => unit,
-        Begin::Stored(parts) => {
-            restore(&key, parts).map_err(|e| format!("its state can't be read: {e}"))?
-        }
+        Begin::Stored(parts) => restore(&key, parts).map_err(|error| unreadable(&error))?,
     };
     Ok(match unit {
         Unit::Customer(before, _) if how == How::Afresh => {
@@ -277,4 +300,37 @@ fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("the fold panicked: {}", text.unwrap_or("without a message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn where_too_many_folds_do_not_end_nothing_is_begun() {
+        let (stuck, tenant) = (Stuck::default(), Tenant::try_new("default").unwrap());
+        let config = super::super::Config::live("test");
+        let folds = Folds::new(&config, Arc::clone(&stuck));
+        let task = || Task {
+            key: UnitKey::Tenant,
+            begin: Begin::Stored(Vec::new()),
+            entries: Vec::new(),
+            how: How::On,
+            is_last: true,
+        };
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = Arc::new(Mutex::new(released));
+        for n in 0..STUCK_MAX {
+            assert_eq!(folds.run(&tenant, vec![task()]).await.unwrap().len(), 1);
+            let released = Arc::clone(&released);
+            let thread = tokio::task::spawn_blocking(move || {
+                let _ = lock(&released).recv();
+            });
+            let unit = UnitKey::Customer(StripeId::try_new(&format!("cus_{n}")).unwrap());
+            lock(&stuck).insert((tenant.clone(), unit), thread);
+        }
+        let refused = folds.run(&tenant, vec![task()]).await;
+        assert!(matches!(refused, Err(Trouble::Stuck(STUCK_MAX))));
+        drop(release);
+    }
 }

@@ -1,13 +1,14 @@
 //! Facts that are read from the log again: those that waited, those of customers that lost an
 //! object, those of parked units. There may be very many, so they are read by few statements, and
-//! beyond a limit they are read once more when they are folded, and not kept until then.
+//! beyond a limit they are read once more when they are folded: until then no more is kept of each
+//! than its position and the ids in it.
 
 use ledger_domain::event::Entry;
 use ledger_domain::id::Tenant;
 use ledger_log::EventLog;
 
 use super::page::{Read, read};
-use super::trouble::Trouble;
+use super::trouble::{Halt, Trouble};
 
 /// How many events one statement reads, and one step of a long fold takes in.
 pub(super) const READ_AT_ONCE: usize = 1_024;
@@ -44,7 +45,8 @@ impl Given {
     }
 }
 
-/// The events at some positions, which are few enough for one statement.
+/// The events at some positions, which are few enough for one statement. They were there before, so
+/// that one that is missing now means another log.
 pub(super) async fn read_at(
     log: &dyn EventLog,
     tenant: &Tenant,
@@ -54,5 +56,28 @@ pub(super) async fn read_at(
         return Ok(Vec::new());
     }
     let recorded = log.read_at(tenant, positions).await?;
+    let mut there: Vec<i64> = recorded.iter().map(|event| event.position).collect();
+    there.sort_unstable();
+    let missing = positions.iter().find(|position| there.binary_search(position).is_err());
+    if let Some(&position) = missing {
+        return Err(Halt::Diverged { position }.into());
+    }
     Ok(recorded.into_iter().map(read).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_log::{MemoryLog, system_clock};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_fact_that_is_there_no_more_means_another_log() {
+        let (log, tenant) = (MemoryLog::new(system_clock()), Tenant::try_new("default").unwrap());
+        let read = read_at(&log, &tenant, &[7]).await;
+        let Err(Trouble::Halt(Halt::Diverged { position: 7 })) = read else {
+            panic!("it goes on in silence")
+        };
+        assert!(read_at(&log, &tenant, &[]).await.is_ok());
+    }
 }

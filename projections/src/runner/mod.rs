@@ -16,6 +16,7 @@
 //! A fact that can't be taken in parks its unit, not the runner. The events of a parked unit queue
 //! up in order and are tried again at growing intervals.
 
+mod cache;
 mod fold;
 mod given;
 mod lease;
@@ -72,9 +73,11 @@ pub struct Config {
     /// How long a page should take at most: pages are made smaller until they do.
     pub page_time: Duration,
     /// How many bytes of memory folded units may keep.
-    pub cache_bytes: u64,
+    pub cache_bytes: usize,
     /// How long one step of a unit's fold may take: a unit whose fold takes longer is parked.
     pub fold_time: Duration,
+    /// How many events of a parked unit are taken in at once when it is tried again.
+    pub retried_events_max: usize,
     /// What a test does before each event is folded: it may panic.
     #[cfg(feature = "failpoints")]
     pub before_fold: Option<fn(&ledger_domain::event::Entry)>,
@@ -97,6 +100,7 @@ impl Config {
             page_time: Duration::from_millis(250),
             cache_bytes: 64 << 20,
             fold_time: Duration::from_secs(10),
+            retried_events_max: 1_000,
             #[cfg(feature = "failpoints")]
             before_fold: None,
         }

@@ -289,37 +289,54 @@ impl Plan {
         let mut facts = Vec::new();
         for loser in losers {
             let unit = UnitKey::Customer(loser.clone());
-            if !self.afresh.insert(unit.clone()) {
+            let name = unit.to_string();
+            if self.afresh.contains(&unit) || self.newly_parked.contains_key(&name) {
                 continue;
             }
-            let name = unit.to_string();
-            self.units.entry(unit).or_default();
             let parts =
                 store::parts(looks.conn().await?, known.tenant, std::slice::from_ref(&name))
                     .await?;
             let parts = parts.into_iter().map(|row| (row.part, row.state)).collect();
             looks.end().await?;
-            let Some(positions) = positions_of(loser, parts, known.config.fold_time).await else {
-                continue;
+            let positions = match positions_of(loser, parts, known.config.fold_time).await {
+                Ok(positions) => positions,
+                Err(reason) => {
+                    self.park(known, ReadModel::Subscriptions, name, &reason, []);
+                    continue;
+                }
             };
-            let recalled = self.read_facts(known, &positions).await?;
+            let (recalled, unreadable) = self.read_facts(known, &positions).await?;
+            if let Some(event) = unreadable.first() {
+                let reason = format!("the event at {}: {}", event.position, event.reason);
+                self.park(known, ReadModel::Subscriptions, name, &reason, []);
+                continue;
+            }
+            self.units.entry(unit.clone()).or_default();
+            self.afresh.insert(unit);
             facts.extend(recalled.into_iter().map(|fact| Fact { is_recalled: true, ..fact }));
             self.taken_in.insert(name, positions.into_iter().collect());
         }
         Ok(facts)
     }
 
-    /// Reads facts about customers from the log again. The first ones stay in memory.
+    /// Reads facts about customers from the log again, and tells which can't be read by this
+    /// program. The first ones stay in memory.
     async fn read_facts(
         &mut self,
         known: &Known<'_>,
         positions: &[i64],
-    ) -> Result<Vec<Fact>, Trouble> {
-        let mut facts = Vec::with_capacity(positions.len());
+    ) -> Result<(Vec<Fact>, Vec<Unreadable>), Trouble> {
+        let (mut facts, mut unreadable) = (Vec::with_capacity(positions.len()), Vec::new());
         for positions in positions.chunks(READ_AT_ONCE) {
             for event in read_at(known.log, known.tenant, positions).await? {
                 self.name(&event);
-                let Read::Entry(entry) = event else { continue };
+                let entry = match event {
+                    Read::Entry(entry) => entry,
+                    Read::Unreadable(event) => {
+                        unreadable.push(event);
+                        continue;
+                    }
+                };
                 let route = route(&entry, known.identity);
                 let Route::Customer { customer, ties, waits_for } = route else { continue };
                 let given = if self.held < HELD_MAX {
@@ -331,7 +348,7 @@ impl Plan {
                 facts.push(Fact::new(given, customer, ties, waits_for));
             }
         }
-        Ok(facts)
+        Ok((facts, unreadable))
     }
 
     /// The facts that have been waiting for newly tied objects, read from the log again.
@@ -349,7 +366,10 @@ impl Plan {
         let mut positions = store::waiting_for(looks.conn().await?, known.tenant, &objects).await?;
         looks.end().await?;
         positions.retain(|position| woken.insert(*position));
-        let facts = self.read_facts(known, &positions).await?;
+        let (facts, unreadable) = self.read_facts(known, &positions).await?;
+        for event in unreadable {
+            self.park_unreadable(known, event);
+        }
         Ok(facts.into_iter().map(|fact| Fact { is_stored: true, ..fact }).collect())
     }
 

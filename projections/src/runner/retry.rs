@@ -15,11 +15,8 @@ use tokio::time::Instant;
 use super::given::read_at;
 use super::page::Page;
 use super::session::Session;
-use super::trouble::{Halt, Trouble};
+use super::trouble::Trouble;
 use crate::control::store;
-
-/// How many events of a parked unit are taken in at once.
-const EVENTS_MAX: usize = 1_000;
 
 /// How often the table is asked for units that somebody else made due.
 const ASK_EVERY: Duration = Duration::from_secs(5);
@@ -30,13 +27,15 @@ pub(super) struct Retried<'a> {
     pub(super) unit: &'a str,
     /// The first events of its queue.
     pub(super) positions: &'a [i64],
+    /// Whether these are all of it.
+    pub(super) is_all: bool,
 }
 
 impl Retried<'_> {
-    /// The customer, where nothing is left in its queue.
+    /// The customer, where nothing is left in its queue afterwards.
     pub(super) fn folded_afresh(self) -> Option<StripeId> {
         match self.unit.parse() {
-            Ok(UnitKey::Customer(customer)) if self.positions.len() < EVENTS_MAX => Some(customer),
+            Ok(UnitKey::Customer(customer)) if self.is_all => Some(customer),
             _ => None,
         }
     }
@@ -107,16 +106,17 @@ impl Session<'_> {
     async fn retry(&mut self, unit: &str) -> Result<(), Trouble> {
         let mut tx = self.runner.begin().await?;
         let written = &self.written;
-        let limit = i64::try_from(EVENTS_MAX).unwrap_or(i64::MAX);
-        let positions = store::parked_events(&mut tx, self.tenant, written, unit, limit).await?;
+        let events_max = self.runner.config.retried_events_max.max(1);
+        // One more than are taken in tells whether any are left.
+        let limit = i64::try_from(events_max).unwrap_or(i64::MAX).saturating_add(1);
+        let mut positions =
+            store::parked_events(&mut tx, self.tenant, written, unit, limit).await?;
         tx.commit().await?;
+        let is_all = positions.len() <= events_max;
+        positions.truncate(events_max);
         let events = read_at(&*self.runner.log, self.tenant, &positions).await?;
-        let missing = positions.iter().find(|at| !events.iter().any(|e| e.position() == **at));
-        if let Some(position) = missing {
-            return Err(Halt::Diverged { position: *position }.into());
-        }
         tracing::info!(tenant = %self.tenant, unit, events = events.len(), "trying a parked unit again");
         let page = Page { events, end: self.checkpoint.clone() };
-        self.take_in(page, Some(Retried { unit, positions: &positions })).await
+        self.take_in(page, Some(Retried { unit, positions: &positions, is_all })).await
     }
 }

@@ -25,7 +25,7 @@ use super::units::{Folded, Units};
 use super::write::write;
 use super::{MANY, Runner};
 use crate::control::{Checkpoint, store};
-use crate::{ReadModel, subscriptions, usage};
+use crate::{ReadModel, schema, subscriptions, usage};
 
 /// The smallest page that slowness leads to.
 const PAGE_EVENTS_MIN: usize = 64;
@@ -56,6 +56,9 @@ impl<'a> Session<'a> {
     ) -> Result<Self, Trouble> {
         let written = runner.config.written();
         let mut tx = runner.begin().await?;
+        if !schema::has_our_form(&mut tx).await? {
+            return Err(Halt::OtherForm.into());
+        }
         let anything_waits = subscriptions::store::anything_waits(&mut tx, tenant).await?;
         let parked = Parked::load(&mut tx, tenant, &written).await?;
         tx.commit().await?;
@@ -170,7 +173,7 @@ impl<'a> Session<'a> {
         for (unit, reason) in write(&mut tx, self.tenant, &mut folded, &plan.noted).await? {
             plan.park(&known, model_of(&unit.key), unit.name, &reason, unit.positions);
         }
-        if let Some(Retried { unit, positions }) =
+        if let Some(Retried { unit, positions, .. }) =
             retried.filter(|retried| !plan.newly_parked.contains_key(retried.unit))
         {
             store::unpark(&mut tx, self.tenant, &self.written, unit, positions).await?;

@@ -5,11 +5,16 @@ use uuid::Uuid;
 
 use crate::QueryError;
 
-/// Why the read models of a tenant stay as they are until somebody has looked. Each of these means
-/// that the log isn't the one that they were made from; a rebuild makes them anew from the log
-/// that is there.
+/// Why the read models of a tenant stay as they are until somebody has looked. All but the first
+/// mean that the log isn't the one that they were made from; a rebuild makes them anew from the
+/// log that is there.
 #[derive(Debug, thiserror::Error)]
 pub enum Halt {
+    /// Another version of the program made the read models, and this one would write them wrongly.
+    #[error(
+        "the read models have another version's form: run this version's `ledger migrate`, or run the version that made them"
+    )]
+    OtherForm,
     /// The tenant has another log now.
     #[error("the read models were made from log {expected}, and the tenant's log is {found} now")]
     OtherLog {
@@ -66,6 +71,9 @@ pub(super) enum Trouble {
     /// Somebody else holds the lease, or the read models have changed places.
     #[error("the lease is lost")]
     Fenced,
+    /// So many folds don't end.
+    #[error("{0} folds don't end, and keep their threads: restart this process")]
+    Stuck(usize),
     /// The database can't be reached, or refused something that no unit is to blame for.
     #[error("the read models can't be written")]
     Database(#[from] sqlx::Error),

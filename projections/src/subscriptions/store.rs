@@ -337,7 +337,7 @@ pub(crate) async fn history_of(
         .await
 }
 
-/// The units of a trainer: the customers that it is or was linked to by a subscription.
+/// The customers that a trainer is linked to, or has a subscription of.
 pub(crate) async fn customers_of(
     conn: &mut PgConnection,
     tenant: &Tenant,

@@ -5,9 +5,12 @@
 mod access;
 mod attention;
 mod converge;
+mod forms;
 mod given;
+mod indexes;
 mod lease;
 mod parking;
+mod recalled;
 mod restored;
 mod resume;
 mod scenario;

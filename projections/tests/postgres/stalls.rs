@@ -171,6 +171,14 @@ fn fail_at_evt_3(entry: &Entry) {
 
 #[tokio::test]
 async fn a_customer_that_loses_an_object_while_its_fold_fails_heals() {
+    // Its queue has two events: it is tried again with one after the other, with both at once, and
+    // with room for more.
+    for retried_events_max in 1..=3 {
+        heals(retried_events_max).await;
+    }
+}
+
+async fn heals(retried_events_max: usize) {
     let world = World::new();
     let before = [
         given::linked("l1", 0, "cus_2", "t2"),
@@ -196,7 +204,12 @@ async fn a_customer_that_loses_an_object_while_its_fold_fails_heals() {
     world.project(&tenant).await;
     BROKEN.store(true, Ordering::SeqCst);
     append(&world, &tenant, &after).await;
-    let page = Config { page_events_max: 1, before_fold: Some(fail_at_evt_3), ..config("test") };
+    let page = Config {
+        page_events_max: 1,
+        retried_events_max,
+        before_fold: Some(fail_at_evt_3),
+        ..config("test")
+    };
     let runner = world.runner(page);
     catch_up(&runner, &*world.log, &tenant).await.unwrap();
 

@@ -15,11 +15,44 @@ use crate::capped::CappedLog;
 /// How often we hope that the live read models rest, before we make them.
 const HOPEFUL_ATTEMPTS: u32 = 3;
 
-/// How long the live read models are made to rest at most.
+/// How long the live read models are made to rest at once, at most.
 const HOLD_MAX: Duration = Duration::from_secs(2);
+
+/// How long they are made to rest altogether. Between two holds they take in a page, so that what
+/// they serve is at most about as old as this.
+const HELD_MAX: Duration = Duration::from_secs(60);
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(200);
+
+/// How long it is worth going on: as long as each hold brings the building nearer, and the live
+/// read models haven't been held for too long altogether.
+struct Chase {
+    in_vain: u32,
+    in_vain_max: u32,
+    nearest: i64,
+    held: Duration,
+}
+
+impl Chase {
+    const fn new(config: &VerifyConfig) -> Self {
+        let in_vain_max = config.attempts_max;
+        Self { in_vain: 0, in_vain_max, nearest: i64::MAX, held: Duration::ZERO }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.in_vain < self.in_vain_max && self.held < HELD_MAX
+    }
+
+    /// The building was so many events short of the live read models, if they could be held.
+    fn missed(&mut self, by: Option<i64>, held: Duration) {
+        self.held += held;
+        match by {
+            Some(by) if by < self.nearest => (self.nearest, self.in_vain) = (by, 0),
+            _ => self.in_vain += 1,
+        }
+    }
+}
 
 /// What came of holding the live read models.
 enum Outcome {
@@ -70,13 +103,14 @@ impl<'a> Build<'a> {
                 return Ok((snapshot, attempt));
             }
         }
-        let (mut attempt, mut in_vain, mut nearest) = (HOPEFUL_ATTEMPTS, 0, i64::MAX);
-        while in_vain < self.config.attempts_max {
+        let (mut attempt, mut chase) = (HOPEFUL_ATTEMPTS, Chase::new(self.config));
+        while chase.goes_on() {
             attempt += 1;
+            let begun = Instant::now();
             match self.hold(progress).await? {
                 Outcome::Met(snapshot) => return Ok((snapshot, attempt)),
-                Outcome::Missed { by } if by < nearest => (nearest, in_vain) = (by, 0),
-                Outcome::Missed { .. } | Outcome::Busy => in_vain += 1,
+                Outcome::Missed { by } => chase.missed(Some(by), begun.elapsed()),
+                Outcome::Busy => chase.missed(None, begun.elapsed()),
             }
         }
         Err(VerifyError::Restless)
@@ -135,4 +169,34 @@ impl<'a> Build<'a> {
 /// Tells which table is being compared.
 pub(super) fn comparing(progress: &watch::Sender<Progress>, table: String) {
     progress.send_modify(|progress| progress.phase = Phase::Comparing { table });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chase(attempts_max: u32) -> Chase {
+        Chase::new(&VerifyConfig { attempts_max, ..VerifyConfig::new("test") })
+    }
+
+    #[test]
+    fn as_long_as_it_comes_nearer_it_goes_on() {
+        let mut chase = chase(2);
+        for by in (1..=29).rev() {
+            chase.missed(Some(by), HOLD_MAX);
+            assert!(chase.goes_on(), "{by}");
+        }
+        chase.missed(Some(0), HOLD_MAX);
+        assert!(!chase.goes_on(), "they have been held for a minute");
+    }
+
+    #[test]
+    fn what_comes_no_nearer_is_given_up() {
+        let mut chase = chase(2);
+        chase.missed(Some(10), Duration::ZERO);
+        chase.missed(Some(10), Duration::ZERO);
+        assert!(chase.goes_on());
+        chase.missed(None, Duration::ZERO);
+        assert!(!chase.goes_on());
+    }
 }

@@ -6,9 +6,10 @@
 //!
 //! **The two meet.** What is built follows the live read models, never overtakes them, and so
 //! stands where they stand whenever they rest for a moment. On a busy log they don't: after a few
-//! attempts the live checkpoint is held for as long as it takes to catch up with it (milliseconds,
-//! and two seconds at most), which makes readers of the live read models wait a little and appends
-//! not at all. `build` does this.
+//! attempts the live checkpoint is held for as long as it takes to catch up with it, mostly for
+//! milliseconds. Where the live read models are quicker than the building it takes several holds of
+//! two seconds, a minute's worth at most, in which what they serve grows old; appends never wait.
+//! `build` does this.
 //!
 //! **What is compared** is read from the catalogue of the database: every table of a read model's
 //! schema and every column of a table. So a table can't be forgotten, and a live table of another
@@ -65,7 +66,7 @@ pub struct VerifyConfig {
     /// The read models to verify.
     pub models: Vec<ReadModel>,
     /// How many bytes of memory folded units may keep while they are built.
-    pub cache_bytes: u64,
+    pub cache_bytes: usize,
     /// How many events are taken in at once, at most.
     pub page_events_max: usize,
     /// How long the schemas stay ours without a sign of life. What a crash leaves behind can be

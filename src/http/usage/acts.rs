@@ -6,6 +6,7 @@ use ledger_domain::event::{Event, Metadata, UsageReserved};
 use ledger_domain::id::TrainerId;
 use ledger_domain::time::SECOND;
 use ledger_domain::usage::Refusal;
+use ledger_log::Outcome;
 use uuid::Uuid;
 
 use super::super::AppState;
@@ -117,7 +118,6 @@ pub(crate) async fn check(
     };
     let quantity = query.quantity.0;
     let ruling = ask(books(&state), &request, Consume { quantity }).await?;
-    note(&state, &ruling);
     let (meter, position) = (metered(&request, &ruling), ruling.seen.reached.position);
     let (code, would_deny) = match &ruling.ruled {
         Ok(Event::UsageConsumed(e)) => (None, e.judgement.would_deny),
@@ -125,6 +125,7 @@ pub(crate) async fn check(
         Err(Refusal::Denied(why)) => (Some(why.code()), true),
         Err(refusal) => return Err(problem(*refusal, &request, &ruling, quantity)),
     };
+    state.ingest.meters.checked(code.unwrap_or("granted"));
     Ok(Json(Checked { allowed: code.is_none(), code, meter, would_deny, position }))
 }
 
@@ -159,11 +160,12 @@ fn books(state: &Service) -> Books<'_> {
     Books { log: &*state.ingest.log, reads: &state.reads }
 }
 
-/// Counts a decision.
+/// Counts what an act was decided to be. A retry that is answered with what was granted before is
+/// no decision, and neither is a grant that the log didn't take.
 fn note(state: &Service, ruling: &Ruling) {
-    match &ruling.ruled {
-        Ok(_) => state.ingest.meters.decided("granted"),
-        Err(Refusal::Denied(why)) => state.ingest.meters.decided(why.code()),
-        Err(_) => {}
+    match (&ruling.ruled, ruling.outcome) {
+        (Ok(_), Some(Outcome::Appended { .. })) => state.ingest.meters.decided("granted"),
+        (Err(Refusal::Denied(why)), _) => state.ingest.meters.decided(why.code()),
+        _ => {}
     }
 }

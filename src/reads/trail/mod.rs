@@ -8,19 +8,21 @@ use ledger_domain::account::{CustomerUnit, TrainerUnit};
 use ledger_domain::id::{StripeId, Tenant, TrainerId};
 use ledger_projections::{QueryError, as_reader};
 
+use super::parked::{self, Reached};
 use super::{Reads, ReadsError};
 
 impl Reads {
     /// The first positions after one and before another of the events that made what is known of a
-    /// trainer, in order: of the trainer's own acts, and of every customer that is or was the
-    /// trainer's; and of all events that name the trainer, whatever became of them.
+    /// trainer, in order: of the trainer's own acts, and of every customer that is the
+    /// trainer's; and of all events that name the trainer, whatever became of them. Also up to
+    /// where in the log none of these is missing.
     pub(crate) async fn events_of(
         &self,
         tenant: &Tenant,
         trainer: &TrainerId,
         (after, until): (i64, i64),
         limit: usize,
-    ) -> Result<Vec<i64>, ReadsError> {
+    ) -> Result<(Vec<i64>, Reached), ReadsError> {
         let mut first = BTreeSet::new();
         let mut take = |position: i64| {
             if position > after && position < until {
@@ -31,13 +33,15 @@ impl Reads {
             }
         };
         let mut reader = as_reader(&self.pools.auditor, tenant, None).await?;
+        let position = reader.position().await?;
         let conn = reader.connection();
         let named = store::naming(conn, tenant, trainer, (after, until), limit).await?;
         named.into_iter().for_each(&mut take);
         store::each_object(conn, tenant, trainer, |unit, parts| positions(unit, parts, &mut take))
             .await?;
+        let parked = parked::store::first_parked(&mut reader, tenant, Some(trainer)).await?;
         reader.finish().await?;
-        Ok(first.into_iter().collect())
+        Ok((first.into_iter().collect(), Reached::new(position, parked)))
     }
 }
 

@@ -9,6 +9,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::simulator::says;
+use super::tour::LAST_LINE;
 use crate::harness::{
     Caller, LEDGER, Service, Settings, address_logged, address_said, command, eventually, http, run,
 };
@@ -34,6 +36,9 @@ async fn dev_with_a_sample_from_start_to_end() {
     }
     let anyone = Caller::new(http(), service.url(), None);
     assert_eq!(anyone.get("/readyz").await.status, 200, "ready means ready");
+    says(&service, LAST_LINE).await;
+    let said = service.output().text();
+    assert!(said.contains("delivered ") && !said.contains('\u{1b}'), "nothing is drawn: {said}");
 
     // Other subcommands find the same ledger.
     let auditor = with_role(&anyone, &data, "auditor").await;

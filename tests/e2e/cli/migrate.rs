@@ -4,8 +4,8 @@ use ledger_cluster::Cluster;
 
 use crate::bodies::{DAY, STARTER, Story, Version};
 use crate::harness::{
-    Caller, Claims, Database, Service, Settings, Stripe, WEBHOOK_SECRET, eventually, http, now,
-    run, token,
+    Caller, Claims, Database, Service, Settings, Stripe, TestApp, WEBHOOK_SECRET, eventually, http,
+    now, run, token,
 };
 
 fn settings(database: &Database) -> Settings {
@@ -80,6 +80,25 @@ async fn an_owner_that_is_no_superuser_is_enough() {
     let verified = run(&settings, &["replay", "verify"]).await;
     assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
     assert!(service.stop().await.success());
+}
+
+/// What docs/development.md says of read models that another version made.
+#[tokio::test(flavor = "multi_thread")]
+async fn read_models_of_another_version_are_made_anew_from_the_log() {
+    let mut app = TestApp::start().await;
+    let mut story = Story::new("t1", Version::Clover, now() - DAY);
+    story.purchase(STARTER);
+    let position = app.stripe().deliver_all(&story.take()).await;
+    let before = app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+
+    app.stop().await;
+    app.database.execute("COMMENT ON SCHEMA projection IS 'form of another version'");
+    let migrated = run(&settings(&app.database), &["migrate"]).await;
+    assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
+    assert!(migrated.stdout.contains("made anew from the log"), "{}", migrated.stdout);
+    app.start_service().await;
+    let after = app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+    assert_eq!(after["tier"], before["tier"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

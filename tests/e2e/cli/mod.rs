@@ -9,3 +9,4 @@ mod sample;
 mod serve;
 mod simulator;
 mod token;
+mod tour;

@@ -79,6 +79,10 @@ async fn development_secrets_stay_on_loopback() {
         .with("LEDGER_LISTEN", "0.0.0.0:0");
     let secrets = [
         ("LEDGER_JWT_SECRET", "dev_0123456789abcdef0123456789abcdef"),
+        (
+            "LEDGER_TOKEN_KEY",
+            "dev_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        ),
         ("STRIPE_WEBHOOK_SECRET", "whsec_dev_0123456789abcdef"),
     ];
     for (name, secret) in secrets {

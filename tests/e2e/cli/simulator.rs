@@ -75,7 +75,7 @@ async fn has(ledger: &Caller, trainer: &str, tier: &str, status: &str) {
 }
 
 /// Waits until the program has written something.
-async fn says(service: &Service, what: &str) {
+pub(super) async fn says(service: &Service, what: &str) {
     let said = || async { service.output().text().contains(what).then_some(()) };
     eventually(&format!("it says {what:?}"), said).await;
 }

@@ -78,10 +78,10 @@ impl Life {
         let mut steps = vec![Step::Customer { card: 0, clock: false }];
         steps.extend((0..STEPS).map(|_| without_clock(random_step(&mut random))));
         let hours: i64 = steps.iter().map(hours).sum();
-        let config = Config { seed, now: now() - hours * 3_600, ..Config::default() };
-        let world = life_in(config, &steps);
-        let name = format!("life{seed}");
         let version = CATALOGUE[usize::try_from(seed).unwrap() % CATALOGUE.len()];
+        let config = Config { seed, now: now() - hours * 3_600, ..Config::default() };
+        let world = life_in(config.of_version(version), &steps);
+        let name = format!("life{seed}");
         // One event in six is told in a version of its own, in both deliveries alike.
         let versions = if seed.is_multiple_of(6) { &CATALOGUE[..] } else { &[version] };
         let api_versions = versions.iter().map(|&version| version.to_owned()).collect();

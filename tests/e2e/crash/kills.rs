@@ -1,21 +1,15 @@
 //! SIGKILL at random instants under load.
 
-use std::future::pending;
-use std::time::Duration;
-
 use tokio::task::block_in_place;
-use tokio::time::timeout;
 
+use super::chance::Chance;
 use super::expect_all;
 use super::load::Load;
 use crate::check::expect_equal_to_a_fold;
-use crate::harness::{TestApp, now, soak};
-
-/// A kill comes this long after the load runs again, at most.
-const DELAY_MS_MAX: u64 = 250;
+use crate::harness::{TestApp, soak};
 
 /// Acknowledged events between two kills, at least: the service works in between.
-const PROGRESS: usize = 5;
+pub(super) const PROGRESS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_survives_kills_of_the_service() {
@@ -74,25 +68,4 @@ async fn the_service_ends_in_order_under_load() {
     }
     let seen = load.finish().await;
     expect_all(&app, &seen.acknowledged).await;
-}
-
-/// Random delays. Their seed is the time, which the output tells.
-struct Chance(u64);
-
-impl Chance {
-    fn new() -> Self {
-        let seed = now().unsigned_abs();
-        println!("seed of the delays: {seed}");
-        Self(seed)
-    }
-
-    async fn pause(&mut self) {
-        // Xorshift, by Marsaglia.
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        let delay = Duration::from_millis(self.0 % DELAY_MS_MAX);
-        // Not to wait for anything: the instant has to be a random one.
-        let _ = timeout(delay, pending::<()>()).await;
-    }
 }

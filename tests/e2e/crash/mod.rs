@@ -1,6 +1,7 @@
 //! Whatever is killed, and whenever: what was acknowledged is there once, what was not is there
 //! once or not at all.
 
+mod chance;
 mod kills;
 mod load;
 mod lost_answers;

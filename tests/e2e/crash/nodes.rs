@@ -1,33 +1,86 @@
-//! Two service processes on one database.
+//! Two service processes on one database, and any of the three is killed.
 
+use tokio::task::block_in_place;
+
+use super::chance::Chance;
 use super::expect_all;
+use super::kills::PROGRESS;
 use super::load::Load;
 use crate::check::expect_equal_to_a_fold;
-use crate::harness::TestApp;
+use crate::harness::{Stripe, TestApp, soak};
+
+/// Who is killed, by turns.
+const VICTIMS: [Victim; 3] = [Victim::One, Victim::PostgreSql, Victim::Other];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Victim {
+    One,
+    Other,
+    PostgreSql,
+}
+
+/// The two services, which callers take by turns.
+struct Pair {
+    app: TestApp,
+    other: TestApp,
+}
+
+impl Pair {
+    fn targets(&self) -> Vec<Stripe> {
+        vec![self.app.stripe(), self.other.stripe()]
+    }
+
+    /// Kills one of the two; the other one serves alone, until both do.
+    async fn kill_service(&mut self, victim: Victim, load: &Load) {
+        let service = if victim == Victim::One { &mut self.app } else { &mut self.other };
+        service.kill();
+        load.wait_for_more(PROGRESS).await;
+        service.spawn_service().await;
+        load.aim_at(self.targets());
+    }
+
+    fn kill_postgresql(&self) {
+        block_in_place(|| {
+            let cluster = self.app.database.cluster();
+            cluster.kill_postmaster().expect("the server can be killed");
+            cluster.start().expect("the server recovers");
+        });
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_services_share_one_log() {
-    let mut app = TestApp::start().await;
-    let mut other = app.another().await;
-    let load = Load::start(vec![app.stripe(), other.stripe()]);
-    load.wait_for_more(150).await;
-
-    // One goes away without a word, and comes again.
-    other.kill();
-    load.wait_for_more(50).await;
-    other.spawn_service().await;
-    load.aim_at(vec![app.stripe(), other.stripe()]);
-    load.wait_for_more(100).await;
-
+async fn two_services_share_one_log_whoever_is_killed() {
+    let app = TestApp::start_on_own_cluster().await;
+    let other = app.another().await;
+    let mut pair = Pair { app, other };
+    let load = Load::start(pair.targets());
+    let mut chance = Chance::new();
+    let mut interrupted = [0; VICTIMS.len()];
+    for turn in 0..soak(9, 300) {
+        let at = turn % VICTIMS.len();
+        load.wait_for_more(PROGRESS).await;
+        chance.pause().await;
+        interrupted[at] += load.in_flight();
+        match VICTIMS[at] {
+            Victim::PostgreSql => pair.kill_postgresql(),
+            service => pair.kill_service(service, &load).await,
+        }
+    }
+    load.wait_for_more(PROGRESS).await;
     let seen = load.finish().await;
-    let last = *seen.acknowledged.values().max().expect("acknowledged events");
-    expect_all(&app, &seen.acknowledged).await;
+    let met = VICTIMS.iter().zip(interrupted).collect::<Vec<_>>();
+    assert!(met.iter().all(|(_, calls)| *calls > 0), "kills met requests under way: {met:?}");
+    assert!(seen.unanswered > 0, "some of them were never answered: {seen:?}");
 
     // What one has acknowledged, the other one knows.
+    let Pair { mut app, mut other } = pair;
+    let last = *seen.acknowledged.values().max().expect("acknowledged events");
     for service in [&app, &other] {
+        service.wait_until_ready().await;
         let current = service.trainer("c0-0").read_at("/api/v1/tiers/current", last).await;
         assert!(current["status"].is_string(), "{current}");
     }
+    expect_all(&app, &seen.acknowledged).await;
     other.stop().await;
     expect_equal_to_a_fold(&mut app).await;
 }

@@ -113,6 +113,22 @@ impl Database {
     pub(crate) fn execute(&self, sql: &str) -> String {
         self.cluster().execute(&self.name, sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
+
+    /// Lets the read models of the tenant `default` stand still: somebody else takes the lease, and
+    /// does nothing.
+    pub(crate) fn hold_up_runner(&self) {
+        self.execute(
+            "UPDATE projection.lease SET owner = 'another', token = nextval('projection.fence'),
+                 until = 'infinity' WHERE tenant = 'default';
+             UPDATE projection.checkpoint AS c SET token = l.token
+                 FROM projection.lease AS l WHERE l.tenant = c.tenant",
+        );
+    }
+
+    /// Lets them go on.
+    pub(crate) fn release_runner(&self) {
+        self.execute("UPDATE projection.lease SET until = '-infinity'");
+    }
 }
 
 impl Place {

@@ -14,6 +14,8 @@ use crate::harness::{
 
 const CALLS: usize = 200;
 const LIMIT: usize = 9;
+/// How many are told that they were granted something before the process is killed.
+const TOLD: usize = 3;
 const CONSUME: &str = "/api/v1/usage/customers/consume";
 
 fn one() -> Value {
@@ -89,22 +91,42 @@ async fn a_process_that_is_killed_takes_no_room_with_it() {
     let app = starter().await;
     let mut other = app.another().await;
     let (doomed, body) = (other.service(), one());
-    let first = join_all((0..CALLS).map(async |n| {
-        let answer = doomed.try_post_keyed(CONSUME, &body, &format!("key-{n}")).await;
-        answer.ok().filter(|answer| answer.status == 200).map(|answer| (n, answer.json()))
-    }));
+    let mut told = Vec::new();
+    for n in 0..TOLD {
+        let answer = settled(&doomed, CONSUME, &body, Some(&format!("key-{n}"))).await;
+        told.push(answer.expect(200)["position"].clone());
+    }
+
+    // Whoever is granted something now can't be told before this ends, and so never: the server
+    // finishes what a dead client asked for.
+    let mut hold = app.owner().begin().await.unwrap();
+    let head = "SELECT FROM log_head WHERE tenant = 'default' FOR UPDATE";
+    sqlx::query(head).execute(&mut *hold).await.unwrap();
+    let calls = join_all(
+        (TOLD..CALLS)
+            .map(async |n| doomed.try_post_keyed(CONSUME, &body, &format!("key-{n}")).await),
+    );
     let killed = async {
-        eventually("something was granted", || async { (counted(&app).await > 0).then_some(()) })
-            .await;
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waits = || async { (app.database.number(waiting).await > 0).then_some(()) };
+        eventually("an append waits", waits).await;
         other.kill();
     };
-    let (granted, ()) = tokio::join!(first, killed);
+    let (answers, ()) = tokio::join!(calls, killed);
+    hold.rollback().await.unwrap();
+    // Who came when nobody listened any more was not cut off.
+    let is_cut =
+        |answer: &reqwest::Result<Answer>| answer.as_ref().is_err_and(|error| !error.is_connect());
+    assert!(answers.iter().any(is_cut), "calls were under way: {answers:?}");
+    assert!(answers.iter().flatten().all(|answer| answer.status != 200), "{answers:?}");
+
     let service = app.service();
     let retries = (0..CALLS)
         .map(async |n| settled(&service, CONSUME, &body, Some(&format!("key-{n}"))).await);
     let answers = join_all(retries).await;
-    for (n, told) in granted.into_iter().flatten() {
-        assert_eq!(answers[n].expect(200)["position"], told["position"], "what was told stands");
+    for (n, position) in told.iter().enumerate() {
+        assert_eq!(&answers[n].expect(200)["position"], position, "what was told stands");
     }
     expect_the_limit(&app, &answers).await;
 }

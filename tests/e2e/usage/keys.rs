@@ -51,6 +51,43 @@ async fn a_denial_is_not_remembered() {
     assert_eq!(counted(&app).await, 9);
 }
 
+/// Decisions are counted once, however often they are asked for again; questions are counted apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_count_decisions_and_neither_retries_nor_questions_among_them() {
+    let app = starter().await;
+    let service = app.service();
+    let counts = async || {
+        let metrics = app.anyone().get("/metrics").await.body;
+        ["decisions", "checks"].map(|what| {
+            ["granted", "limit_reached"].map(|outcome| {
+                let name = format!("ledger_{what}_total{{outcome=\"{outcome}\"}} ");
+                let value = metrics.lines().find_map(|line| line.strip_prefix(&name));
+                value.and_then(|value| value.parse::<u64>().ok()).expect("it is there with 0")
+            })
+        })
+    };
+    let (all, one) = (json!({ "trainer": "t1", "quantity": 9 }), json!({ "trainer": "t1" }));
+    let (check, entitled) =
+        ("/api/v1/usage/t1/check/customers", "/api/v1/entitlements/customers?trainer=t1");
+    service.get(check).await.expect(200);
+    service.get(entitled).await.expect(200);
+    assert_eq!(counts().await, [[0, 0], [2, 0]]);
+    let mut position = 0;
+    for _ in 0..3 {
+        let granted = settled(&service, CONSUME, &all, Some("all")).await.expect(200);
+        position = granted["position"].as_i64().expect("a position");
+    }
+    assert_eq!(counts().await, [[1, 0], [2, 0]]);
+    for _ in 0..2 {
+        settled(&service, CONSUME, &one, Some("one")).await.expect_problem(403, "limit_reached");
+    }
+    assert_eq!(counts().await, [[1, 2], [2, 0]], "a denial isn't remembered");
+    service.get(check).await.expect(200);
+    app.trainer("t1").read_at("/api/v1/tiers/usage", position).await;
+    service.get(entitled).await.expect_problem(403, "limit_reached");
+    assert_eq!(counts().await, [[1, 2], [2, 2]]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retried_reservation_is_the_same_hold() {
     let app = starter().await;

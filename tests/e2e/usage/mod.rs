@@ -10,6 +10,8 @@ mod keys;
 mod modes;
 mod windows;
 
+pub(crate) use modes::enforce;
+
 use serde_json::{Value, json};
 
 use crate::bodies::{DAY, Price, STARTER, Story, Version};

@@ -7,7 +7,7 @@ use super::{act, counted, starter};
 use crate::harness::TestApp;
 
 /// Enforcement changes.
-fn enforce(app: &TestApp, position: i64, mode: &str) {
+pub(crate) fn enforce(app: &TestApp, position: i64, mode: &str) {
     app.database.execute(&format!(
         "INSERT INTO rm_catalog.enforcement
              (tenant, position, event_id, since, recorded_at, mode, actor)

@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use super::{count, some_webhook};
 use crate::check::verify_log;
-use crate::harness::{TestApp, WAIT_MAX, eventually};
+use crate::harness::{Database, Settings, TestApp, WAIT_MAX, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_log_the_service_asks_to_come_again() {
-    let app = TestApp::start_on_own_cluster().await;
+    let settings = Settings::of_service().with("RUST_LOG", "info,ledger_projections=debug");
+    let app = TestApp::start_on(Database::on_own_cluster().await, settings).await;
     app.stripe().deliver(&some_webhook("evt_before")).await;
     app.database.cluster().stop().expect("the server can be stopped");
 
@@ -45,8 +46,25 @@ async fn without_its_log_the_service_asks_to_come_again() {
     };
     tokio::time::timeout(WAIT_MAX, asked).await.expect("200 answers at once");
     app.anyone().get("/api/v1/tiers/current").await.expect_problem(401, "unauthenticated");
+    // What is counted is asked for now above all.
+    for caller in [app.anyone(), app.operator()] {
+        let answer = caller.get("/metrics").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let appending = answer.body.lines().find(|line| line.starts_with("ledger_log_appending "));
+        assert_eq!(appending, Some("ledger_log_appending 0"));
+    }
     let told = app.output().text();
     assert!(!told.contains("pool timed out"), "the driver's words: {told}");
+
+    // What goes on in vain is told once for each cause.
+    let told_of = |line: &str| app.output().text().matches(line).count();
+    eventually("the read models are tried again", || async {
+        (told_of("the read models still don't advance") > 2).then_some(())
+    })
+    .await;
+    let told = told_of("the read models don't advance");
+    assert!((1..=3).contains(&told), "told {told} times: {}", app.output().text());
+    assert!(told_of("the tenants can't be listed") <= 1);
 
     app.database.cluster().start().expect("the server can be started");
     for webhook in &webhooks {

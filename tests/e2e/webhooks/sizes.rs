@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{count, everything_stored, some_webhook};
-use crate::harness::{TestApp, WAIT_MAX};
+use crate::harness::{TestApp, WAIT_MAX, eventually};
 
 const MEBIBYTE: usize = 1 << 20;
 
@@ -59,6 +59,50 @@ async fn an_endless_body_is_not_read_to_its_end() {
     }
     assert_eq!(everything_stored(&app).await, before);
     app.stripe().post(&some_webhook("evt_after")).await.expect(200);
+}
+
+/// Bodies of whomever share a limit: what is sent slowly takes no more than that, and small
+/// webhooks come through meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_bodies_share_a_limit_and_small_ones_are_not_concerned() {
+    let app = TestApp::start().await;
+    let address = app.url().strip_prefix("http://").expect("a plain address").to_owned();
+    let head = format!(
+        "POST /api/v1/webhooks/stripe HTTP/1.1\r\nHost: {address}\r\n\
+         Stripe-Signature: t=1,v1=00\r\nContent-Length: {MEBIBYTE}\r\n\r\n"
+    );
+    // They never come to their end, and more than half of what is told takes all of it.
+    let unfinished = [head.into_bytes(), vec![b'x'; MEBIBYTE * 3 / 4]].concat();
+    let mut slow = Vec::new();
+    let refused = async {
+        loop {
+            let mut connection = TcpStream::connect(&address).await.unwrap();
+            connection.write_all(&unfinished).await.unwrap();
+            slow.push(connection);
+            if slow.len() < 60 {
+                continue;
+            }
+            let answer = app.stripe().post_bytes(padded("evt_large", MEBIBYTE / 4)).await;
+            if answer.status != 200 {
+                break answer;
+            }
+        }
+    };
+    let refused = timeout(WAIT_MAX, refused).await.expect("there is a limit");
+    refused.expect_problem(503, "unavailable");
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    app.stripe().post(&some_webhook("evt_small")).await.expect(200);
+    let metrics = app.anyone().get("/metrics").await.body;
+    let name = "ledger_webhooks_rejected_total{reason=\"no_room\"} ";
+    let count = metrics.lines().find_map(|line| line.strip_prefix(name)).expect("it's counted");
+    assert_ne!(count, "0");
+
+    drop(slow);
+    eventually("there is room again", || async {
+        let answer = app.stripe().post_bytes(padded("evt_late", MEBIBYTE / 4)).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
 }
 
 /// Too large is what is too large, and nothing else: Stripe's logs would lead astray.

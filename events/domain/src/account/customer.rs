@@ -210,8 +210,8 @@ impl CustomerUnit {
         self.all_moved |= customers.as_ref() != self.customers_trainer();
     }
 
-    /// The positions of all facts that made this state, in no particular order; of facts that only
-    /// repeat which trainer the customer is, and can't be another customer's, some are left out.
+    /// The positions of all facts that made this state, in no particular order, some of them more
+    /// than once.
     pub fn positions(&self) -> impl Iterator<Item = i64> {
         self.parts.values().flat_map(Part::positions)
     }

@@ -76,12 +76,17 @@ impl Claim {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Links {
     claims: BTreeMap<TrainerId, (Claim, Claim)>,
+    /// The positions of administrators' acts, which are few. Sessions and facts about the customer
+    /// are parts of their own; of an act that was the last word, and becomes it again because a
+    /// session turns out to be another customer's, nothing else is left.
+    acts: BTreeSet<i64>,
 }
 
 impl Links {
     /// Adds a claim, and tells whether that changed anything.
     pub(super) fn claim(&mut self, trainer: &TrainerId, entry: &Entry) -> bool {
         let claim = Claim::new(entry);
+        let is_new = claim.kind == ClaimKind::Administrator && self.acts.insert(claim.position);
         let Some((first, last)) = self.claims.get_mut(trainer) else {
             self.claims.insert(trainer.clone(), (claim.clone(), claim));
             return true;
@@ -91,7 +96,7 @@ impl Links {
         } else if claim > *last {
             *last = claim;
         } else {
-            return false;
+            return is_new;
         }
         true
     }
@@ -137,7 +142,8 @@ impl Links {
 
     /// The positions of the events that it rests on.
     pub(super) fn claimed(&self) -> impl Iterator<Item = i64> {
-        self.claims.values().flat_map(|(first, last)| [first.position, last.position])
+        let ends = self.claims.values().flat_map(|(first, last)| [first.position, last.position]);
+        ends.chain(self.acts.iter().copied())
     }
 }
 

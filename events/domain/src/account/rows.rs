@@ -13,6 +13,17 @@ use crate::event::stripe::{
 use crate::id::{StripeId, TrainerId};
 use crate::time::{Interval, Timestamp};
 
+impl PaymentView {
+    /// Adds a fact of another object to what the row is made from.
+    fn rests_on<B>(&mut self, fact: &Fact<B>) {
+        if !self.event_ids.contains(&fact.key) {
+            self.event_ids.push(fact.key.clone());
+        }
+        self.updated_at = self.updated_at.max(Timestamp::from_unix(fact.at));
+        self.position = self.position.max(fact.position);
+    }
+}
+
 impl CustomerUnit {
     /// The trainer that a subscription's latest fact names, else the customer's.
     pub(super) fn owner_of(&self, subscription: &StripeId) -> Option<TrainerId> {
@@ -164,35 +175,36 @@ impl CustomerUnit {
             None => self.charge_row(telling(&charges)?, &id)?,
         };
         for facts in &charges {
-            for fact in facts.all() {
-                if !view.event_ids.contains(&fact.key) {
-                    view.event_ids.push(fact.key.clone());
-                }
-                view.updated_at = view.updated_at.max(Timestamp::from_unix(fact.at));
-                view.position = view.position.max(fact.position);
-            }
+            facts.all().iter().for_each(|fact| view.rests_on(fact));
         }
         view.refunded_minor = i64::max(refunded, self.refunds_of(&id));
         view.invoice = self.invoice_of(&id);
-        if let Some(paid) = view.invoice.as_ref().and_then(|id| self.paid_by(id, &charges)) {
+        let paid = view.invoice.as_ref().and_then(|id| self.paid_by(id, &charges));
+        if let Some((paid, said)) = paid {
             (view.status, view.paid_minor, view.reason) = (Code::new("succeeded"), paid, None);
+            view.rests_on(said);
         }
         view.subscription = self.subscription_of(view.invoice.as_ref());
         view.trainer = self.trainer_for(view.subscription.as_ref());
         Some(view)
     }
 
-    /// What a payment brought in, by what is known of its invoice and its charges: an invoice that
-    /// is paid was paid by the charge that succeeded, whether or not the intent says so yet.
-    fn paid_by(&self, invoice: &StripeId, charges: &[&Facts<Charge>]) -> Option<i64> {
+    /// What a payment brought in, by what is known of its invoice and its charges, and the
+    /// invoice's fact that says so: an invoice that is paid was paid by the charge that succeeded,
+    /// whether or not the intent says so yet.
+    fn paid_by(
+        &self,
+        invoice: &StripeId,
+        charges: &[&Facts<Charge>],
+    ) -> Option<(i64, &Fact<InvoiceBrief>)> {
         let Some(Part::Invoice(facts)) = self.parts.get(&part_name("invoice", invoice)) else {
             return None;
         };
-        let (_, invoice) = facts.current()?;
+        let (fact, invoice) = facts.current()?;
         let is_paid = invoice.status.as_ref().is_some_and(|status| *status == "paid");
         let (_, charge) = telling(charges)?.current()?;
         let has_succeeded = charge.status.as_ref().is_some_and(|status| *status == "succeeded");
-        (is_paid && has_succeeded).then_some(charge.amount)
+        (is_paid && has_succeeded).then_some((charge.amount, fact))
     }
 
     fn intent_row(&self, facts: &Facts<PaymentIntent>) -> Option<PaymentView> {

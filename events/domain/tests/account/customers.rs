@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use ledger_domain::account::{CustomerUnit, FactAnomaly};
 use ledger_domain::event::stripe::CheckoutSession;
-use ledger_domain::event::{Entry, Event};
+use ledger_domain::event::{CustomerLinked, Entry, Event};
+use ledger_domain::id::TrainerId;
 use serde_json::json;
 
 use crate::given::{DAY_0, entry, key, orders, reported, stripe_id, sub};
@@ -82,4 +83,28 @@ fn a_session_rewrites_no_other_session_and_each_is_found_again() {
     positions.sort_unstable();
     positions.dedup();
     assert_eq!(positions, (1..=400).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_administrators_act_counts_again_once_the_session_after_it_is_anothers() {
+    let linked = |position: i64, trainer: &str| {
+        let trainer = TrainerId::try_new(trainer).expect("an id");
+        let linked = CustomerLinked { customer: stripe_id("cus_1"), trainer };
+        let id = format!("act_{position}");
+        Entry { position, ..entry(&id, DAY_0 + position, Event::CustomerLinked(linked)) }
+    };
+    let acts = [linked(1, "t1"), linked(5, "t2"), linked(6, "t1")];
+    let facts = [&acts[..], &[session(9)]].concat();
+    for order in orders(&facts) {
+        let mut unit = CustomerUnit::new(stripe_id("cus_1"));
+        order.iter().for_each(|fact| unit.evolve(fact));
+        let stored = unit.take_changes().parts;
+        let unit = CustomerUnit::restore(stripe_id("cus_1"), stored).expect("stored");
+        let kept: Vec<i64> = unit.positions().filter(|position| *position != 9).collect();
+        let mut left = CustomerUnit::new(stripe_id("cus_1"));
+        let of_kept = order.iter().filter(|fact| kept.contains(&fact.position));
+        of_kept.for_each(|fact| left.evolve(fact));
+        let link = left.take_changes().link.expect("a trainer");
+        assert_eq!(link.trainer.as_str(), "t1");
+    }
 }

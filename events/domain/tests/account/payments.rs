@@ -157,3 +157,29 @@ fn a_payment_that_only_its_charges_tell_of_went_as_the_one_that_succeeded() {
         assert_eq!((payment.status.as_str(), payment.paid_minor), ("succeeded", 2900));
     }
 }
+
+#[test]
+fn a_payment_that_its_invoice_shows_to_be_paid_names_the_invoices_event_in_every_order() {
+    let mut life = paid_month()[1..].to_vec();
+    // The intent's last word is older than what came of it.
+    let intent = json!({
+        "id": "pi_1", "customer": "cus_1", "currency": "usd", "amount": 2900,
+        "amount_received": 0, "status": "processing", "latest_charge": "ch_1",
+    });
+    let intent = reported::<PaymentIntent>("processing", intent, json!("absent"));
+    life[3] = entry("evt_5", DAY_0, Event::PaymentIntentReported(intent));
+    let charge = json!({"id": "ch_1", "customer": "cus_1", "currency": "usd", "amount": 2900,
+        "amount_refunded": 0, "status": "succeeded", "payment_intent": "pi_1"});
+    let charge = reported::<Charge>("succeeded", charge, json!("absent"));
+    life.push(entry("evt_7", DAY_0, Event::ChargeReported(charge)));
+    for start in 0..life.len() {
+        let mut order = life.clone();
+        order.rotate_left(start);
+        for order in [order.clone(), order.into_iter().rev().collect()] {
+            let payment = row(&folded(&order).take_changes(), "pi_1");
+            assert_eq!((payment.status.as_str(), payment.paid_minor), ("succeeded", 2900));
+            let ids: Vec<&str> = payment.event_ids.iter().map(|key| key.id.as_str()).collect();
+            assert_eq!(ids, ["evt_5", "evt_7", "evt_4"]);
+        }
+    }
+}

@@ -111,7 +111,8 @@ pub struct Config {
     pub keeping: Option<Keeping>,
     /// Where it listens; port 0 takes any that is free.
     pub listen: SocketAddr,
-    /// The account's API version, for requests and endpoints that name none.
+    /// The account's API version, for requests and endpoints that name none; it also decides
+    /// whether the world tells of a paid subscription as `incomplete` first.
     pub api_version: String,
     /// The secret keys that are let in; when there are none, every test key is.
     pub keys: Vec<String>,

@@ -107,7 +107,7 @@ impl State {
             outbox.register(ids.next("we_", 24), endpoint, world.now)?;
         }
         Ok(Self {
-            world: World::new(config.world.clone()),
+            world: World::new(world.clone().of_version(&config.api_version)),
             links: Links::default(),
             index_of: HashMap::new(),
             outbox,

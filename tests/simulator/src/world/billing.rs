@@ -232,12 +232,33 @@ impl World {
                 "status_transitions": transitions });
             self.set(payment, paid);
         }
+        if due > 0 {
+            self.emit("invoice.updated", id);
+        }
         self.emit("invoice.paid", id);
         self.emit("invoice.payment_succeeded", id);
         for payment in &payments {
             self.emit("invoice_payment.paid", payment);
         }
+        self.set_delinquent(&customer, false);
         self.after_payment(id);
+    }
+
+    /// Whether what a customer's invoices last came to was a failure.
+    fn set_delinquent(&mut self, customer: &str, is_delinquent: bool) {
+        let known = self.plain.get(customer).map(|customer| &customer["delinquent"]);
+        if known.is_some_and(|known| known.is_boolean() && *known != is_delinquent) {
+            self.set(customer, json!({ "delinquent": is_delinquent }));
+            self.emit("customer.updated", customer);
+        }
+    }
+
+    /// A customer is billed in one currency, that of what is bought first.
+    pub(super) fn bill_in(&mut self, customer: &str, currency: &str) {
+        if self.plain.get(customer).is_some_and(|customer| customer["currency"].is_null()) {
+            self.set(customer, json!({ "currency": currency }));
+            self.emit("customer.updated", customer);
+        }
     }
 
     /// Counts an invoice as paid although no card was charged for it.
@@ -308,8 +329,12 @@ impl World {
         if exhausted {
             invoice.auto_advance = false;
         }
+        self.emit("invoice.updated", id);
         if !(needs_action && starting) {
             self.emit("invoice.payment_failed", id);
+        }
+        if automatic && !needs_action {
+            self.set_delinquent(&customer, true);
         }
         if needs_action {
             self.emit("invoice.payment_action_required", id);
@@ -373,7 +398,8 @@ impl World {
 
     pub(super) fn mark_uncollectible(&mut self, id: &str) {
         let Some(invoice) = self.invoices.get(id) else { return };
-        let now = self.present(&invoice.customer);
+        let customer = invoice.customer.clone();
+        let now = self.present(&customer);
         if let Some(invoice) = self.invoices.get_mut(id) {
             invoice.status = Status::Uncollectible;
             invoice.uncollectible_at = Some(now);
@@ -381,6 +407,7 @@ impl World {
             invoice.auto_advance = false;
         }
         self.emit("invoice.marked_uncollectible", id);
+        self.set_delinquent(&customer, false);
         let subscription = self.invoices[id].subscription.clone();
         if self.subscriptions[&subscription].resuming.as_deref() == Some(id) {
             self.resumed(&subscription);

@@ -112,7 +112,7 @@ impl World {
         self.make("price", price.clone());
         self.emit("price.created", &id);
         if !recurring.is_null() {
-            self.emit_object("plan.created", plan(&price));
+            self.emit_from("plan.created", None, plan(&price));
         }
         self.answer(&id)
     }
@@ -173,10 +173,11 @@ impl World {
     }
 
     fn price_changed(&mut self, id: &str) {
+        let before = self.plain.before(id).map(plan);
         self.emit("price.updated", id);
         if let Some(price) = self.plain.get(id).filter(|price| !price["recurring"].is_null()) {
             let plan = plan(price);
-            self.emit_object("plan.updated", plan);
+            self.emit_from("plan.updated", before, plan);
         }
     }
 

@@ -15,6 +15,9 @@ pub struct Config {
     pub invoice_grace_seconds: i64,
     /// Whether a subscription made without a billing mode is a flexible one.
     pub flexible_by_default: bool,
+    /// Whether a subscription that is paid at once is told of as `incomplete` first, and then as
+    /// active by an update, as in accounts whose API version is older than basil.
+    pub starts_incomplete: bool,
 }
 
 /// What happens to an invoice whose payment failed.
@@ -37,6 +40,15 @@ pub enum Exhausted {
     PastDue,
 }
 
+impl Config {
+    /// The same account with the ways that an account of this API version has.
+    #[must_use]
+    pub fn of_version(self, api_version: &str) -> Self {
+        // Names of versions begin with their dates.
+        Self { starts_incomplete: api_version < "2025-03-31", ..self }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -46,6 +58,7 @@ impl Default for Config {
             retries: RetryPolicy { days: vec![3, 8, 15], exhausted: Exhausted::Cancel },
             invoice_grace_seconds: 3_600,
             flexible_by_default: true,
+            starts_incomplete: false,
         }
     }
 }

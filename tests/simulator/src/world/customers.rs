@@ -55,6 +55,8 @@ impl World {
             json!({
                 "id": self.ids.next("cus"),
                 "created": self.time_of(clock),
+                "currency": null,
+                "delinquent": false,
                 "invoice_prefix": null,
                 "livemode": self.config.livemode,
                 "test_clock": clock,

@@ -37,6 +37,7 @@ impl World {
             let now = self.time_of(clock).max(at);
             self.show(clock, now);
             self.act(act, &id);
+            self.forget_changes();
             self.forget_settled();
         }
         let now = self.time_of(clock).max(until);

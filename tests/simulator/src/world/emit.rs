@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::World;
 use super::diff::previous_attributes;
 use super::request::Event;
+use super::subscriptions::Subscription;
 use super::template::text;
 
 /// Events that tell the old values besides those whose names end in `.updated`.
@@ -24,29 +25,64 @@ impl World {
         }
     }
 
-    /// The same for an object that is only a view of another, or is about to go.
+    /// The same for an object that is about to go, or as it was.
     pub(super) fn emit_object(&mut self, kind: &str, object: Value) {
-        let key = (text(&object, "object").to_owned(), text(&object, "id").to_owned());
-        let compares = kind.ends_with(".updated") || COMPARING.contains(&kind);
-        let before = self.told.get(&key);
-        let previous = before.filter(|_| compares).map(|old| previous_attributes(old, &object));
-        if kind.ends_with(".updated") && previous.as_ref().is_none_or(serde_json::Map::is_empty) {
+        let before = self.find_before(text(&object, "id"));
+        self.emit_from(kind, before, object);
+    }
+
+    /// The same for an object that is only a view of another: as it was, if it has changed, and is.
+    pub(super) fn emit_from(&mut self, kind: &str, before: Option<Value>, object: Value) {
+        let is_update = kind.ends_with(".updated");
+        let compares = is_update || COMPARING.contains(&kind);
+        let previous = before.filter(|_| compares).map(|old| previous_attributes(&old, &object));
+        let previous = previous.filter(|previous| !previous.is_empty());
+        if is_update && previous.is_none() {
             return;
         }
+        self.tell(text(&object, "id"));
         let test_clock = self.clock_of(&object);
         let event = Event {
             id: self.ids.next("evt"),
             kind: kind.to_owned(),
             created: self.time_of(test_clock.as_deref()),
             livemode: self.config.livemode,
-            object: object.clone(),
+            object,
             previous_attributes: previous,
             request_id: self.request.as_ref().map(|(id, _)| id.clone()),
             idempotency_key: self.request.as_ref().and_then(|(_, key)| key.clone()),
             test_clock,
         };
-        self.told.insert(key, object);
         self.events.push(event);
+    }
+
+    /// What an object was, if it has been changed and no event told of that yet.
+    fn find_before(&self, id: &str) -> Option<Value> {
+        let livemode = self.config.livemode;
+        let payment = |id: &str| self.plain.before(id).or_else(|| self.plain.get(id));
+        let subscription = self.subscriptions.before(id).map(Subscription::render);
+        subscription
+            .or_else(|| Some(self.invoices.before(id)?.render(livemode, &payment)))
+            .or_else(|| Some(self.schedules.before(id)?.render(livemode)))
+            .or_else(|| Some(self.sessions.before(id)?.render(livemode)))
+            .or_else(|| self.plain.before(id).cloned())
+    }
+
+    fn tell(&mut self, id: &str) {
+        self.subscriptions.tell(id);
+        self.invoices.tell(id);
+        self.schedules.tell(id);
+        self.sessions.tell(id);
+        self.plain.tell(id);
+    }
+
+    /// A call or an act of time is over.
+    pub(super) fn forget_changes(&mut self) {
+        self.subscriptions.settle();
+        self.invoices.settle();
+        self.schedules.settle();
+        self.sessions.settle();
+        self.plain.settle();
     }
 
     /// The test clock that an object lives by: its own, its customer's or its charge's.

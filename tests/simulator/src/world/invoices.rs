@@ -4,7 +4,6 @@ mod api;
 
 use serde_json::{Map, Value, json};
 
-use super::World;
 use super::template::{filled, list, template, text};
 
 /// Where an invoice stands.
@@ -90,10 +89,15 @@ impl Invoice {
         matches!(self.status, Status::Open | Status::Uncollectible)
     }
 
-    pub(super) fn render(&self, world: &World) -> Value {
-        let lines = self.lines.iter().map(|line| self.render_line(line, world));
+    /// `payment` finds an invoice payment.
+    pub(super) fn render<'a>(
+        &self,
+        livemode: bool,
+        payment: &dyn Fn(&str) -> Option<&'a Value>,
+    ) -> Value {
+        let lines = self.lines.iter().map(|line| self.render_line(line, livemode));
         let lines: Vec<_> = lines.collect();
-        let payments = self.payments.iter().filter_map(|id| world.plain.get(id).cloned());
+        let payments = self.payments.iter().filter_map(|id| payment(id).cloned());
         let payments: Vec<_> = payments.collect();
         let url = format!("/v1/invoices/{}/lines", self.id);
         let payments_url = format!("/v1/invoice_payments?invoice={}", self.id);
@@ -119,7 +123,7 @@ impl Invoice {
                 "ending_balance": self.finalized_at.map(|_| 0),
                 "hosted_invoice_url": hosted,
                 "lines": list(&url, &lines),
-                "livemode": world.config.livemode,
+                "livemode": livemode,
                 "next_payment_attempt": self.next_attempt.or(self.finalizes_at),
                 "number": self.number,
                 "parent": {
@@ -147,7 +151,7 @@ impl Invoice {
         )
     }
 
-    fn render_line(&self, line: &Line, world: &World) -> Value {
+    fn render_line(&self, line: &Line, livemode: bool) -> Value {
         let proration = line.invoice_item.is_some();
         let details = json!({
             "invoice_item": line.invoice_item,
@@ -175,7 +179,7 @@ impl Invoice {
                 "currency": self.currency,
                 "description": line.description,
                 "invoice": self.id,
-                "livemode": world.config.livemode,
+                "livemode": livemode,
                 "metadata": self.metadata,
                 "parent": { "invoice_item_details": item,
                     "subscription_item_details": subscription, "type": kind },

@@ -2,8 +2,8 @@
 //!
 //! Everything here is synchronous and follows from its arguments: no clock, no chance, no I/O.
 //! Events come from changes of state: whoever changes an object calls `World::emit`, which renders
-//! it, compares that with the last rendering and records the event. To add a resource, write a
-//! file that handles its paths, list them in `route.rs`, and put its example into
+//! it, compares that with what it was before the change and records the event. To add a resource,
+//! write a file that handles its paths, list them in `route.rs`, and put its example into
 //! `fixtures/objects.json`.
 //!
 //! Beyond Stripe's own API there are paths for what a person does on a page or a bank does by
@@ -24,6 +24,7 @@
 mod billing;
 mod calendar;
 mod catalog;
+mod changing;
 mod clocks;
 mod config;
 mod customers;
@@ -55,6 +56,7 @@ pub use config::{Config, Exhausted, RetryPolicy};
 pub use request::{API_VERSION, Answer, ApiError, Event, Method, Request};
 pub use truth::Truth;
 
+use changing::Changing;
 use ids::Ids;
 use invoices::Invoice;
 use payments::Card;
@@ -69,18 +71,16 @@ pub struct World {
     now: i64,
     ids: Ids,
     events: Vec<Event>,
-    /// The last rendering of each object that an event told of, by kind and id.
-    told: BTreeMap<(String, String), Value>,
     /// The ids of every kind of object, in order of creation.
     made: BTreeMap<&'static str, Vec<String>>,
     /// Kind and id of what time may still do something to, in order of creation.
     awaiting: Vec<(&'static str, String)>,
     /// Objects without behaviour of their own, as they are rendered.
-    plain: BTreeMap<String, Value>,
-    subscriptions: BTreeMap<String, Subscription>,
-    invoices: BTreeMap<String, Invoice>,
-    schedules: BTreeMap<String, Schedule>,
-    sessions: BTreeMap<String, Session>,
+    plain: Changing<Value>,
+    subscriptions: Changing<Subscription>,
+    invoices: Changing<Invoice>,
+    schedules: Changing<Schedule>,
+    sessions: Changing<Session>,
     /// How each payment method behaves.
     cards: BTreeMap<String, Card>,
     /// Which invoice a payment intent pays.
@@ -98,14 +98,13 @@ impl World {
             ids: Ids::new(config.seed),
             config,
             events: Vec::new(),
-            told: BTreeMap::new(),
             made: BTreeMap::new(),
             awaiting: Vec::new(),
-            plain: BTreeMap::new(),
-            subscriptions: BTreeMap::new(),
-            invoices: BTreeMap::new(),
-            schedules: BTreeMap::new(),
-            sessions: BTreeMap::new(),
+            plain: Changing::default(),
+            subscriptions: Changing::default(),
+            invoices: Changing::default(),
+            schedules: Changing::default(),
+            sessions: Changing::default(),
             cards: BTreeMap::new(),
             paid_by: BTreeMap::new(),
             request: None,
@@ -120,6 +119,7 @@ impl World {
     pub fn call(&mut self, request: &Request) -> Result<Answer, ApiError> {
         self.request = request.id.clone().map(|id| (id, request.idempotency_key.clone()));
         let answer = self.route(request);
+        self.forget_changes();
         self.request = None;
         answer
     }
@@ -155,7 +155,7 @@ impl World {
             return Some(subscription.render());
         }
         if let Some(invoice) = self.invoices.get(id) {
-            return Some(invoice.render(self));
+            return Some(invoice.render(self.config.livemode, &|id| self.plain.get(id)));
         }
         if let Some(schedule) = self.schedules.get(id) {
             return Some(schedule.render(self.config.livemode));

@@ -48,6 +48,8 @@ impl World {
             }
             ["checkout", "sessions", id] => self.retrieve("checkout.session", id, form),
             ["customers", id] => self.retrieve_customer(id, form),
+            // Searches aren't there; what looks like an id would be refused as one that is unknown.
+            [_, "search"] => return None,
             [kind, id] => self.retrieve(singular(kind)?, id, form),
             _ => return None,
         })
@@ -89,6 +91,7 @@ impl World {
             ["subscription_schedules", id] => self.update_schedule(id, form),
             ["subscription_schedules", id, "release"] => self.release_schedule(id, form),
             ["subscription_schedules", id, "cancel"] => self.cancel_schedule(id, form),
+            ["invoices", "create_preview"] => return None,
             ["invoices", id] => self.update_invoice(id, form),
             ["invoices", id, "finalize"] => self.finalize_call(id, form),
             ["invoices", id, "pay"] => self.pay_call(id, form),

@@ -5,17 +5,18 @@ use serde_json::json;
 
 use crate::harness::{DAY, HOUR, Sim, id_of, of_kind, previous};
 
-const COLLECTED: [&str; 7] = [
+const COLLECTED: [&str; 8] = [
     "payment_intent.created",
     "invoice.finalized",
     "payment_intent.succeeded",
     "charge.succeeded",
+    "invoice.updated",
     "invoice.paid",
     "invoice.payment_succeeded",
     "invoice_payment.paid",
 ];
-const DECLINED: [&str; 3] =
-    ["charge.failed", "payment_intent.payment_failed", "invoice.payment_failed"];
+const DECLINED: [&str; 4] =
+    ["charge.failed", "payment_intent.payment_failed", "invoice.updated", "invoice.payment_failed"];
 
 fn end_of_period(sim: &Sim, subscription: &str) -> i64 {
     sim.get(subscription)["items"]["data"][0]["current_period_end"].as_i64().unwrap()
@@ -56,7 +57,8 @@ fn a_failed_renewal_is_retried_until_the_subscription_is_canceled() {
     let told = sim.told();
     let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
     let opening = ["payment_intent.created", "invoice.finalized"];
-    let expected = [&opening[..], &DECLINED, &["customer.subscription.updated"]].concat();
+    let standing = ["customer.updated", "customer.subscription.updated"];
+    let expected = [&opening[..], &DECLINED, &standing].concat();
     assert_eq!(kinds, expected);
     let failed = &of_kind(&told, "invoice.payment_failed").object;
     assert_eq!(failed["attempt_count"], 1);
@@ -67,8 +69,8 @@ fn a_failed_renewal_is_retried_until_the_subscription_is_canceled() {
     for attempt in [2, 3] {
         sim.wait(6 * DAY);
         let told = sim.told();
-        assert_eq!(told.len(), 3, "{told:?}");
-        assert_eq!(told[2].object["attempt_count"], attempt);
+        assert_eq!(told.len(), 4, "{told:?}");
+        assert_eq!(told[3].object["attempt_count"], attempt);
     }
     sim.wait(6 * DAY);
     let told = sim.told();

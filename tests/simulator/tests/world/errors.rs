@@ -6,6 +6,15 @@ use serde_json::json;
 use crate::harness::Sim;
 
 #[test]
+fn calls_that_are_not_there_are_not_taken_for_ids() {
+    let mut sim = Sim::new();
+    let refused = sim.refused("invoices/create_preview", json!({}));
+    assert!(refused.message.contains("Unrecognized request URL"), "{refused:?}");
+    let search = sim.call(Method::Get, "subscriptions/search", &json!({})).unwrap_err();
+    assert!(search.message.contains("Unrecognized request URL"), "{search:?}");
+}
+
+#[test]
 fn what_does_not_exist() {
     let mut sim = Sim::new();
     let error = sim.call(Method::Get, "subscriptions/sub_x", &json!({})).unwrap_err();

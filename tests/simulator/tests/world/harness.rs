@@ -90,10 +90,16 @@ impl Sim {
 
     /// A customer with a default card, subscribed to a price.
     pub(crate) fn subscriber(&mut self, price: &str) -> (String, String) {
+        let made = self.subscriber_untold(price);
+        self.skip();
+        made
+    }
+
+    /// The same, and the mark stays where it is.
+    pub(crate) fn subscriber_untold(&mut self, price: &str) -> (String, String) {
         let customer = self.customer("pm_card_visa");
         let form = json!({ "customer": customer, "items": [{ "price": price }] });
         let made = self.post("subscriptions", form);
-        self.skip();
         (customer, id_of(&made))
     }
 

@@ -1,5 +1,6 @@
 //! How subscriptions begin.
 
+use ledger_simulator::world::Config;
 use serde_json::{Value, json};
 
 use crate::harness::{HOUR, Sim, id_of, of_kind, previous};
@@ -18,10 +19,11 @@ fn act(session: &str, act: &str) -> String {
     format!("test_helpers/checkout/sessions/{session}/{act}")
 }
 
-const BEGINNING: [&str; 6] = [
+const BEGINNING: [&str; 7] = [
     "customer.subscription.created",
     "invoice.created",
     "invoice.finalized",
+    "invoice.updated",
     "invoice.paid",
     "invoice.payment_succeeded",
     "invoice_payment.paid",
@@ -40,6 +42,7 @@ fn checkout_without_trial() {
         "payment_intent.succeeded",
         "charge.succeeded",
         "payment_method.attached",
+        "customer.updated",
     ];
     let expected = [&paying[..], &BEGINNING, &["checkout.session.completed"]].concat();
     assert_eq!(kinds, expected);
@@ -70,7 +73,10 @@ fn checkout_with_trial() {
     let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
     let setup = ["customer.created", "payment_method.attached"];
     let setup = [&setup[..], &["setup_intent.created", "setup_intent.succeeded"]].concat();
-    let expected = [&setup[..], &BEGINNING[..5], &["checkout.session.completed"]].concat();
+    let free: Vec<_> =
+        BEGINNING[..6].iter().copied().filter(|kind| *kind != "invoice.updated").collect();
+    let expected =
+        [&setup[..], &["customer.updated"], &free, &["checkout.session.completed"]].concat();
     assert_eq!(kinds, expected);
     let subscription = &of_kind(&told, "customer.subscription.created").object;
     assert_eq!(subscription["status"], "trialing");
@@ -149,11 +155,13 @@ fn strong_authentication_by_call() {
     let made = sim.post("subscriptions", form);
     assert_eq!(made["status"], "incomplete");
     let expected = [
+        "customer.updated",
         "customer.subscription.created",
         "invoice.created",
         "payment_intent.created",
         "invoice.finalized",
         "payment_intent.requires_action",
+        "invoice.updated",
         "invoice.payment_action_required",
     ];
     assert_eq!(sim.kinds(), expected);
@@ -165,13 +173,53 @@ fn strong_authentication_by_call() {
     let expected = [
         "payment_intent.succeeded",
         "charge.succeeded",
+        "invoice.updated",
         "invoice.paid",
         "invoice.payment_succeeded",
         "invoice_payment.paid",
         "customer.subscription.updated",
     ];
     assert_eq!(kinds, expected);
-    assert_eq!(previous(&told[5]), json!({ "status": "incomplete" }));
+    let paid = previous(&told[2]);
+    assert_eq!((&paid["status"], &paid["amount_paid"]), (&json!("open"), &json!(0)));
+    assert_eq!(previous(&told[6]), json!({ "status": "incomplete" }));
+}
+
+#[test]
+fn before_basil_what_is_paid_at_once_is_incomplete_first() {
+    let mut sim = Sim::with(Config { starts_incomplete: true, ..Config::default() });
+    let session = session(&mut sim, json!({}));
+    sim.post(&act(&session, "pay"), json!({}));
+    let (_, called) = sim.subscriber_untold("price_starter");
+    let told = sim.told();
+    for (kind, old) in
+        [("customer.subscription.created", None), ("customer.subscription.updated", Some("active"))]
+    {
+        let of_kind = || told.iter().filter(|event| event.kind == kind);
+        assert_eq!(of_kind().count(), 2, "{kind}");
+        let status = old.unwrap_or("incomplete");
+        assert!(of_kind().all(|event| event.object["status"] == status), "{kind}");
+    }
+    let updated = told.iter().filter(|event| event.kind == "customer.subscription.updated");
+    for event in updated {
+        assert_eq!(previous(event), json!({ "status": "incomplete" }));
+    }
+    assert_eq!(sim.get(&called)["status"], "active");
+    assert!(sim.world.truth().iter().all(|truth| truth.paid_minor == 3_000));
+}
+
+#[test]
+fn a_customer_is_billed_in_the_currency_of_the_first_purchase() {
+    let mut sim = Sim::new();
+    let customer = sim.customer("pm_card_chargeCustomerFail");
+    assert_eq!(sim.get(&customer)["currency"], json!(null));
+    sim.skip();
+    let form = json!({ "customer": customer, "items": [{ "price": "price_starter" }] });
+    sim.post("subscriptions", form);
+    let told = sim.told();
+    let updates = told.iter().filter(|event| event.kind == "customer.updated");
+    let old: Vec<_> = updates.map(previous).collect();
+    assert_eq!(old, [json!({ "currency": null }), json!({ "delinquent": false })]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! References replaced by what they refer to.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::failure::{Failure, bad_request};
 
@@ -70,6 +70,9 @@ fn expand(
         }
         return Ok(());
     }
+    if step == "confirmation_secret" && value["object"] == "invoice" {
+        value[step] = confirmation_secret(value, find);
+    }
     let inner = value.get_mut(step).ok_or(())?;
     match inner {
         Value::Null => return Ok(()),
@@ -84,6 +87,20 @@ fn expand(
     expand(inner, rest, find)
 }
 
+/// What a page needs to confirm an open invoice's payment. An invoice shows it only to who asks.
+fn confirmation_secret(invoice: &Value, find: &dyn Fn(&str) -> Option<Value>) -> Value {
+    let payments = invoice["payments"]["data"].as_array().into_iter().flatten();
+    let mut intents = payments.map(|payment| &payment["payment"]["payment_intent"]);
+    let intent = intents.next().unwrap_or(&invoice["payment_intent"]);
+    let secret = |intent: Value| intent["client_secret"].clone();
+    match intent.as_str().and_then(find).map(secret) {
+        Some(secret) if invoice["status"] == "open" => {
+            json!({ "client_secret": secret, "type": "payment_intent" })
+        }
+        _ => Value::Null,
+    }
+}
+
 fn resolve(reference: &mut Value, find: &dyn Fn(&str) -> Option<Value>) -> Result<(), ()> {
     match reference {
         Value::String(id) => *reference = find(id).ok_or(())?,
@@ -95,8 +112,6 @@ fn resolve(reference: &mut Value, find: &dyn Fn(&str) -> Option<Value>) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn check(path: &str, answer: Value) -> Result<Value, Failure> {
@@ -105,6 +120,9 @@ mod tests {
         Expansion::take(&mut params)?.apply(&mut answer, &|id| match id {
             "cus_1" => Some(json!({"id": "cus_1", "boss": "cus_2"})),
             "cus_2" => Some(json!({"id": "cus_2", "boss": null})),
+            "in_1" => Some(json!({"object": "invoice", "status": "open", "payments":
+                {"data": [{"payment": {"payment_intent": "pi_1"}}]}})),
+            "pi_1" => Some(json!({"client_secret": "pi_1_secret"})),
             _ => None,
         })?;
         Ok(answer)
@@ -126,6 +144,16 @@ mod tests {
             check("customer.boss", json!({"customer": null})),
             Ok(json!({"customer": null}))
         );
+    }
+
+    #[test]
+    fn an_open_invoice_tells_the_secret_that_confirms_it() {
+        let answer = json!({"latest_invoice": "in_1"});
+        let answer = check("latest_invoice.confirmation_secret", answer).unwrap();
+        let secret = json!({"client_secret": "pi_1_secret", "type": "payment_intent"});
+        assert_eq!(answer["latest_invoice"]["confirmation_secret"], secret);
+        let paid = json!({"object": "invoice", "status": "paid"});
+        assert_eq!(check("confirmation_secret", paid).unwrap()["confirmation_secret"], Value::Null);
     }
 
     #[test]

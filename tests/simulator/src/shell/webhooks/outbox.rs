@@ -173,7 +173,9 @@ impl Outbox {
                     let arrived = self.arrived.entry(twin.id.clone()).or_default();
                     arrived.entry(id.clone()).or_insert(false);
                 }
+                // A version that doesn't know the type can't tell of it: the endpoint's own does.
                 let version = delivery.api_version.as_deref().and_then(Version::parse);
+                let version = version.filter(|version| version.knows(&events[index].kind));
                 let due = now + i64::from(delivery.after_seconds);
                 self.push(&id, index, &events[index], altered, version, due);
             }

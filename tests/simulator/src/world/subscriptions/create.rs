@@ -8,7 +8,7 @@ use super::super::request::{Answer, ApiError};
 use super::form::{self, TrialEnd};
 use super::{Payment, Starting, Status, Subscription, bill, interval_of};
 
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "customer",
     "items",
     "metadata",
@@ -21,6 +21,7 @@ const KNOWN: [&str; 14] = [
     "trial_period_days",
     "trial_settings",
     "billing_mode",
+    "collection_method",
     "off_session",
     "currency",
 ];
@@ -36,6 +37,7 @@ impl World {
         let now = self.present(&customer);
         let how = bill::payment(form)?;
         let flexible = self.billing_mode(form)?;
+        params::word(form, "collection_method", &["charge_automatically"])?;
         let trial_end = match form::trial_end(form, now)? {
             Some(TrialEnd::At(at)) => Some(at),
             _ => None,
@@ -89,8 +91,8 @@ impl World {
     }
 
     /// Begins a subscription; where its first payment was made on a page, by that payment's intent.
-    /// Otherwise the payment comes first when it will succeed, as Stripe tells it, and a
-    /// subscription that isn't paid begins incomplete.
+    /// Otherwise the payment comes first when it will succeed, as Stripe tells it since basil, and
+    /// a subscription that isn't paid begins incomplete.
     pub(in super::super) fn start(
         &mut self,
         starting: Starting,
@@ -109,15 +111,17 @@ impl World {
         let method = own.or_else(|| self.customer_method(&customer));
         let will_pay = self.predict(method.as_deref()) == Outcome::Succeeded;
         let mut intent = paid;
-        if due > 0 && intent.is_none() {
-            if will_pay && how != Payment::Default {
-                let new = self.new_intent(Some(&customer), due, &subscription.currency());
-                self.try_payment(&new, method.as_deref());
-                intent = Some(new);
-            } else {
-                subscription.status = Status::Incomplete;
-            }
+        let first = !self.config.starts_incomplete;
+        if first && due > 0 && intent.is_none() && will_pay && how != Payment::Default {
+            let new = self.new_intent(Some(&customer), due, &subscription.currency());
+            self.try_payment(&new, method.as_deref());
+            intent = Some(new);
         }
+        let is_paid = due == 0 || intent.is_some();
+        if due > 0 && !(first && is_paid) {
+            subscription.status = Status::Incomplete;
+        }
+        self.bill_in(&customer, &subscription.currency());
         self.list_made("subscription", &id);
         self.subscriptions.insert(id.clone(), subscription);
         let draft = Draft {
@@ -134,7 +138,7 @@ impl World {
             of.intent = intent;
         }
         self.finalize(&invoice);
-        if self.subscriptions[&id].status != Status::Incomplete {
+        if is_paid {
             self.mark_paid(&invoice);
         } else if how != Payment::Default {
             self.attempt(&invoice, method.as_deref(), true);

@@ -9,7 +9,7 @@ use super::bill::{self, Change};
 use super::form::{self, TrialEnd};
 use super::{Status, Subscription, interval_of};
 
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "items",
     "metadata",
     "description",
@@ -26,6 +26,7 @@ const KNOWN: [&str; 17] = [
     "default_payment_method",
     "billing_cycle_anchor",
     "off_session",
+    "collection_method",
     "currency",
 ];
 
@@ -38,6 +39,7 @@ impl World {
         params::known(form, "", &KNOWN)?;
         let mut of = self.living(id)?.clone();
         let now = self.now_of(id);
+        params::word(form, "collection_method", &["charge_automatically"])?;
         let trial_end = form::trial_end(form, now)?;
         let anchor = params::word(form, "billing_cycle_anchor", &["now", "unchanged"])?;
         Self::change_cancellation(&mut of, form, now)?;
