@@ -24,7 +24,7 @@ mod schema;
 pub mod status;
 pub mod verify;
 
-pub use as_of::{AsOf, AsOfError, Moment, Then};
+pub use as_of::{AsOf, AsOfError, Explained, Moment, Then};
 pub use schema::DatabaseError;
 pub use status::{Status, status};
 pub use verify::{Progress, Report, Verifier, VerifyConfig, VerifyError};

@@ -3,7 +3,7 @@
 use ledger_domain::effective::explain::Explanation;
 use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
 use ledger_projections::WaitError;
-use ledger_replay::{AsOfError, Moment, Then};
+use ledger_replay::{AsOfError, Explained, Moment, Then};
 use tokio::time::Instant;
 
 use super::{Reached, Reads, ReadsError, Standing, WAIT_MAX};
@@ -25,37 +25,36 @@ impl Reads {
         trainer: &TrainerId,
         moment: Moment,
     ) -> Result<Standing, ReadsError> {
-        let then = self.then(tenant, trainer, moment).await?;
-        let reached = Reached::new(then.position, then.lacks);
-        let Then { answer, used, catalog, outcome, .. } = then;
+        let mut asked = self.as_of.ask(tenant, trainer, moment).await;
+        if let Err(AsOfError::Behind { wanted, .. }) = asked {
+            self.catch_up(tenant, wanted).await?;
+            asked = self.as_of.ask(tenant, trainer, moment).await;
+        }
+        let Then { answer, used, catalog, outcome, position, lacks, .. } = asked?;
+        let reached = Reached::new(position, lacks);
         Ok(Standing { answer, used, catalog, outcome, now: moment.as_of(), reached })
     }
 
-    /// Why a feature of a trainer's is answered as it is; none if the catalogue has no such feature.
+    /// Why a feature is answered as it is; none if the catalogue has no such feature.
     pub(crate) async fn explain_feature(
         &self,
         tenant: &Tenant,
         (trainer, feature): (&TrainerId, &FeatureSlug),
         moment: Moment,
     ) -> Result<Option<(Explanation, Reached)>, ReadsError> {
-        let then = self.then(tenant, trainer, moment).await?;
-        let reached = Reached::new(then.position, then.lacks);
-        let explained = self.as_of.explain(tenant, &then, feature).await?;
-        Ok(explained.map(|explanation| (explanation, reached)))
+        let mut asked = self.as_of.explain(tenant, trainer, moment, feature).await;
+        if let Err(AsOfError::Behind { wanted, .. }) = asked {
+            self.catch_up(tenant, wanted).await?;
+            asked = self.as_of.explain(tenant, trainer, moment, feature).await;
+        }
+        let Explained { explanation, position, lacks } = asked?;
+        Ok(explanation.map(|explanation| (explanation, Reached::new(position, lacks))))
     }
 
-    /// What was known of a trainer at an instant, with all that it rests on. Where the read models
-    /// have yet to take in what was known then, they are waited for, but not for long.
-    async fn then(
-        &self,
-        tenant: &Tenant,
-        trainer: &TrainerId,
-        moment: Moment,
-    ) -> Result<Then, ReadsError> {
-        let asked = self.as_of.ask(tenant, trainer, moment).await;
-        let Err(AsOfError::Behind { wanted, .. }) = asked else { return Ok(asked?) };
+    /// Waits for the read models, where they have yet to take in what was known then; not for long.
+    async fn catch_up(&self, tenant: &Tenant, wanted: i64) -> Result<(), ReadsError> {
         self.positions.wait_for(tenant, wanted, Instant::now() + WAIT_MAX).await?;
-        Ok(self.as_of.ask(tenant, trainer, moment).await?)
+        Ok(())
     }
 }
 

@@ -6,28 +6,50 @@ use ledger_domain::account::{ChangeView, LinkView, PaymentView};
 use ledger_domain::catalog::FeatureKind;
 use ledger_domain::effective::Setting;
 use ledger_domain::effective::explain::{Explanation, Grounds, Use, explain};
-use ledger_domain::id::{EventKey, FeatureSlug, Tenant};
+use ledger_domain::id::{EventKey, FeatureSlug, Tenant, TrainerId};
 use ledger_domain::time::Timestamp;
 use ledger_projections::as_reader;
 
-use super::{AsOf, AsOfError, Then, store};
+use super::{AsOf, AsOfError, Moment, Then, store};
 
 /// How many of the events that counted are told, at most.
 const USES_MAX: i64 = 20;
 
+/// Why a feature was answered as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// Why; none if the catalogue had no such feature.
+    pub explanation: Option<Explanation>,
+    /// The last position of the log that counts.
+    pub position: i64,
+    /// The first event that counts and could not be taken in.
+    pub lacks: Option<i64>,
+}
+
 impl AsOf {
-    /// Why a feature was answered as it was; none if the catalogue had no such feature.
+    /// Why a feature was answered as it was.
     ///
     /// # Errors
-    /// If what was used can't be read.
+    /// As of [`ask`](Self::ask).
+    ///
+    /// # Panics
+    /// Never: the semaphore isn't closed.
+    #[tracing::instrument(skip_all, fields(%tenant))]
     pub async fn explain(
         &self,
         tenant: &Tenant,
-        then: &Then,
+        trainer: &TrainerId,
+        moment: Moment,
         feature: &FeatureSlug,
-    ) -> Result<Option<Explanation>, AsOfError> {
-        let uses = self.uses(tenant, then, feature).await?;
-        Ok(then.explain(feature, &uses))
+    ) -> Result<Explained, AsOfError> {
+        // Until the end: what was known is kept in memory as long.
+        let _turn = self.turn().await?;
+        let then = self.answer(tenant, trainer, moment).await?;
+        let uses = self.uses(tenant, &then, feature).await?;
+        let (position, lacks, feature) = (then.position, then.lacks, feature.clone());
+        let tell = move || then.explain(&feature, &uses);
+        let explanation = tokio::task::spawn_blocking(tell).await.map_err(|_| AsOfError::Fold)?;
+        Ok(Explained { explanation, position, lacks })
     }
 
     /// The last events that counted, the latest first.

@@ -52,10 +52,14 @@ impl Search<'_> {
         found.trainers.insert(self.trainer.clone());
         let mut news = self.read(&mut found, named, Of::Account).await?;
         while !news.is_empty() {
-            let mut positions = Vec::new();
+            let mut positions = BTreeSet::new();
             for customer in self.customers(conn, &mut found, &news).await? {
-                positions.extend(store::behind(conn, self.tenant, &customer).await?);
+                let behind = store::behind(conn, self.tenant, &customer).await?.into_iter();
+                let counts = |at: &i64| *at <= self.until && !found.seen.contains(at);
+                positions.extend(behind.filter(counts));
+                self.limited(found.seen.len() + positions.len())?;
             }
+            let positions = positions.into_iter().collect();
             news = self.read(&mut found, positions, Of::Account).await?;
         }
         for other in found.other_claimants() {
@@ -75,6 +79,10 @@ impl Search<'_> {
         Ok(store::naming(conn, self.tenant, trainer, self.until, more).await?)
     }
 
+    const fn limited(&self, count: usize) -> Result<(), AsOfError> {
+        if count > self.limit { Err(AsOfError::TooMany { limit: self.limit }) } else { Ok(()) }
+    }
+
     fn rows_max(&self) -> i64 {
         i64::try_from(self.limit).unwrap_or(i64::MAX)
     }
@@ -88,9 +96,7 @@ impl Search<'_> {
     ) -> Result<Vec<i64>, AsOfError> {
         positions.retain(|at| *at <= self.until && found.seen.insert(*at));
         positions.sort_unstable();
-        if found.seen.len() > self.limit {
-            return Err(AsOfError::TooMany { limit: self.limit });
-        }
+        self.limited(found.seen.len())?;
         let mut news = Vec::new();
         for positions in positions.chunks(READ_AT_ONCE) {
             for recorded in self.log.read_at(self.tenant, positions).await? {

@@ -33,9 +33,10 @@ use ledger_log::postgres::{AuditReader, Pools};
 use ledger_log::{EventLog, ReadError};
 use ledger_projections::{QueryError, Reader, as_reader};
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+pub use explain::Explained;
 use gather::Search;
 pub use whole::Enforced;
 use whole::Whole;
@@ -200,8 +201,22 @@ impl AsOf {
         trainer: &TrainerId,
         moment: Moment,
     ) -> Result<Then, AsOfError> {
+        let _turn = self.turn().await?;
+        self.answer(tenant, trainer, moment).await
+    }
+
+    /// The turn of a question, until it is dropped.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, AsOfError> {
         let turn = timeout(TURN_WAIT, self.at_once.acquire()).await;
-        let _turn = turn.map_err(|_| AsOfError::Busy)?.expect("the semaphore isn't closed");
+        Ok(turn.map_err(|_| AsOfError::Busy)?.expect("the semaphore isn't closed"))
+    }
+
+    async fn answer(
+        &self,
+        tenant: &Tenant,
+        trainer: &TrainerId,
+        moment: Moment,
+    ) -> Result<Then, AsOfError> {
         let known = match moment.known_at {
             Some(at) => self.last_known(tenant, at).await?,
             None => i64::MAX,

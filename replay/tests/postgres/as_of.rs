@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ledger_domain::effective::explain::Explanation;
 use ledger_domain::effective::{Billing, Denial, Holdings};
 use ledger_domain::event::Metadata;
 use ledger_domain::id::{FeatureSlug, TrainerId};
@@ -35,6 +36,12 @@ impl World {
         known_at: Option<Timestamp>,
     ) -> Then {
         self.as_of().ask(&self.tenant, trainer, Moment::past(as_of, known_at)).await.unwrap()
+    }
+
+    async fn explain(&self, trainer: &TrainerId, feature: &FeatureSlug) -> Option<Explanation> {
+        let moment = Moment::past(END, None);
+        let told = self.as_of().explain(&self.tenant, trainer, moment, feature).await.unwrap();
+        told.explanation
     }
 
     /// What the live read models say of every trainer.
@@ -148,7 +155,7 @@ async fn nothing_that_is_known_now_is_read() {
         let then = world.ask(trainer, END, None).await;
         let mut told = Vec::new();
         for feature in then.answer.features.keys() {
-            told.push(world.as_of().explain(&world.tenant, &then, feature).await.unwrap());
+            told.push(world.explain(trainer, feature).await);
         }
         (then.answer, sorted(then.holdings), then.used, then.enforced, told)
     };
@@ -263,13 +270,10 @@ async fn acts_of_administrators_explain_what_they_did() {
     let world = World::busy(2, 1).await;
     let trainer = &trainers()[1];
     let then = world.ask(trainer, END, None).await;
-    let of = async |feature: &str| {
-        let feature = FeatureSlug::try_new(feature).unwrap();
-        world.as_of().explain(&world.tenant, &then, &feature).await.unwrap()
-    };
-    assert_eq!(of("flying").await, None);
-    let feature = then.answer.features.keys().next().unwrap().clone();
-    let told = of(feature.as_str()).await.unwrap();
+    let flying = FeatureSlug::try_new("flying").unwrap();
+    assert_eq!(world.explain(trainer, &flying).await, None);
+    let feature = then.answer.features.keys().next().unwrap();
+    let told = world.explain(trainer, feature).await.unwrap();
     assert_eq!(told.check.denial, Some(Denial::AccountSuspended));
     let events = |what: &str| {
         let step = told.steps.iter().find(|step| step.what == what);
