@@ -51,7 +51,10 @@ impl Case<'_> {
                 let says = format!("The catalogue gives {name} to whoever has nothing else.");
                 vec![Step::new("default_tier", says)]
             }
-            None => vec![Step::new("nothing", "The trainer holds no tier.".to_owned())],
+            None => match world.of_no_plan().next() {
+                Some(view) => self.of_subscription(view, "nothing that the catalogue knows"),
+                None => vec![Step::new("nothing", "The trainer holds no tier.".to_owned())],
+            },
         }
     }
 

@@ -1,9 +1,11 @@
 //! What would change the answer, apart from time.
 
 use super::{Case, Remedy, Step};
-use crate::account::{Grant, PaymentView, SubscriptionView};
-use crate::effective::{Access, Denial, Giver, Source, World, required_add_on, required_tier};
-use crate::event::OverrideEffect;
+use crate::account::{PaymentView, SubscriptionView};
+use crate::effective::overrides::Override;
+use crate::effective::{
+    Access, Denial, Giver, Source, World, check, effective, required_add_on, required_tier,
+};
 use crate::money::Money;
 
 impl Case<'_> {
@@ -11,15 +13,15 @@ impl Case<'_> {
         let Some(denial) = self.check.denial else {
             return self.keeping();
         };
-        let capped = self.cap();
+        let caps = self.caps(world);
         let mut remedies = Vec::new();
         match denial {
             Denial::FeatureNotAvailable | Denial::QuotaExhausted => {
-                remedies.extend(capped.clone());
+                remedies.extend(self.uncapping(&caps));
             }
             Denial::LimitReached => {
                 remedies.extend(self.release());
-                remedies.extend(capped.clone());
+                remedies.extend(self.uncapping(&caps));
             }
             Denial::SubscriptionInactive | Denial::TrialExpired => {
                 remedies.extend(self.paying(world, denial));
@@ -30,7 +32,8 @@ impl Case<'_> {
             denial,
             Denial::FeatureNotAvailable | Denial::LimitReached | Denial::QuotaExhausted
         );
-        if helps && capped.is_none() {
+        // A cap wins over every plan.
+        if helps && caps.is_empty() {
             remedies.extend(self.plans());
         }
         remedies
@@ -51,17 +54,26 @@ impl Case<'_> {
         }
     }
 
-    /// The cap of an administrator's that decides.
-    fn cap(&self) -> Option<Remedy> {
-        let Some(Giver::Override { event }) = &self.entitlement.giver else { return None };
-        let grant = self.grounds.holdings.grants.iter().find(|grant| grant.event == *event)?;
-        let Grant::Override { effect: OverrideEffect::Cap(cap), .. } = grant.grant else {
+    /// The caps of administrators' that leave no room.
+    fn caps<'w>(&self, world: &'w World<'_>) -> Vec<&'w Override<'w>> {
+        let overrides = world.overrides().iter().filter(|x| x.feature == self.feature.slug());
+        overrides.filter(|x| x.cap().is_some_and(|cap| cap <= self.check.meter.used)).collect()
+    }
+
+    /// To take caps back, if there is room without them.
+    fn uncapping(&self, caps: &[&Override<'_>]) -> Option<Remedy> {
+        let lowest = caps.iter().filter_map(|cap| cap.cap()).min()?;
+        let events: Vec<_> = caps.iter().map(|cap| cap.view.event.clone()).collect();
+        let mut without = self.grounds.holdings.clone();
+        without.grants.retain(|grant| !events.contains(&grant.event));
+        let answer = effective(&without, &self.grounds.setting);
+        let has = answer.features.get(self.feature.slug())?;
+        if check(has, self.grounds.used, 1, self.grounds.outcome).denial.is_some() {
             return None;
-        };
-        let name = self.name();
-        let says =
-            format!("An administrator can take back the override that caps {name} at {cap}.");
-        Some(Remedy { events: vec![event.clone()], ..Remedy::new("override", says) })
+        }
+        let (name, what) = (self.name(), if caps.len() == 1 { "the cap" } else { "the caps" });
+        let says = format!("An administrator can take back {what} of {name} at {lowest}.");
+        Some(Remedy { events, ..Remedy::new("override", says) })
     }
 
     /// How much to give back until one more fits.

@@ -51,9 +51,8 @@ impl Case<'_> {
             Enforcement::Shadow => {
                 "Nobody is denied anything: answers only tell who would be.".to_owned()
             }
-            Enforcement::Internal(trainers) => format!(
-                "Denials are carried out for {} trainers on a list, and this one {is_meant} on it.",
-                trainers.len()
+            Enforcement::Internal(_) => format!(
+                "Denials are carried out for the trainers on a list, and this one {is_meant} on it."
             ),
             Enforcement::Percent(percent) => format!(
                 "Denials are carried out for {percent} percent of the trainers, and this one \

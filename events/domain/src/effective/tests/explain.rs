@@ -207,6 +207,10 @@ fn each_denial_is_told_with_its_way_out() {
     check(&scene(starter()), "analytics", "2026-11-10", lacking);
     let nobody = "feature_not_available: nothing catalog(evt_catalog) -> tier=professional";
     check(&scene(nothing()), "analytics", "2026-11-10", nobody);
+    let unknown = "feature_not_available: subscription(evt_sub_1) catalog(evt_catalog) -> \
+                   tier=professional";
+    let sold_elsewhere = subscribed("sub_1", "price_of_something_else");
+    check(&scene(sold_elsewhere), "analytics", "2026-11-10", unknown);
     let quota = "feature_not_available: subscription(evt_sub_1) catalog(evt_catalog) window usage \
                  -> add_on=ai_starter";
     check(&scene(starter()), "ai_generations", "2026-11-10", quota);
@@ -289,6 +293,29 @@ fn acts_of_administrators_are_told_and_can_be_taken_back() {
     let expected = "limit_reached: override(evt_cap) subscription(evt_sub_1) catalog(evt_catalog) \
                     usage(evt_used) -> release=4 override(evt_cap) 2026-11-12:granted";
     check(&capped, "customers", "2026-11-10", expected);
+}
+
+#[test]
+fn a_cap_is_a_way_out_only_where_there_is_room_without_it() {
+    let cap = |event, count| overridden(event, "customers", OverrideEffect::Cap(count));
+    let held = nothing().and(professional()).and(cap("evt_2", 2)).and(cap("evt_3", 3));
+    let chain = |used: &str| {
+        format!(
+            "limit_reached: override(evt_2) override(evt_3) subscription(evt_sub_1) \
+             catalog(evt_catalog) usage(evt_used) -> {used}"
+        )
+    };
+    let both = scene(held.clone()).using(5);
+    check(&both, "customers", "2026-11-10", &chain("release=4 override(evt_2 evt_3)"));
+    let one = scene(held.clone()).using(2);
+    check(&one, "customers", "2026-11-10", &chain("release=1 override(evt_2)"));
+    let full = scene(held).using(20);
+    check(&full, "customers", "2026-11-10", &chain("release=19"));
+    let lacking =
+        nothing().and(starter()).and(overridden("evt_0", "analytics", OverrideEffect::Cap(0)));
+    let expected = "feature_not_available: override(evt_0) subscription(evt_sub_1) \
+                    catalog(evt_catalog) -> ";
+    check(&scene(lacking), "analytics", "2026-11-10", expected);
 }
 
 #[test]
