@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ledger_domain::effective::explain::Explanation;
 use ledger_domain::effective::{Billing, Denial, Holdings};
-use ledger_domain::event::Metadata;
+use ledger_domain::event::{Enforcement, Metadata};
 use ledger_domain::id::{FeatureSlug, TrainerId};
 use ledger_domain::time::{DAY, Timestamp};
 use ledger_log::{EventLog, NewEvent};
@@ -240,6 +240,68 @@ async fn usage_is_no_event_to_fold_and_too_much_else_is_refused() {
     let refused = as_of.ask(&world.tenant, &trainer, moment).await;
     assert!(matches!(refused, Err(AsOfError::TooMany { limit: 3 })), "{refused:?}");
     assert!(world.as_of().ask(&world.tenant, &trainer, moment).await.is_ok());
+}
+
+/// Said on a day of the scenario.
+fn on_day(day: i64, event: NewEvent) -> NewEvent {
+    NewEvent { occurred_at: day_of(day), ..event }
+}
+
+fn day_of(day: i64) -> Timestamp {
+    Timestamp::from_unix(1_774_915_200 + day * 86_400)
+}
+
+#[tokio::test]
+async fn catalogues_and_enforcement_are_those_that_had_been_said_by_then() {
+    let world = World::new().await;
+    let toml = include_str!("../../../catalogs/trainers.toml");
+    let richer = toml.replacen("customers = 9\n", "customers = 90\n", 1);
+    let publish = |toml: &str, day| {
+        let data = json!({"effective_at": day_of(day), "toml": toml, "prices": {}});
+        move |id, revision| act(id, "tenant", revision, "CatalogPublished", &data)
+    };
+    let enforce = |id, revision, mode: &str| {
+        act(id, "tenant", revision, "EnforcementChanged", &json!({ "mode": mode }))
+    };
+    let assign = json!({"trainer": "t1", "tier": "starter"});
+    world
+        .append(vec![
+            on_day(0, publish(toml, 0)("catalog-1", 1)),
+            on_day(0, act("assign-1", "trainer-t1", 0, "TierAssigned", &assign)),
+            on_day(2, enforce("enforce-1", 2, "shadow")),
+        ])
+        .await;
+    let early = Some(world.recorded_at().await);
+    world
+        .append(vec![
+            on_day(5, publish(&richer, 8)("catalog-2", 3)),
+            on_day(6, enforce("enforce-2", 4, "off")),
+        ])
+        .await;
+    world.project(100).await;
+    let (trainer, feature) =
+        (TrainerId::try_new("t1").unwrap(), FeatureSlug::try_new("customers").unwrap());
+    for (day, known_at, limit, ahead, mode) in [
+        (1, None, 9, None, None),
+        (3, None, 9, None, Some(Enforcement::Shadow)),
+        // Published, and not in force.
+        (7, None, 9, Some(90), Some(Enforcement::Off)),
+        (9, None, 90, None, Some(Enforcement::Off)),
+        (9, early, 9, None, Some(Enforcement::Shadow)),
+    ] {
+        let moment = Moment::past(day_of(day), known_at);
+        let then = world.ask(&trainer, day_of(day), known_at).await;
+        assert_eq!(then.answer.features["customers"].limit(), Some(limit), "day {day}");
+        assert_eq!(then.enforced.map(|enforced| enforced.mode), mode, "day {day}");
+        let told = world.as_of().explain(&world.tenant, &trainer, moment, &feature).await.unwrap();
+        let told = told.explanation.unwrap();
+        let next = told.ahead.first();
+        assert_eq!(next.and_then(|next| next.limit), ahead, "day {day}");
+        assert_eq!(next.map(|next| next.at), ahead.map(|_| day_of(8)), "day {day}");
+        let catalog = told.steps.iter().find(|step| step.what == "catalog").unwrap();
+        let published = if limit == 9 { "catalog-1" } else { "catalog-2" };
+        assert_eq!(catalog.events[0].id.as_str(), published, "day {day}");
+    }
 }
 
 #[tokio::test]
