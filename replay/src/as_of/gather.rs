@@ -3,12 +3,12 @@
 //!
 //! Whatever ever linked a customer to the trainer names the trainer, so every customer that was the
 //! trainer's by any prefix of the log is found, also one that is another's by now. Who a customer
-//! is depends on what was said of other trainers, too; so what names those and is about one of
-//! these customers belongs to it. Which of all that counts is for the fold to say.
+//! is depends on what was said of other trainers, too: units keep the positions of all that. Which
+//! of it counts is for the fold to say.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_domain::account::{LogIdentity, Route, linked_trainer, route};
+use ledger_domain::account::{LogIdentity, Route, route};
 use ledger_domain::event::Entry;
 use ledger_domain::id::{StripeId, Tenant, TrainerId};
 use ledger_log::EventLog;
@@ -35,12 +35,11 @@ pub(super) struct Search<'a> {
 /// What was found.
 #[derive(Default)]
 pub(super) struct Gathered {
-    /// By position. What names other trainers is among them.
+    /// By position.
     entries: BTreeMap<i64, Entry>,
     seen: BTreeSet<i64>,
     customers: BTreeSet<StripeId>,
     objects: BTreeSet<StripeId>,
-    trainers: BTreeSet<TrainerId>,
     /// The first event that could not be taken in.
     pub(super) lacks: Option<i64>,
 }
@@ -48,9 +47,9 @@ pub(super) struct Gathered {
 impl Search<'_> {
     pub(super) async fn gather(&self, conn: &mut PgConnection) -> Result<Gathered, AsOfError> {
         let mut found = Gathered::default();
-        let named = self.naming(conn, self.trainer).await?;
-        found.trainers.insert(self.trainer.clone());
-        let mut news = self.read(&mut found, named, Of::Account).await?;
+        let more = self.rows_max().saturating_add(1);
+        let named = store::naming(conn, self.tenant, self.trainer, self.until, more).await?;
+        let mut news = self.read(&mut found, named).await?;
         while !news.is_empty() {
             let mut positions = BTreeSet::new();
             for customer in self.customers(conn, &mut found, &news).await? {
@@ -60,23 +59,10 @@ impl Search<'_> {
                 self.limited(found.seen.len() + positions.len())?;
             }
             let positions = positions.into_iter().collect();
-            news = self.read(&mut found, positions, Of::Account).await?;
-        }
-        for other in found.other_claimants() {
-            let named = self.naming(conn, &other).await?;
-            self.read(&mut found, named, Of::Claim).await?;
+            news = self.read(&mut found, positions).await?;
         }
         self.leave_out_parked(conn, &mut found).await?;
         Ok(found)
-    }
-
-    async fn naming(
-        &self,
-        conn: &mut PgConnection,
-        trainer: &TrainerId,
-    ) -> Result<Vec<i64>, AsOfError> {
-        let more = self.rows_max().saturating_add(1);
-        Ok(store::naming(conn, self.tenant, trainer, self.until, more).await?)
     }
 
     const fn limited(&self, count: usize) -> Result<(), AsOfError> {
@@ -92,7 +78,6 @@ impl Search<'_> {
         &self,
         found: &mut Gathered,
         mut positions: Vec<i64>,
-        of: Of,
     ) -> Result<Vec<i64>, AsOfError> {
         positions.retain(|at| *at <= self.until && found.seen.insert(*at));
         positions.sort_unstable();
@@ -102,7 +87,7 @@ impl Search<'_> {
             for recorded in self.log.read_at(self.tenant, positions).await? {
                 match decode(recorded) {
                     Decoded::Unreadable(position) => found.lack(position),
-                    Decoded::Entry(entry) if self.counts(found, &entry, of) => {
+                    Decoded::Entry(entry) if self.counts(&entry) => {
                         news.push(entry.position);
                         found.entries.insert(entry.position, *entry);
                     }
@@ -113,16 +98,10 @@ impl Search<'_> {
         Ok(news)
     }
 
-    fn counts(&self, found: &Gathered, entry: &Entry, of: Of) -> bool {
+    fn counts(&self, entry: &Entry) -> bool {
         match route(entry, self.identity) {
             Route::Trainer(trainer) => trainer == *self.trainer,
-            Route::Customer { customer, .. } => match of {
-                Of::Account => true,
-                Of::Claim => {
-                    linked_trainer(&entry.event).is_some()
-                        && customer.is_some_and(|customer| found.customers.contains(&customer))
-                }
-            },
+            Route::Customer { .. } => true,
             Route::Tenant | Route::Usage(..) | Route::Foreign | Route::Nowhere => false,
         }
     }
@@ -166,26 +145,10 @@ impl Search<'_> {
     }
 }
 
-/// What events are read for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
-    /// For the trainer's own account.
-    Account,
-    /// For what they say of the trainer's customers.
-    Claim,
-}
-
 impl Gathered {
     /// The events in the order of the log.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
-    }
-
-    /// Other trainers that something says one of the customers is.
-    fn other_claimants(&mut self) -> Vec<TrainerId> {
-        let claimed = self.entries.values().filter_map(|entry| linked_trainer(&entry.event));
-        let claimed: BTreeSet<TrainerId> = claimed.collect();
-        claimed.into_iter().filter(|other| self.trainers.insert(other.clone())).collect()
     }
 
     fn lack(&mut self, position: i64) {

@@ -83,7 +83,16 @@ fn contested() -> Vec<NewEvent> {
         linked(4, "t0", 44, "cus_1"),
         linked(5, "t2", 45, "cus_3"),
         two_names(),
+        without_a_customer(),
     ]
+}
+
+/// A session that leads to its customer by its subscription alone.
+fn without_a_customer() -> NewEvent {
+    let session = json!({"id": "cs_of_sub", "client_reference_id": "t0",
+        "subscription": "sub_2", "status": "complete"});
+    let data = json!({"before": "absent", "cause": "completed", "snapshot": session});
+    webhook("evt_of_sub", 1_774_915_200 + 51 * 86_400, "CheckoutSessionReported", &data)
 }
 
 /// A session that says that its customer is one trainer, and whose metadata name another.
@@ -240,6 +249,36 @@ async fn usage_is_no_event_to_fold_and_too_much_else_is_refused() {
     let refused = as_of.ask(&world.tenant, &trainer, moment).await;
     assert!(matches!(refused, Err(AsOfError::TooMany { limit: 3 })), "{refused:?}");
     assert!(world.as_of().ask(&world.tenant, &trainer, moment).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_was_used_is_told_by_the_last_events_that_were_known() {
+    let world = World::new().await;
+    let toml = include_str!("../../../catalogs/trainers.toml");
+    let publish = json!({"effective_at": day_of(0), "toml": toml, "prices": {}});
+    world.append(vec![act("catalog-1", "tenant", 1, "CatalogPublished", &publish)]).await;
+    let uses = (0..25).map(|day| used("t1", day, day_of(day).unix(), 2));
+    world.append(uses.collect()).await;
+    let early = Some(world.recorded_at().await);
+    world.append(vec![used("t1", 25, day_of(20).unix(), 1)]).await;
+    world.project(100).await;
+    let (trainer, feature) =
+        (TrainerId::try_new("t1").unwrap(), FeatureSlug::try_new("customers").unwrap());
+    for (day, known_at, used, told, is_late_told) in [
+        (0, None, 2, 1, false),
+        (9, None, 20, 10, false),
+        (24, early, 50, 20, false),
+        (24, None, 51, 20, true),
+    ] {
+        let moment = Moment::past(day_of(day), known_at);
+        let told_now = world.as_of().explain(&world.tenant, &trainer, moment, &feature).await;
+        let explanation = told_now.unwrap().explanation.unwrap();
+        assert_eq!(explanation.check.meter.used, used, "day {day}");
+        let step = explanation.steps.iter().find(|step| step.what == "usage").unwrap();
+        assert_eq!(step.events.len(), told, "day {day}");
+        let late = step.events.iter().any(|event| event.id.as_str() == "use-t1-25");
+        assert_eq!(late, is_late_told, "day {day}");
+    }
 }
 
 /// Said on a day of the scenario.
