@@ -2,8 +2,8 @@
 //! that a person at support can read to a customer, and what would change the answer.
 //!
 //! [`explain`] judges by [`check()`] and [`effective`](super::effective()), as every answer does,
-//! and then tells what they looked at: `steps` what holds for the feature, `origin` what gives it and
-//! the facts that made that, `remedies` what would change it, `ahead` what time alone will.
+//! and then tells what they looked at: `steps` what holds for the feature, `origin` what gives it
+//! and the facts that made that, `remedies` what would change it, `ahead` what time alone will.
 //!
 //! To add a step: give it a place in the order of [`explain`], a word in [`Step::what`], and a line
 //! in a table of `tests/explain`.
