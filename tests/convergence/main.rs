@@ -21,6 +21,7 @@ mod lives;
 mod oracle;
 mod prefixes;
 mod property;
+mod runner;
 mod truth;
 mod undecided;
 mod versions;
