@@ -15,10 +15,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigErrors, DatabaseConfig};
+use crate::config::{AuthConfig, Config, ConfigErrors, DatabaseConfig, JwksConfig};
 use crate::http::{self, Authenticator, Budget, Limits};
 use crate::ids;
 use crate::ingest::Ingest;
+use crate::jwks::{Fetched, Pace};
 use crate::lag::{self, LagMeter};
 use crate::meters::{Meters, UPKEEP_INTERVAL};
 use crate::readiness::Readiness;
@@ -28,6 +29,7 @@ use crate::seldom;
 use crate::service::Service;
 use crate::signer::Signer;
 use crate::tenants::{self, Keeper, Tenants};
+use crate::throttle::Throttle;
 use crate::ticks::Ticks;
 
 /// How long requests may take to finish once the service is asked to end.
@@ -78,6 +80,12 @@ pub enum StartError {
     /// The system gives no thread.
     #[error("the system gives no thread to fold the log on")]
     Thread(#[source] std::io::Error),
+    /// No server can be known by its certificate.
+    #[error(
+        "LEDGER_JWKS can't be fetched by https: this machine has no CA certificates (Debian's \
+         package ca-certificates)"
+    )]
+    Certificates(#[source] std::io::Error),
     /// Nobody can listen on the address.
     #[error("nothing can listen on {address}: is another program listening there?")]
     Listen {
@@ -158,6 +166,7 @@ impl Running {
 /// When anything that it needs isn't there.
 pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     config.check_reach()?;
+    let fetched = fetched(&config.auth)?;
     // First of all: a taken address is the likeliest mistake, and nothing has begun yet. Whoever
     // connects now waits until there is something to answer with.
     let (address, listener) = listen(config.http.listen).await?;
@@ -174,10 +183,14 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let owner = ledger_projections::Config::live(format!("ledger {}", ids::fresh()));
     let runner = Runner::new(base.pools.projector.clone(), base.log(), owner);
     runner.spawn(&tasks, stop_tasks.clone()).map_err(StartError::Thread)?;
-    let service = Arc::new(base.service(&config, runner.positions()));
+    let service = Arc::new(base.service(&config, runner.positions(), fetched.clone()));
     let router = http::router(Arc::clone(&service));
     let (tracker, stop) = (connections.clone(), stop_connections.clone());
     connections.spawn(http::serve(listener, router, tracker, stop, Limits::default()));
+    if let Some(fetched) = fetched {
+        let (auth, stop) = (Arc::clone(&service.auth), stop_tasks.clone());
+        tasks.spawn(async move { fetched.follow(|set| auth.replace_public(set), stop).await });
+    }
     let rotation = Rotation::new(
         (config.auth, Arc::clone(&service.auth)),
         (config.tokens, Arc::clone(&service.signer)),
@@ -218,11 +231,18 @@ impl Base {
     }
 
     /// What the handlers of requests share.
-    fn service(&self, config: &Config, positions: &Positions) -> Service {
+    fn service(
+        &self,
+        config: &Config,
+        positions: &Positions,
+        fetched: Option<Arc<Fetched>>,
+    ) -> Service {
         let (clock, positions) = (self.clock.clone(), positions.clone());
+        let auth = Authenticator::new(&config.auth, clock.clone()).with_fetched(fetched);
         Service {
-            auth: Arc::new(Authenticator::new(&config.auth, clock.clone())),
+            auth: Arc::new(auth),
             signer: Arc::new(Signer::new(config.tokens.as_ref())),
+            throttle: Throttle::new(config.rates, clock.clone()),
             tenants: Arc::clone(&self.tenants),
             bodies: Budget::default(),
             reads: Reads::new(
@@ -269,6 +289,13 @@ impl Base {
             }
         });
     }
+}
+
+/// What fetches the public keys of tokens, where they are fetched.
+fn fetched(config: &AuthConfig) -> Result<Option<Arc<Fetched>>, StartError> {
+    let Some(JwksConfig::Url(url)) = &config.jwks else { return Ok(None) };
+    let fetched = Fetched::try_new(url, Pace::default()).map_err(StartError::Certificates)?;
+    Ok(Some(Arc::new(fetched)))
 }
 
 async fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {

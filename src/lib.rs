@@ -13,6 +13,7 @@ mod errors;
 mod http;
 mod ids;
 mod ingest;
+mod jwks;
 mod lag;
 mod meters;
 mod panics;
@@ -25,6 +26,7 @@ mod service;
 mod signals;
 mod signer;
 mod tenants;
+mod throttle;
 mod ticks;
 
 pub use roles::Role;

@@ -34,8 +34,10 @@ pub(crate) struct Meters {
 }
 
 /// Counters that other parts of the program touch where something happens that is seldom.
-const SELDOM: [&str; 10] = [
+const SELDOM: [&str; 13] = [
     "ledger_http_connections_dismissed_total",
+    "ledger_jwks_failures_total",
+    "ledger_jwks_fetches_total",
     "ledger_log_conflicts_total",
     "ledger_log_duplicates_total",
     "ledger_log_guard_failures_total",
@@ -44,6 +46,7 @@ const SELDOM: [&str; 10] = [
     "ledger_projection_events_total",
     "ledger_projection_pages_total",
     "ledger_projection_parked_total",
+    "ledger_projection_restored_total",
     "ledger_webhooks_unavailable_total",
 ];
 

@@ -57,6 +57,11 @@ impl Roles {
         Role::ALL.into_iter().filter(move |role| self.has(*role)).map(Role::as_str)
     }
 
+    /// The same without one of them.
+    pub(crate) const fn without(self, role: Role) -> Self {
+        Self(self.0 & !(1 << role as u8))
+    }
+
     pub(crate) const fn has(self, role: Role) -> bool {
         self.0 & (1 << role as u8) != 0
     }

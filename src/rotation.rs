@@ -12,7 +12,7 @@ use crate::signer::Signer;
 pub(crate) struct Rotation {
     callers: (AuthConfig, Arc<Authenticator>),
     ours: (Option<TokenConfig>, Arc<Signer>),
-    told: [Told; 2],
+    told: [Told; 3],
 }
 
 /// What was told of a file that can't be used: it is told when it changes, not at each look.
@@ -29,9 +29,13 @@ impl Rotation {
 
     /// Takes over what the files say now. As long as one can't be used, its keys stay.
     pub(crate) fn look(&mut self) {
-        let [of_callers, of_ours] = &mut self.told;
+        let [of_callers, of_public, of_ours] = &mut self.told;
         let (config, authenticator) = &mut self.callers;
         if let Some(fresh) = of_callers.of("the keys of tokens", config.reread()) {
+            authenticator.replace_keys(&fresh);
+            *config = fresh;
+        }
+        if let Some(fresh) = of_public.of("the public keys of tokens", config.reread_jwks()) {
             authenticator.replace_keys(&fresh);
             *config = fresh;
         }

@@ -11,12 +11,14 @@ use crate::readiness::Readiness;
 use crate::reads::Reads;
 use crate::signer::Signer;
 use crate::tenants::Tenants;
+use crate::throttle::Throttle;
 
 /// The service, as a request sees it.
 pub(crate) struct Service {
     pub(crate) clock: Clock,
     pub(crate) auth: Arc<Authenticator>,
     pub(crate) signer: Arc<Signer>,
+    pub(crate) throttle: Throttle,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) ingest: Ingest,
     /// What the bodies of webhooks may have together.

@@ -41,6 +41,13 @@ has_c_compiler() {
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_npm() { command -v node >/dev/null && command -v npm >/dev/null; }
 
+# The documented way to ask at a gateway is tested with a real one.
+has_nginx() {
+    local nginx
+    nginx=$(PATH="$PATH:/usr/sbin" command -v nginx) || return 1
+    "$nginx" -V 2>&1 | grep -q with-http_auth_request_module
+}
+
 # Who has none runs this script by its name.
 has_make() { command -v make >/dev/null; }
 
@@ -61,24 +68,40 @@ as_root() {
 # nobody asked for should not appear, so its creation is switched off for this one installation.
 no_default_cluster=/etc/postgresql-common/createcluster.d/billing-ledger-setup.conf
 
+# Its package starts a web server on port 80, and at every boot. Where nobody forbids that already, we
+# do during this one installation, and take it out of what is started at boot.
+no_starts=/usr/sbin/policy-rc.d
+made=()
+
 install_packages() {
     command -v apt-get >/dev/null ||
-        die "don't know how to install packages here; install PostgreSQL $oldest_postgres or newer (server and client), a C compiler, make, Python 3 with venv, Node and npm, then run this again"
+        die "don't know how to install packages here; install PostgreSQL $oldest_postgres or newer (server and client), a C compiler, make, Python 3 with venv, Node and npm, nginx with auth_request, then run this again"
     as_root apt-get update
+    if [ "$wants_nginx" = yes ] && [ ! -e "$no_starts" ]; then
+        made+=("$no_starts")
+        trap 'as_root rm -f "${made[@]}"' EXIT
+        printf '#!/bin/sh\n[ "$1" != nginx ] || exit 101\n' | as_root tee "$no_starts" >/dev/null
+        as_root chmod 755 "$no_starts"
+    fi
     if [ "$wants_postgres" = yes ]; then
-        trap 'as_root rm -f "$no_default_cluster"' EXIT
+        made+=("$no_default_cluster")
+        trap 'as_root rm -f "${made[@]}"' EXIT
         as_root mkdir -p "$(dirname "$no_default_cluster")"
         echo 'create_main_cluster = false' | as_root tee "$no_default_cluster" >/dev/null
     fi
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
-    if [ "$wants_postgres" = yes ]; then
-        as_root rm -f "$no_default_cluster"
+    if [ "$wants_nginx" = yes ] && command -v update-rc.d >/dev/null; then
+        as_root update-rc.d nginx disable
+    fi
+    if [ "${#made[@]}" -gt 0 ]; then
+        as_root rm -f "${made[@]}"
         trap - EXIT
     fi
 }
 
 missing=()
 wants_postgres=no
+wants_nginx=no
 if ! has_postgres; then
     missing+=(postgresql)
     wants_postgres=yes
@@ -87,6 +110,10 @@ has_c_compiler || missing+=(gcc libc6-dev)
 has_venv || missing+=(python3 python3-venv)
 has_npm || missing+=(nodejs npm)
 has_make || missing+=(make)
+if ! has_nginx; then
+    missing+=(nginx)
+    wants_nginx=yes
+fi
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "setup: installing ${missing[*]}"
     install_packages
@@ -95,6 +122,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
     has_venv || die "python3 still can't make a venv; run: python3 -c 'import ensurepip, venv'"
     has_npm || die "node or npm still isn't found"
     has_make || die "make still isn't found"
+    has_nginx || die "nginx still isn't found, or lacks auth_request"
 fi
 
 PATH="$PATH:${HOME:-/root}/.cargo/bin"

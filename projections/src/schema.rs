@@ -14,7 +14,7 @@ pub(crate) const CONTROL: &str = "projection";
 const CONTROL_DDL: &str = include_str!("control/schema.sql");
 
 /// How units store their state. It is raised when a state that was stored before can't be read, or
-/// would say something else.
+/// would say something else; a test in `tests/postgres/forms.rs` notices other fields.
 const STATE: u32 = 1;
 
 /// A read model.
@@ -134,7 +134,8 @@ pub enum Installed {
     First,
     /// They are there, in this program's form.
     Before,
-    /// They were there in another form, and are empty now: runners fill them from the log.
+    /// They were there in another form, or not all of them, and are empty now: runners fill them
+    /// from the log.
     Anew,
 }
 
@@ -152,7 +153,9 @@ pub async fn install(conn: &mut PgConnection) -> sqlx::Result<Installed> {
         .execute(&mut *tx)
         .await?;
     let there: Vec<String> = sqlx::query_scalar(THERE).bind(all()).fetch_all(&mut *tx).await?;
-    if !there.is_empty() && has_our_form(&mut tx).await? {
+    let live = ReadModel::ALL.map(|model| model.schema(Version::Live));
+    let is_whole = live.iter().all(|schema| there.contains(schema));
+    if is_whole && has_our_form(&mut tx).await? {
         return Ok(Installed::Before);
     }
     for schema in &there {

@@ -44,7 +44,7 @@ pub(super) struct Verify {
     rows: usize,
     /// How much memory folded state may keep, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64)]
-    cache: u64,
+    cache: usize,
 }
 
 #[derive(Debug, Args)]

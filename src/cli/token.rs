@@ -29,6 +29,9 @@ pub(super) struct Token {
     /// Whose data the bearer may ask about
     #[arg(long, default_value = DEFAULT_TENANT)]
     tenant: String,
+    /// How the bearer proved who they are, as in `mfa`; several are separated by commas
+    #[arg(long, value_name = "METHOD", value_delimiter = ',')]
+    amr: Vec<String>,
     /// How long the token is valid: a number with s, m, h or d behind it
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_ttl)]
     ttl: i64,
@@ -43,6 +46,8 @@ struct Claims<'a> {
     exp: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    amr: &'a [String],
 }
 
 impl Token {
@@ -53,7 +58,8 @@ impl Token {
             TrainerId::try_new(&self.subject).map_err(Failure::usage)?;
         }
         let now = Clock::system().now().unix();
-        let token = make(&config, &self.role, &self.subject, &self.tenant, (now, now + self.ttl));
+        let (until, subject) = (now + self.ttl, &self.subject);
+        let token = make(&config, &self.role, &self.amr, subject, &self.tenant, (now, until));
         println!("{}", token.map_err(Failure::usage)?);
         Ok(())
     }
@@ -63,6 +69,7 @@ impl Token {
 pub(crate) fn make(
     config: &AuthConfig,
     roles: &[Role],
+    amr: &[String],
     subject: &str,
     tenant: &str,
     (from, until): (i64, i64),
@@ -74,8 +81,12 @@ pub(crate) fn make(
         iat: from,
         exp: until,
         aud: config.audience.as_deref(),
+        amr,
     };
-    let key = config.keys().first().context("there is no key")?;
+    let key = config.keys().first().context(
+        "LEDGER_JWT_SECRET is not set: with LEDGER_JWKS alone, only who has the private keys can \
+         make tokens",
+    )?;
     let key = EncodingKey::from_secret(key.reveal().as_bytes());
     Ok(encode(&Header::default(), &claims, &key)?)
 }

@@ -1,7 +1,7 @@
 //! How bearer tokens are checked and made.
 
 use super::secret_file::SecretFile;
-use super::{ConfigError, Environment, Secret};
+use super::{ConfigError, Environment, JwksConfig, Secret};
 
 /// A key must not be shorter than HMAC-SHA256's output (RFC 7518, 3.2).
 const KEY_BYTES_MIN: usize = 32;
@@ -11,10 +11,14 @@ const KEYS_MAX: usize = 8;
 /// How bearer tokens are checked.
 #[derive(Debug, Clone)]
 pub struct AuthConfig {
-    /// The keys of HS256 (`LEDGER_JWT_SECRET`), one a line; never empty.
+    /// The keys of HS256 (`LEDGER_JWT_SECRET`), one a line; empty only if there is a `jwks`.
     keys: Vec<Secret>,
     /// The file that they come from.
     file: Option<SecretFile>,
+    /// The public keys of RS256, ES256 and EdDSA (`LEDGER_JWKS`).
+    pub(crate) jwks: Option<JwksConfig>,
+    /// Whether administrators need a second factor (`LEDGER_ADMIN_MFA`).
+    pub admin_mfa: bool,
     /// The audience that every token must name (`LEDGER_JWT_AUDIENCE`).
     pub audience: Option<String>,
 }
@@ -25,13 +29,40 @@ impl AuthConfig {
     /// # Errors
     /// When there is no key, or one that is too short to be safe.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let told = environment.secret("LEDGER_JWT_SECRET")?.ok_or(ConfigError::Missing {
-            setting: "LEDGER_JWT_SECRET",
-            hint: "give the key that your applications sign tokens with, as from `openssl rand \
-                   -hex 32`, or `--data-dir .ledger` to use what `ledger dev` chose",
-        })?;
+        let (told, jwks) =
+            (environment.secret("LEDGER_JWT_SECRET")?, JwksConfig::read(environment)?);
+        if told.is_none() && jwks.is_none() {
+            return Err(ConfigError::Missing {
+                setting: "LEDGER_JWT_SECRET",
+                hint: "give the key that your applications sign tokens with, as from `openssl \
+                       rand -hex 32`, or LEDGER_JWKS where public keys tell who signed, or \
+                       `--data-dir .ledger` to use what `ledger dev` chose",
+            });
+        }
+        let (keys, file) = match told {
+            Some(told) => (keys(&told.text)?, told.file),
+            None => (Vec::new(), None),
+        };
+        let admin_mfa = match environment.get("LEDGER_ADMIN_MFA") {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => {
+                return Err(ConfigError::bad("LEDGER_ADMIN_MFA", "it must be true or false"));
+            }
+        };
         let audience = environment.get("LEDGER_JWT_AUDIENCE").map(str::to_owned);
-        Ok(Self { keys: keys(&told.text)?, file: told.file, audience })
+        Ok(Self { keys, file, jwks, admin_mfa, audience })
+    }
+
+    /// The same with the public keys that their file holds now; none if they are the same, or if
+    /// there is no file.
+    ///
+    /// # Errors
+    /// When the file can't be used.
+    pub fn reread_jwks(&self) -> Result<Option<Self>, ConfigError> {
+        let Some(jwks) = &self.jwks else { return Ok(None) };
+        let fresh = jwks.reread()?;
+        Ok(fresh.map(|fresh| Self { jwks: Some(fresh), ..self.clone() }))
     }
 
     /// The same with the keys that the file holds now; none if they are the same, or if there is
@@ -56,7 +87,7 @@ impl AuthConfig {
         }
     }
 
-    /// All keys that tokens may be signed with. The first one is the one to sign with.
+    /// All secrets that tokens may be signed with. The first one is the one to sign with.
     #[must_use]
     pub fn keys(&self) -> &[Secret] {
         &self.keys

@@ -6,6 +6,8 @@
 
 mod auth;
 mod environment;
+mod jwks;
+mod rates;
 mod secret;
 mod secret_file;
 mod tenants;
@@ -13,6 +15,8 @@ mod token;
 
 pub use auth::AuthConfig;
 pub use environment::{DEV_FILE, Environment};
+pub(crate) use jwks::{JwksConfig, JwksUrl};
+pub use rates::RatesConfig;
 pub use secret::{DEVELOPMENT_PREFIXES, Secret};
 pub use secret_file::SecretFile;
 pub use tenants::{CATALOG_DEFAULT, DEFAULT_TENANT, TenantConfig, TenantSecrets, TenantsConfig};
@@ -45,6 +49,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// How entitlement tokens are signed; none where none are issued.
     pub tokens: Option<TokenConfig>,
+    /// How often callers may call whose tier doesn't say.
+    pub rates: RatesConfig,
     /// Whose billing is kept.
     pub tenants: TenantsConfig,
     /// How purchases are paid (`LEDGER_BILLING`). By hand, nobody tells that a trial turned into a
@@ -142,6 +148,7 @@ impl Config {
         let http = keep(HttpConfig::read(environment), &mut errors);
         let auth = keep(AuthConfig::read(environment), &mut errors);
         let tokens = keep(TokenConfig::read(environment), &mut errors);
+        let rates = keep(RatesConfig::read(environment), &mut errors);
         let tenants = TenantsConfig::read(environment).map_err(|mut all| errors.append(&mut all.0));
         let billing = keep(billing(environment), &mut errors);
         keep(check_log_filter(environment), &mut errors);
@@ -149,12 +156,13 @@ impl Config {
             let tokens = tokens.as_ref().and_then(Option::as_ref);
             errors.extend(check_reach(http, auth.as_ref(), tokens, tenants.as_ref().ok()));
         }
-        match (database, http, auth, tokens, tenants, billing) {
-            (Some(database), Some(http), Some(auth), Some(tokens), Ok(tenants), Some(billing))
-                if errors.is_empty() =>
-            {
-                Ok(Self { database, http, auth, tokens, tenants, billing })
-            }
+        let whole = || {
+            let (database, http, auth, tokens) = (database?, http?, auth?, tokens?);
+            let (rates, tenants, billing) = (rates?, tenants.ok()?, billing?);
+            Some(Self { database, http, auth, tokens, rates, tenants, billing })
+        };
+        match whole() {
+            Some(config) if errors.is_empty() => Ok(config),
             _ => Err(ConfigErrors(errors)),
         }
     }

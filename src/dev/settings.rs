@@ -16,7 +16,7 @@ const KEPT: [&str; 3] = ["LEDGER_JWT_SECRET", "LEDGER_TOKEN_KEY", "STRIPE_WEBHOO
 /// there were a Stripe account.
 const SIMULATOR_KEY: &str = "sk_test_simulator_";
 /// The settings that the environment may give.
-const TAKEN: [&str; 15] = [
+const TAKEN: [&str; 19] = [
     "STRIPE_API_BASE",
     "STRIPE_WEBHOOK_SECRET",
     "STRIPE_WEBHOOK_SECRET_FILE",
@@ -29,8 +29,12 @@ const TAKEN: [&str; 15] = [
     "LEDGER_JWT_SECRET",
     "LEDGER_JWT_SECRET_FILE",
     "LEDGER_JWT_AUDIENCE",
+    "LEDGER_JWKS",
+    "LEDGER_ADMIN_MFA",
     "LEDGER_TOKEN_KEY",
     "LEDGER_TOKEN_KEY_FILE",
+    "LEDGER_SERVICE_REQUESTS_PER_MINUTE",
+    "LEDGER_ADMIN_REQUESTS_PER_MINUTE",
     "LEDGER_TENANT_SECRETS_DIR",
 ];
 

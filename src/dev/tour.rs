@@ -21,7 +21,7 @@ pub(super) fn text(
 ) -> anyhow::Result<String> {
     let now = Clock::system().now().unix();
     let token =
-        |role, subject| make(auth, &[role], subject, DEFAULT_TENANT, (now, now + TOKEN_TTL_S));
+        |role, subject| make(auth, &[role], &[], subject, DEFAULT_TENANT, (now, now + TOKEN_TTL_S));
     let (service, auditor) = (token(Role::Service, "tour")?, token(Role::Auditor, "tour")?);
     let get = |who: &str, path: &str| match who {
         "" => format!("curl -s '{url}{path}'"),

@@ -1,15 +1,16 @@
-//! Who asks, and whether they may: JWT bearer tokens, HS256.
+//! Who asks, and whether they may: JWT bearer tokens, signed with a shared secret (HS256) or with a
+//! private key whose public half is known (RS256, ES256, EdDSA).
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use ledger_domain::id::{Tenant, TrainerId};
 use quick_cache::sync::Cache;
 
@@ -17,8 +18,10 @@ use super::AppState;
 use super::claims::{Claims, Told};
 use super::problem::Problem;
 use crate::clock::Clock;
-use crate::config::{AuthConfig, DEFAULT_TENANT};
+use crate::config::{AuthConfig, DEFAULT_TENANT, JwksConfig};
+use crate::jwks::{Fetched, KeySet};
 use crate::roles::{Role, Roles};
+use crate::signer::TOKEN_TYPE;
 
 /// Seconds by which the clocks of token makers may differ from ours.
 const LEEWAY_S: i64 = 30;
@@ -37,6 +40,8 @@ pub(crate) struct Principal {
     /// The trainer that they are, if they are one.
     pub(crate) trainer: Option<TrainerId>,
     pub(crate) roles: Roles,
+    /// An administrator who isn't one for want of a second factor.
+    lacks_mfa: bool,
     expires_at: i64,
     valid_from: i64,
     issued_at: i64,
@@ -45,21 +50,98 @@ pub(crate) struct Principal {
 /// Checks tokens.
 pub(crate) struct Authenticator {
     keys: ArcSwap<Keys>,
+    /// What asks for public keys again; none where they aren't fetched.
+    fetched: Option<Arc<Fetched>>,
     validation: Validation,
+    admin_mfa: bool,
     clock: Clock,
 }
 
 /// The keys in force, and the tokens that were found to be signed with one of them.
 struct Keys {
-    keys: Vec<DecodingKey>,
+    secrets: Arc<[DecodingKey]>,
+    public: Public,
     remembered: Cache<Box<str>, Arc<Principal>>,
 }
 
+/// The public keys that tokens may be signed with.
+#[derive(Clone)]
+enum Public {
+    /// None are to be used.
+    Unused,
+    /// They weren't fetched yet.
+    Awaited,
+    Known(Arc<KeySet>),
+}
+
+/// Why a token is not accepted.
+#[derive(Debug)]
+enum Refused {
+    Why(&'static str),
+    /// It names a key that isn't known.
+    UnknownKey,
+    /// No key is known yet.
+    Awaited,
+}
+
+impl From<&'static str> for Refused {
+    fn from(why: &'static str) -> Self {
+        Self::Why(why)
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Why(why) => Self::Unauthenticated(why),
+            Refused::UnknownKey => Self::Unauthenticated(
+                "The token's `kid` is none of the keys for its `alg` that LEDGER_JWKS tells of.",
+            ),
+            Refused::Awaited => Self::Unavailable,
+        }
+    }
+}
+
 impl Keys {
-    fn new(config: &AuthConfig) -> Self {
-        let keys = config.keys().iter().map(|key| key.reveal().as_bytes());
-        let keys = keys.map(DecodingKey::from_secret).collect();
-        Self { keys, remembered: Cache::new(REMEMBERED_MAX) }
+    fn new(secrets: Arc<[DecodingKey]>, public: Public) -> Self {
+        Self { secrets, public, remembered: Cache::new(REMEMBERED_MAX) }
+    }
+
+    /// As the settings say; keys that are fetched stay what they were.
+    fn of(config: &AuthConfig, before: Public) -> Self {
+        let secrets = config.keys().iter().map(|key| key.reveal().as_bytes());
+        let public = match &config.jwks {
+            None => Public::Unused,
+            Some(JwksConfig::File(_, set)) => Public::Known(Arc::new(set.clone())),
+            Some(JwksConfig::Url(_)) => before,
+        };
+        Self::new(secrets.map(DecodingKey::from_secret).collect(), public)
+    }
+
+    /// The keys that a token with this header may be signed with. A shared secret is never used
+    /// for another algorithm than HMAC, nor a public key for HMAC: what is public could else sign.
+    fn find(&self, header: &Header) -> Result<Vec<&DecodingKey>, Refused> {
+        let found = match (header.alg, &self.public) {
+            (Algorithm::HS256, _) if !self.secrets.is_empty() => {
+                return Ok(self.secrets.iter().collect());
+            }
+            (Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA, Public::Known(set)) => {
+                set.find(header.alg, header.kid.as_deref())
+            }
+            (Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA, Public::Awaited) => {
+                return Err(Refused::Awaited);
+            }
+            _ => return Err(self.wrong_algorithm().into()),
+        };
+        if found.is_empty() { Err(Refused::UnknownKey) } else { Ok(found) }
+    }
+
+    fn wrong_algorithm(&self) -> &'static str {
+        match (self.secrets.is_empty(), &self.public) {
+            (_, Public::Unused) => "The token must be signed with HS256.",
+            (true, _) => "The token must be signed with RS256, ES256 or EdDSA.",
+            (false, _) => "The token must be signed with HS256, RS256, ES256 or EdDSA.",
+        }
     }
 }
 
@@ -78,34 +160,59 @@ impl Authenticator {
             }
             None => validation.validate_aud = false,
         }
-        Self { keys: ArcSwap::from_pointee(Keys::new(config)), validation, clock }
+        let keys = ArcSwap::from_pointee(Keys::of(config, Public::Awaited));
+        Self { keys, fetched: None, validation, admin_mfa: config.admin_mfa, clock }
+    }
+
+    /// Asks here for public keys that aren't known.
+    pub(crate) fn with_fetched(self, fetched: Option<Arc<Fetched>>) -> Self {
+        Self { fetched, ..self }
     }
 
     /// From now on these keys count, and no others, also not for tokens that were seen before.
     pub(crate) fn replace_keys(&self, config: &AuthConfig) {
-        self.keys.store(Arc::new(Keys::new(config)));
+        self.keys.rcu(|keys| Keys::of(config, keys.public.clone()));
+    }
+
+    /// From now on these public keys count, and no others.
+    pub(crate) fn replace_public(&self, set: KeySet) {
+        let set = Arc::new(set);
+        let known = || Public::Known(Arc::clone(&set));
+        self.keys.rcu(|keys| Keys::new(Arc::clone(&keys.secrets), known()));
     }
 
     /// Who the bearer of a token is.
-    pub(crate) fn authenticate(&self, token: &str) -> Result<Arc<Principal>, Problem> {
+    pub(crate) async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, Problem> {
+        let checked = match (self.check(token), &self.fetched) {
+            (Err(Refused::UnknownKey | Refused::Awaited), Some(fetched)) => {
+                fetched.again().await;
+                self.check(token)
+            }
+            (checked, _) => checked,
+        };
+        Ok(checked?)
+    }
+
+    /// The same by the keys that are known.
+    fn check(&self, token: &str) -> Result<Arc<Principal>, Refused> {
         let keys = self.keys.load();
         let principal = match keys.remembered.get(token) {
             Some(principal) => principal,
             None => {
-                let principal = Arc::new(self.verify(token, &keys.keys)?);
+                let principal = Arc::new(self.verify(token, &keys)?);
                 keys.remembered.insert(token.into(), Arc::clone(&principal));
                 principal
             }
         };
         let now = self.clock.now().unix();
         if now >= principal.expires_at.saturating_add(LEEWAY_S) {
-            return Err(Problem::Unauthenticated("The token has expired."));
+            return Err("The token has expired.".into());
         }
         if now < principal.valid_from.saturating_sub(LEEWAY_S) {
-            return Err(Problem::Unauthenticated("The token is not valid yet."));
+            return Err("The token is not valid yet.".into());
         }
         if now < principal.issued_at.saturating_sub(LEEWAY_S) {
-            return Err(Problem::Unauthenticated(
+            return Err(Refused::Why(
                 "The token was issued in the future: the clock of its maker, or the ledger's, is \
                  wrong.",
             ));
@@ -113,25 +220,30 @@ impl Authenticator {
         Ok(principal)
     }
 
-    fn verify(&self, token: &str, keys: &[DecodingKey]) -> Result<Principal, Problem> {
+    fn verify(&self, token: &str, keys: &Keys) -> Result<Principal, Refused> {
         if token.len() > TOKEN_BYTES_MAX {
-            return Err(Problem::Unauthenticated("The token is too long."));
+            return Err("The token is too long.".into());
         }
-        let claims = self.claims(token, keys).map_err(Problem::Unauthenticated)?;
+        let claims = self.claims(token, keys)?;
         let tenant = claims.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-        let tenant = Tenant::try_new(tenant)
-            .map_err(|_| Problem::Unauthenticated("The token's tenant is not a tenant's name."))?;
+        let tenant =
+            Tenant::try_new(tenant).map_err(|_| "The token's tenant is not a tenant's name.")?;
         let trainer = match &claims.trainer {
-            Some(named) => Some(TrainerId::try_new(named).map_err(|_| {
-                Problem::Unauthenticated("The token's trainer is not a trainer id.")
-            })?),
+            Some(named) => Some(
+                TrainerId::try_new(named)
+                    .map_err(|_| "The token's trainer is not a trainer id.")?,
+            ),
             None => TrainerId::try_new(&claims.subject).ok(),
         };
+        let roles = Roles::from_names(claims.roles.iter().map(String::as_str));
+        let has_mfa = claims.amr.iter().any(|method| method == "mfa");
+        let lacks_mfa = self.admin_mfa && roles.has(Role::Admin) && !has_mfa;
         Ok(Principal {
             subject: claims.subject.as_str().into(),
             tenant,
             trainer,
-            roles: Roles::from_names(claims.roles.iter().map(String::as_str)),
+            roles: if lacks_mfa { roles.without(Role::Admin) } else { roles },
+            lacks_mfa,
             expires_at: claims.expires_at,
             valid_from: claims.valid_from,
             issued_at: claims.issued_at,
@@ -139,20 +251,28 @@ impl Authenticator {
     }
 
     /// What a token says that is signed with one of the keys; else why it can't be taken.
-    fn claims(&self, token: &str, keys: &[DecodingKey]) -> Result<Claims, &'static str> {
+    fn claims(&self, token: &str, keys: &Keys) -> Result<Claims, Refused> {
         // Whoever makes a header critical wants a token refused by those who don't know it, and
         // the ledger knows none (RFC 7515, 4.1.11).
         if has_critical_headers(token) {
-            return Err("The token has a `crit` header, and the ledger knows no critical headers.");
+            return Err(
+                "The token has a `crit` header, and the ledger knows no critical headers.".into()
+            );
         }
-        for key in keys {
-            match jsonwebtoken::decode::<Told>(token, key, &self.validation) {
-                Ok(decoded) => return Claims::try_new(&decoded.claims),
+        let header = jsonwebtoken::decode_header(token).map_err(|error| reason(error.kind()))?;
+        // One of our own, which whoever trusts our keys may hand on.
+        if header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case(TOKEN_TYPE)) {
+            return Err("The token is one of entitlements, which opens nothing here.".into());
+        }
+        let validation = Validation { algorithms: vec![header.alg], ..self.validation.clone() };
+        for key in keys.find(&header)? {
+            match jsonwebtoken::decode::<Told>(token, key, &validation) {
+                Ok(decoded) => return Ok(Claims::try_new(&decoded.claims)?),
                 Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
-                Err(error) => return Err(reason(error.kind())),
+                Err(error) => return Err(reason(error.kind()).into()),
             }
         }
-        Err(reason(&ErrorKind::InvalidSignature))
+        Err(reason(&ErrorKind::InvalidSignature).into())
     }
 }
 
@@ -161,6 +281,11 @@ impl Principal {
     pub(crate) fn require(&self, any_of: &[Role]) -> Result<(), Problem> {
         if any_of.iter().any(|role| self.roles.has(*role)) {
             return Ok(());
+        }
+        if self.lacks_mfa && any_of.contains(&Role::Admin) {
+            return Err(Problem::Forbidden(
+                "For the role admin the token must tell of a second factor: `mfa` in `amr`.",
+            ));
         }
         Err(Problem::Forbidden("The token's roles don't allow this."))
     }
@@ -202,20 +327,26 @@ impl FromRequestParts<AppState> for Principal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let principal = identify(parts, state)?.ok_or(NO_TOKEN)?;
+        let principal = identify(&parts.headers, state).await?.ok_or(NO_TOKEN)?;
         reachable(state)?;
         Ok(principal)
     }
 }
 
 /// Who bears the token of a request, if it brings one.
-fn identify(parts: &Parts, state: &AppState) -> Result<Option<Principal>, Problem> {
-    let Some(token) = bearer(parts)? else { return Ok(None) };
-    let principal = state.auth.authenticate(token)?;
+async fn identify(headers: &HeaderMap, state: &AppState) -> Result<Option<Principal>, Problem> {
+    let Some(token) = bearer(headers)? else { return Ok(None) };
+    let principal = state.auth.authenticate(token).await?;
     if !state.tenants.has(principal.tenant.as_str()) {
         return Err(Problem::Forbidden("The token's tenant has no ledger here."));
     }
     Ok(Some(Principal::clone(&principal)))
+}
+
+/// The same without waiting for anything, where that is enough to know.
+pub(super) fn identify_known(headers: &HeaderMap, state: &AppState) -> Option<Arc<Principal>> {
+    let principal = state.auth.check(bearer(headers).ok().flatten()?).ok()?;
+    state.tenants.has(principal.tenant.as_str()).then_some(principal)
 }
 
 /// Sends everybody away at once while it is known that no question has an answer: each would wait
@@ -250,7 +381,7 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let caller = Self(identify(parts, state)?);
+        let caller = Self(identify(&parts.headers, state).await?);
         reachable(state)?;
         Ok(caller)
     }
@@ -263,14 +394,14 @@ impl FromRequestParts<AppState> for CallerAnytime {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        Ok(Self(Caller(identify(parts, state)?)))
+        Ok(Self(Caller(identify(&parts.headers, state).await?)))
     }
 }
 
 /// The token of a request, if it brings one.
-fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     const SCHEME: &str = "bearer ";
-    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         // A proxy may have looked at another one than we would.
@@ -294,9 +425,6 @@ fn reason(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidSignature => "The token's signature doesn't fit.",
         ErrorKind::InvalidAudience => "The token is for another audience.",
-        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
-            "The token must be signed with HS256."
-        }
         // No other claim is required of the library.
         ErrorKind::MissingRequiredClaim(_) => "The token lacks the claim `aud`.",
         ErrorKind::Json(error) if error.to_string().contains("out of range") => {
@@ -309,3 +437,7 @@ fn reason(kind: &ErrorKind) -> &'static str {
 #[cfg(test)]
 #[path = "auth_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "auth_jwks_tests.rs"]
+mod jwks_tests;

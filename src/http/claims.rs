@@ -17,6 +17,7 @@ pub(super) struct Told {
     tenant: Option<Value>,
     trainer: Option<Value>,
     roles: Option<Value>,
+    amr: Option<Value>,
 }
 
 /// What a token says.
@@ -30,6 +31,8 @@ pub(super) struct Claims {
     pub(super) tenant: Option<String>,
     pub(super) trainer: Option<String>,
     pub(super) roles: Vec<String>,
+    /// How the bearer proved who they are (RFC 8176).
+    pub(super) amr: Vec<String>,
 }
 
 impl Claims {
@@ -56,7 +59,8 @@ impl Claims {
             issued_at: second(told.iat.as_ref(), IAT)?.unwrap_or(i64::MIN),
             tenant: text(told.tenant.as_ref(), "The token's `tenant` is not a text.")?,
             trainer: text(told.trainer.as_ref(), "The token's `trainer` is not a text.")?,
-            roles: roles(told.roles.as_ref())?,
+            roles: texts(told.roles.as_ref(), "The token's `roles` is not a list of texts.")?,
+            amr: texts(told.amr.as_ref(), "The token's `amr` is not a list of texts.")?,
         })
     }
 }
@@ -76,11 +80,10 @@ fn second(
     if seconds > SECOND_MAX { Err(too_late) } else { Ok(Some(seconds as i64)) }
 }
 
-fn roles(claim: Option<&Value>) -> Result<Vec<String>, &'static str> {
-    const WRONG: &str = "The token's `roles` is not a list of texts.";
+fn texts(claim: Option<&Value>, wrong: &'static str) -> Result<Vec<String>, &'static str> {
     let Some(value) = claim else { return Ok(Vec::new()) };
-    let roles = value.as_array().ok_or(WRONG)?;
-    roles.iter().map(|role| role.as_str().map(str::to_owned).ok_or(WRONG)).collect()
+    let texts = value.as_array().ok_or(wrong)?;
+    texts.iter().map(|text| text.as_str().map(str::to_owned).ok_or(wrong)).collect()
 }
 
 #[cfg(test)]
@@ -125,6 +128,7 @@ mod tests {
         }
         check(&json!({ "sub": "s", "exp": 1, "roles": "admin" }), &["`roles`", "list"]);
         check(&json!({ "sub": "s", "exp": 1, "roles": [1] }), &["`roles`", "list"]);
+        check(&json!({ "sub": "s", "exp": 1, "amr": "mfa" }), &["`amr`", "list"]);
         check(&json!({ "sub": "s", "exp": 1, "tenant": 1 }), &["`tenant`"]);
     }
 }

@@ -57,7 +57,10 @@ pub(crate) struct Decided {
 }
 
 /// Whether the trainer may use one more; none if the catalogue has no such feature.
-fn decide(standing: &Standing, feature: &FeatureSlug) -> Option<Result<Decided, Box<Denial>>> {
+pub(super) fn decide(
+    standing: &Standing,
+    feature: &FeatureSlug,
+) -> Option<Result<Decided, Box<Denial>>> {
     let has = standing.answer.features.get(feature)?;
     let used = used_of(&standing.used, feature);
     let checked = check(has, used, 1, standing.outcome);

@@ -17,7 +17,7 @@ use crate::seldom;
 const TYPE_BASE: &str = "/problems/";
 
 /// What each code means and what to do, in a sentence or two.
-const EXPLANATIONS: [(&str, &str); 19] = [
+const EXPLANATIONS: [(&str, &str); 20] = [
     ("invalid_request", "The request can't be understood. The detail says what to change."),
     ("unauthenticated", "The token is missing, expired or not signed as it should be."),
     ("forbidden", "The token is good, and its roles or its `sub` don't allow this."),
@@ -26,6 +26,7 @@ const EXPLANATIONS: [(&str, &str); 19] = [
     ("too_large", "The body is larger than this path takes."),
     ("uri_too_long", "The path with its query is longer than any of ours."),
     ("headers_too_large", "The request's headers are too many, or too large."),
+    ("rate_limited", "More calls than are allowed. Go on after the seconds in Retry-After."),
     ("unavailable", "The ledger can't answer now. Try again after the seconds in Retry-After."),
     (
         "parked",
@@ -75,6 +76,11 @@ pub(crate) enum Problem {
     KeyReused,
     /// A feature is not granted: what a caller needs to explain it to its user.
     Denied(Box<Denial>),
+    /// Who asks has called too often.
+    RateLimited {
+        /// Seconds until the next call is allowed.
+        retry_after_s: u32,
+    },
     /// The ledger can't answer now; trying again later makes sense.
     Unavailable,
     /// The answer ends before the position that was asked for, and stays so until an event that
@@ -171,6 +177,13 @@ impl Problem {
             Self::Denied(denial) => {
                 (StatusCode::FORBIDDEN, denial.code, title_of(denial.code), denial.detail.as_str())
             }
+            Self::RateLimited { .. } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "Rate limited",
+                "There were more calls than are allowed in a minute. Wait for the seconds in \
+                 Retry-After.",
+            ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
@@ -270,15 +283,19 @@ pub(crate) async fn explain(Segment(code): Segment) -> Result<String, Problem> {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.parts().status;
-        let retry_after =
-            if matches!(self, Self::Parked(_)) { RETRY_PARKED_AFTER_S } else { RETRY_AFTER_S };
+        let retry_after = match self {
+            Self::RateLimited { retry_after_s } => Some(retry_after_s),
+            Self::Parked(_) => Some(RETRY_PARKED_AFTER_S),
+            Self::Unavailable => Some(RETRY_AFTER_S),
+            _ => None,
+        };
         let mut response = (status, self.to_json()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Some(retry_after) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
         }
         response
@@ -330,6 +347,7 @@ mod tests {
             Problem::Unprocessable(String::new()),
             Problem::Conflict(String::new()),
             Problem::KeyReused,
+            Problem::RateLimited { retry_after_s: 1 },
             Problem::Unavailable,
             Problem::Parked(String::new()),
             Problem::Internal,
@@ -346,6 +364,9 @@ mod tests {
         let response = Problem::Unavailable.into_response();
         assert_eq!(response.status(), 503);
         assert!(response.headers().contains_key("retry-after"));
+        let response = Problem::RateLimited { retry_after_s: 7 }.into_response();
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()["retry-after"], "7");
         let response = Problem::Unauthenticated("why").into_response();
         assert_eq!(response.headers()["www-authenticate"], "Bearer");
         assert_eq!(response.headers()["content-type"], "application/problem+json");

@@ -4,13 +4,13 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::problem::{self, Problem};
 use super::{
-    AppState, anomalies, audit, audit_event, dead_letters, entitlements, health, metrics,
-    projections, tiers, token, track, usage, webhooks,
+    AppState, anomalies, audit, audit_event, authorize, dead_letters, entitlements, health,
+    metrics, projections, rate_limit, tiers, token, track, usage, webhooks,
 };
 
 /// Largest body of a request to the API; webhooks have a limit of their own.
@@ -31,6 +31,10 @@ pub(crate) fn router(state: AppState) -> Router {
         ("/api/v1/entitlements", get(entitlements::all)),
         ("/api/v1/entitlements/token", post(token::issue)),
         ("/api/v1/entitlements/{feature}", get(entitlements::one)),
+        ("/api/v1/authorize", any(authorize::authorize)),
+        // Envoy puts the path of its client behind it.
+        ("/api/v1/authorize/{*path}", any(authorize::authorize)),
+        ("/api/v1/authorize/", any(authorize::authorize)),
         ("/api/v1/usage/{feature}/consume", post(usage::consume)),
         ("/api/v1/usage/{feature}/record", post(usage::record)),
         ("/api/v1/usage/{feature}/reserve", post(usage::reserve)),
@@ -57,6 +61,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .fallback(async || Problem::NotFound("There is nothing at this path."))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(state.clone(), rate_limit::rate_limit))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(state.clone(), track::track));
     api.merge(webhooks).with_state(state)

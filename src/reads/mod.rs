@@ -5,6 +5,7 @@ pub(crate) mod anomalies;
 mod basis;
 mod catalogs;
 mod parked;
+mod rate;
 mod store;
 mod trail;
 mod upkeep;

@@ -16,6 +16,7 @@ const WALLS: [Wall; 5] = [
             ("src/http/**", "the API"),
             ("src/console/**", "the console"),
             ("src/app.rs", "wires the router to the listener"),
+            ("src/jwks/tests.rs", "a stand-in for the server that keys are fetched from"),
             ("tests/**", "stand-ins for other servers"),
             ("benches/**", "the bare handler that is the baseline"),
         ],

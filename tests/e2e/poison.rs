@@ -93,7 +93,8 @@ async fn one_trainer_waits_and_all_others_are_served() {
 
     app.database.execute("DROP TRIGGER refuse ON rm_subscriptions.trainer_subscriptions");
     eventually("the next attempt serves the trainer again", || async {
-        let current = app.trainer("ill").get("/api/v1/tiers/current").await.expect(200);
+        let asked = app.service().get("/api/v1/tiers/current?trainer=ill").await;
+        let current = asked.expect(200);
         (current["tier"]["slug"] == "professional").then_some(())
     })
     .await;

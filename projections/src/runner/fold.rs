@@ -301,3 +301,36 @@ fn message(panic: &(dyn Any + Send)) -> String {
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("the fold panicked: {}", text.unwrap_or("without a message"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn where_too_many_folds_do_not_end_nothing_is_begun() {
+        let (stuck, tenant) = (Stuck::default(), Tenant::try_new("default").unwrap());
+        let config = super::super::Config::live("test");
+        let folds = Folds::new(&config, Arc::clone(&stuck));
+        let task = || Task {
+            key: UnitKey::Tenant,
+            begin: Begin::Stored(Vec::new()),
+            entries: Vec::new(),
+            how: How::On,
+            is_last: true,
+        };
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = Arc::new(Mutex::new(released));
+        for n in 0..STUCK_MAX {
+            assert_eq!(folds.run(&tenant, vec![task()]).await.unwrap().len(), 1);
+            let released = Arc::clone(&released);
+            let thread = tokio::task::spawn_blocking(move || {
+                let _ = lock(&released).recv();
+            });
+            let unit = UnitKey::Customer(StripeId::try_new(&format!("cus_{n}")).unwrap());
+            lock(&stuck).insert((tenant.clone(), unit), thread);
+        }
+        let refused = folds.run(&tenant, vec![task()]).await;
+        assert!(matches!(refused, Err(Trouble::Stuck(STUCK_MAX))));
+        drop(release);
+    }
+}

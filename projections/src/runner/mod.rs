@@ -16,6 +16,7 @@
 //! A fact that can't be taken in parks its unit, not the runner. The events of a parked unit queue
 //! up in order and are tried again at growing intervals.
 
+mod cache;
 mod fold;
 mod given;
 mod lease;
@@ -72,7 +73,7 @@ pub struct Config {
     /// How long a page should take at most: pages are made smaller until they do.
     pub page_time: Duration,
     /// How many bytes of memory folded units may keep.
-    pub cache_bytes: u64,
+    pub cache_bytes: usize,
     /// How long one step of a unit's fold may take: a unit whose fold takes longer is parked.
     pub fold_time: Duration,
     /// How many events of a parked unit are taken in at once when it is tried again.

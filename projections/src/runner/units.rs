@@ -6,9 +6,8 @@ use ledger_domain::account::{CustomerUnit, TenantUnit, TrainerChanges, TrainerUn
 use ledger_domain::event::Entry;
 use ledger_domain::id::Tenant;
 use ledger_log::EventLog;
-use quick_cache::Weighter;
-use quick_cache::unsync::Cache;
 
+use super::cache::{Cache, Weigh};
 use super::fold::{Begin, Folds, How, Parts, Step, Stuck, Task};
 use super::given::{Given, READ_AT_ONCE, read_at};
 use super::looks::Looks;
@@ -51,7 +50,7 @@ pub(super) struct Failed {
 
 /// Units that are as the tables have them.
 pub(super) struct Units {
-    cached: Cache<UnitKey, Unit, ByWeight>,
+    cached: Cache<Unit>,
     folds: Folds,
 }
 
@@ -63,36 +62,26 @@ struct Long {
     how: How,
 }
 
-#[derive(Clone)]
-struct ByWeight;
-
-impl Weighter<UnitKey, Unit> for ByWeight {
-    fn weight(&self, _key: &UnitKey, unit: &Unit) -> u64 {
-        let bytes = match unit {
-            Unit::Customer(unit, shown) => unit.weight() + shown.weight(),
-            Unit::Trainer(unit) => unit.weight(),
-            // There is one, and it is always wanted.
-            Unit::Tenant(_) => 1,
-        };
-        u64::try_from(bytes.max(1)).unwrap_or(u64::MAX)
+impl Weigh for Unit {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Customer(unit, shown) => unit.weight() + shown.weight(),
+            Self::Trainer(unit) => unit.weight(),
+            // There is one: it isn't worth counting.
+            Self::Tenant(_) => 0,
+        }
     }
 }
 
-/// About how many bytes a unit takes, to size the cache's index.
-const TYPICAL_WEIGHT: u64 = 8_192;
-
 impl Units {
     pub(super) fn new(config: &super::Config, stuck: Stuck) -> Self {
-        let bytes = config.cache_bytes;
-        let items = usize::try_from(bytes / TYPICAL_WEIGHT).unwrap_or(usize::MAX);
-        let cached = Cache::with_weighter(items, bytes, ByWeight);
-        Self { cached, folds: Folds::new(config, stuck) }
+        Self { cached: Cache::new(config.cache_bytes), folds: Folds::new(config, stuck) }
     }
 
     /// Puts units back that are committed.
     pub(super) fn put_back(&mut self, folded: Vec<Folded>) {
         for Folded { key, unit, .. } in folded {
-            self.cached.insert(key, unit);
+            self.cached.put(key, unit);
         }
     }
 
@@ -107,13 +96,14 @@ impl Units {
         (afresh, again): (&HashSet<UnitKey>, &HashSet<UnitKey>),
     ) -> Result<(Vec<Folded>, Vec<Failed>), Trouble> {
         let missing: Vec<&UnitKey> =
-            facts.keys().filter(|key| self.cached.get(*key).is_none()).collect();
+            facts.keys().filter(|key| !self.cached.contains(key)).collect();
+        metrics::counter!("ledger_projection_restored_total").increment(missing.len() as u64);
         let mut stored = load(looks, tenant, &missing).await?;
         looks.end().await?;
         let (mut positions, mut tasks, mut long) = (HashMap::new(), Vec::new(), Vec::new());
         for (key, given) in facts {
-            let begin = match self.cached.remove(&key) {
-                Some((_, unit)) => Begin::Cached(unit),
+            let begin = match self.cached.take(&key) {
+                Some(unit) => Begin::Cached(unit),
                 None => Begin::Stored(stored.remove(&key.to_string()).unwrap_or_default()),
             };
             positions.insert(key.clone(), given.iter().map(Given::position).collect());

@@ -66,7 +66,7 @@ pub struct VerifyConfig {
     /// The read models to verify.
     pub models: Vec<ReadModel>,
     /// How many bytes of memory folded units may keep while they are built.
-    pub cache_bytes: u64,
+    pub cache_bytes: usize,
     /// How many events are taken in at once, at most.
     pub page_events_max: usize,
     /// How long the schemas stay ours without a sign of life. What a crash leaves behind can be

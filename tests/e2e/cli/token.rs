@@ -39,6 +39,19 @@ async fn a_printed_token_opens_the_api() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_tells_of_a_second_factor() {
+    let settings = Settings::of_service().with("LEDGER_ADMIN_MFA", "true");
+    let app = TestApp::start_with(settings.clone()).await;
+    let args = ["token", "--role", "admin", "--subject", "ada"];
+    for (more, status) in [(&[][..], 403), (&["--amr", "pwd"], 403), (&["--amr", "pwd,mfa"], 200)] {
+        let printed = run(&settings, &[&args[..], more].concat()).await;
+        let admin = app.anyone().with_token(printed.stdout.trim());
+        let answer = admin.get("/api/v1/admin/anomalies").await;
+        assert_eq!(answer.status, status, "{more:?}: {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_needs_the_key_and_a_proper_subject() {
     let args = ["token", "--role", "trainer", "--subject", "t1"];
     let refused = run(&Settings::none(), &args).await;

@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use super::{count, some_webhook};
 use crate::check::verify_log;
-use crate::harness::{TestApp, WAIT_MAX, eventually};
+use crate::harness::{Database, Settings, TestApp, WAIT_MAX, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_log_the_service_asks_to_come_again() {
-    let app = TestApp::start_on_own_cluster().await;
+    let settings = Settings::of_service().with("RUST_LOG", "info,ledger_projections=debug");
+    let app = TestApp::start_on(Database::on_own_cluster().await, settings).await;
     app.stripe().deliver(&some_webhook("evt_before")).await;
     app.database.cluster().stop().expect("the server can be stopped");
 
@@ -54,6 +55,16 @@ async fn without_its_log_the_service_asks_to_come_again() {
     }
     let told = app.output().text();
     assert!(!told.contains("pool timed out"), "the driver's words: {told}");
+
+    // What goes on in vain is told once for each cause.
+    let told_of = |line: &str| app.output().text().matches(line).count();
+    eventually("the read models are tried again", || async {
+        (told_of("the read models still don't advance") > 2).then_some(())
+    })
+    .await;
+    let told = told_of("the read models don't advance");
+    assert!((1..=3).contains(&told), "told {told} times: {}", app.output().text());
+    assert!(told_of("the tenants can't be listed") <= 1);
 
     app.database.cluster().start().expect("the server can be started");
     for webhook in &webhooks {

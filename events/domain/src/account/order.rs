@@ -38,13 +38,18 @@ pub(super) fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fac
         } else {
             (trail, false)
         };
+        let left = left_over(&facts, &next, &ordered);
         for &i in &next {
             let fact = &facts[i];
             let is_gap = fact.before.contradicts(state);
             // The same change twice: that it was taken back in between is likely, and not certain.
             let is_again = fact.changes() && ordered.iter().any(|other| other.is_twin_of(fact));
+            // What led back to where it began, so that the other one could follow, is missing; and
+            // it may as well have followed the other one.
+            let is_rivalled = left.iter().any(|&other| fact.rivals(&facts[other]));
             state = Prior::Known(fact.after);
-            ordered.push(Fact { is_tied: is_tied || is_again, is_gap, ..fact.clone() });
+            let is_tied = is_tied || is_again || is_rivalled;
+            ordered.push(Fact { is_tied, is_gap, ..fact.clone() });
         }
         let mut i = 0;
         facts.retain(|_| {
@@ -53,6 +58,15 @@ pub(super) fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fac
         });
     }
     ordered
+}
+
+/// The facts that have no place yet, and tell of no change that has one.
+fn left_over<B>(facts: &[Fact<B>], next: &[usize], ordered: &[Fact<B>]) -> Vec<usize> {
+    let is_placed = |fact: &Fact<B>| {
+        let mut placed = next.iter().map(|&i| &facts[i]).chain(ordered);
+        placed.any(|other| other.is_twin_of(fact))
+    };
+    (0..facts.len()).filter(|i| !next.contains(i) && !is_placed(&facts[*i])).collect()
 }
 
 /// The facts that follow each other from a state on, as far as they do.
@@ -88,9 +102,9 @@ fn copies<B>(facts: &[Fact<B>]) -> Vec<usize> {
     facts.iter().map(earlier).collect()
 }
 
-/// Walks on from a state until no fact continues: the smallest key first, but what no other fact
-/// tells before what another has told. Facts that change nothing come as soon as the object is what
-/// they say.
+/// Walks on from a state until no fact continues: the smallest rank and key first, but what no
+/// other fact tells before what another has told. Facts that change nothing come as soon as the
+/// object is what they say.
 fn walk<B>(
     start: Prior,
     (facts, copies): (&[Fact<B>], &[usize]),
@@ -108,7 +122,7 @@ fn walk<B>(
         }
         let next = (0..facts.len())
             .filter(|&i| !walked[i] && facts[i].before == state)
-            .min_by_key(|&i| (copies[i], &facts[i].key));
+            .min_by_key(|&i| (copies[i], facts[i].rank, &facts[i].key));
         let Some(next) = next else { return path };
         walked[next] = true;
         path.push(next);
@@ -144,18 +158,21 @@ fn sort<B>(facts: &mut [Fact<B>]) {
 }
 
 /// The fact to go on with where the trail breaks off, and another one that it precedes by nothing
-/// but its id, if there is one. The facts are sorted by rank and key.
+/// but its id, if there is one: one that no other leads to, or any where all lead to each other.
+/// The facts are sorted by rank and key.
 fn starting<B>(facts: &[Fact<B>]) -> (usize, Option<usize>) {
     let leads_to = |i: usize| {
         (0..facts.len())
             .any(|other| other != i && facts[i].before == Prior::Known(facts[other].after))
     };
-    let mut heads = (0..facts.len()).filter(|&i| !leads_to(i));
-    let next = heads.next().unwrap_or(0);
-    let rival = heads
-        .take_while(|&i| facts[i].rank == facts[next].rank)
-        .find(|&i| facts[i].after != facts[next].after);
-    (next, rival)
+    let mut heads: Vec<usize> = (0..facts.len()).filter(|&i| !leads_to(i)).collect();
+    if heads.is_empty() {
+        heads = (0..facts.len()).collect();
+    }
+    let next = heads[0];
+    let rank = |i: usize| facts[i].rank;
+    let mut equals = heads.into_iter().skip(1).take_while(|&i| rank(i) == rank(next));
+    (next, equals.find(|&i| facts[i].after != facts[next].after))
 }
 
 impl<B> Fact<B> {
@@ -166,6 +183,13 @@ impl<B> Fact<B> {
 
     fn changes_from(&self, state: Prior) -> bool {
         self.before.is_told() && self.before != state
+    }
+
+    /// Whether it says that the object was the same before as the other one, and became something
+    /// else, where nothing but the id tells which was first.
+    fn rivals(&self, other: &Self) -> bool {
+        let begin_alike = self.before.is_told() && self.before == other.before;
+        begin_alike && self.rank == other.rank && self.after != other.after
     }
 
     /// Whether it tells of the same change.

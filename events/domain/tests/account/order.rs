@@ -217,6 +217,58 @@ fn what_only_an_id_decided_is_said() {
     }
 }
 
+/// Every order of arrival shows the same, and which events these conflicts are between.
+#[track_caller]
+fn conflicts(entries: &[Entry]) -> Vec<(String, String)> {
+    let found = orders(entries).into_iter().map(|order| {
+        let changes = folded(&order).take_changes();
+        let anomalies = changes.anomalies.into_iter().flat_map(|(_, found)| found);
+        let conflicts = anomalies.filter_map(|found| match found {
+            FactAnomaly::OrderConflict(later, earlier) => {
+                Some((later.id.to_string(), earlier.id.to_string()))
+            }
+            _ => None,
+        });
+        (conflicts.collect::<Vec<_>>(), changes.subscriptions)
+    });
+    let mut found: Vec<_> = found.collect();
+    found.dedup();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found.remove(0).0
+}
+
+#[test]
+fn facts_that_lead_to_each_other_alone_are_a_conflict() {
+    let status = |status: &str| json!({ "status": status });
+    let entries = [
+        sub("evt_0", DAY_0, "created", json!({}), json!("no_object")),
+        sub("evt_1", DAY_0 + 5, "updated", status("past_due"), status("unpaid")),
+        sub("evt_2", DAY_0 + 5, "updated", status("unpaid"), status("past_due")),
+    ];
+    assert_eq!(conflicts(&entries), [("evt_2".into(), "evt_1".into())]);
+    // What led to one of them decides.
+    let missing = sub("evt_3", DAY_0 + 5, "updated", status("past_due"), status("active"));
+    let missing = [&entries[..], &[missing]].concat();
+    assert_eq!(conflicts(&missing), []);
+}
+
+#[test]
+fn two_ways_on_from_one_state_are_a_conflict_until_the_way_back_arrives() {
+    let until = |at: Option<i64>| json!({ "cancel_at": at });
+    let (near, far) = (Some(DAY_0 + 90), Some(DAY_0 + 900));
+    let entries = [
+        sub("evt_0", DAY_0, "created", json!({}), json!("no_object")),
+        sub("evt_1", DAY_0 + 5, "updated", until(near), until(None)),
+        sub("evt_2", DAY_0 + 5, "updated", until(far), until(None)),
+    ];
+    assert_eq!(conflicts(&entries), [("evt_2".into(), "evt_1".into())]);
+    let back = sub("evt_3", DAY_0 + 5, "updated", until(None), until(near));
+    assert_eq!(conflicts(&[&entries[..], &[back]].concat()), []);
+    // A second event of the one change is no other way.
+    let twin = sub("evt_4", DAY_0 + 5, "updated", until(near), until(None));
+    assert_eq!(conflicts(&[&entries[..2], &[twin]].concat()), []);
+}
+
 #[test]
 fn the_same_fact_again_changes_nothing() {
     let fact = sub("evt_1", DAY_0, "created", json!({}), json!("no_object"));
