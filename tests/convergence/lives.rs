@@ -31,7 +31,7 @@ pub(crate) struct Case {
 pub(crate) enum Pace {
     /// As the steps say.
     Usual,
-    /// The changes of a minute have one time.
+    /// The changes of two hours have one time.
     Bursts,
     /// No time passes at all.
     OneSecond,
@@ -107,7 +107,7 @@ impl Case {
 
     fn deliveries(&self, world: &World) -> Vec<Delivery> {
         let plan = Plan {
-            same_second: if self.pace == Pace::Bursts { 60 } else { 0 },
+            same_second: if self.pace == Pace::Bursts { 7_200 } else { 0 },
             two_objects_percent: self.twins,
             api_versions: self.versions.iter().map(|&version| version.to_owned()).collect(),
             ..Plan::default()
