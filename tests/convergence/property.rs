@@ -1,10 +1,13 @@
 //! Any order, any repetition, any version: the same read models, and they are the truth.
 
-use ledger_domain::event::Entry;
-use ledger_simulator::world::Event;
-use proptest::prelude::*;
-use proptest::test_runner::TestCaseError;
+use std::cell::RefCell;
 
+use ledger_domain::event::Entry;
+use ledger_simulator::world::{Event, World};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+use crate::census::Census;
 use crate::delivery::shuffled;
 use crate::ledger::{Ledger, Shown};
 use crate::lives::{Case, case};
@@ -32,12 +35,15 @@ pub(crate) fn same(straight: &Shown, other: &Shown) -> Result<(), TestCaseError>
 const RESTARTED_AFTER: usize = 25;
 
 pub(crate) fn check(case: &Case) -> Result<(), TestCaseError> {
-    let world = case.live();
-    let told = case.tell(&world);
+    check_life(case, &case.live())
+}
+
+fn check_life(case: &Case, world: &World) -> Result<(), TestCaseError> {
+    let told = case.tell(world);
     let straight = Ledger::of(told.iter().map(|told| &told.entry)).shown;
     let events: Vec<&Event> = told.iter().map(|told| &told.event).collect();
     let catalog = truth::shared_catalog();
-    truth::check(&straight, &world, &events, &catalog).map_err(TestCaseError::fail)?;
+    truth::check(&straight, world, &events, &catalog).map_err(TestCaseError::fail)?;
 
     for delivery in 0..crate::deliveries() {
         let seed = case.seed.wrapping_add(delivery);
@@ -55,23 +61,27 @@ pub(crate) fn check(case: &Case) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-proptest! {
-    #![proptest_config(crate::config(700, 62_500))]
-
-    #[test]
-    fn deliveries_of_a_life_converge(case in case(crate::STEPS_MAX)) {
-        check(&case)?;
-    }
+/// Delivers lives, and looks whether they got everywhere.
+fn converge(config: Config) {
+    let census = RefCell::new(Census::default());
+    let result = TestRunner::new(config).run(&case(crate::STEPS_MAX), |case| {
+        let world = case.live();
+        census.borrow_mut().take_in(&world);
+        check_life(&case, &world)
+    });
+    result.unwrap_or_else(|failed| panic!("{failed}"));
+    census.into_inner().expect_all();
 }
 
-proptest! {
-    #![proptest_config(crate::other_config(700, 62_500))]
+#[test]
+fn deliveries_of_a_life_converge() {
+    converge(crate::seeded(1, 1_000, 62_500));
+}
 
-    /// The same once more, so that two threads share the work.
-    #[test]
-    fn deliveries_of_other_lives_converge(case in case(crate::STEPS_MAX)) {
-        check(&case)?;
-    }
+/// The same once more, so that two threads share the work.
+#[test]
+fn deliveries_of_other_lives_converge() {
+    converge(crate::seeded(2, 1_000, 62_500));
 }
 
 /// Where facts disagree about whose an object is, no order of arrival decides either.
