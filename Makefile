@@ -15,7 +15,7 @@ ARGS ?= --sample
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing: PostgreSQL, a C compiler, rustfmt, clippy
+setup: ## Install what is missing: PostgreSQL, nginx, a C compiler, rustfmt, clippy
 	@tools/setup.sh
 
 # The development profile: a first build takes a fraction of an optimised one, its dependencies are

@@ -38,24 +38,31 @@ pub(crate) struct Told {
     pub(crate) entry: Entry,
 }
 
-/// The entries of deliveries, in their order. Versions that don't know an event leave it out.
+/// The entries of deliveries, in their order. Versions that don't know an event leave it out; where
+/// there are several, another one tells what is sold, of which each change tells the one before.
 pub(crate) fn tell(events: &[world::Event], deliveries: Vec<Delivery>) -> Vec<Told> {
     let links = Links::of(events);
+    let first = deliveries.first().and_then(|delivery| delivery.api_version.clone());
+    let are_several = deliveries.iter().any(|delivery| delivery.api_version != first);
     let renderer = Renderer { links: &links };
     let mut told = Vec::with_capacity(deliveries.len());
     for Delivery { index, event, api_version, .. } in deliveries {
         let version = api_version.as_deref().and_then(Version::parse);
+        let version = version.filter(|version| {
+            !(are_several && is_about_sale(&event)) || version.knows(&event.kind)
+        });
         let version = version.unwrap_or_else(Version::newest);
         if version.knows(&event.kind) {
             let tell = || entry(&renderer.event(index, &event, &version, 1));
-            let entry = if is_about_sale(&event) { once(&event, &version, tell) } else { tell() };
+            let is_in_all_lives = is_about_sale(&event) && event.kind.ends_with(".created");
+            let entry = if is_in_all_lives { once(&event, &version, tell) } else { tell() };
             told.push(Told { event, entry });
         }
     }
     told
 }
 
-/// Whether it's about what is sold, which is the same in all lives.
+/// Whether it's about what is sold, which begins the same in all lives.
 fn is_about_sale(event: &world::Event) -> bool {
     ["product.", "price.", "plan."].iter().any(|start| event.kind.starts_with(start))
 }
@@ -94,12 +101,12 @@ pub(crate) fn entry(webhook: &Value) -> Entry {
     }
 }
 
-/// All of them in some order, and some of them again.
+/// All of them in some order, and some of them again, before or after any other.
 pub(crate) fn shuffled(told: &[Told], seed: u64) -> Vec<Entry> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut entries: Vec<Entry> = told.iter().map(|told| told.entry.clone()).collect();
-    entries.shuffle(&mut random);
     let again: Vec<Entry> = entries.sample(&mut random, entries.len() / 4).cloned().collect();
     entries.extend(again);
+    entries.shuffle(&mut random);
     entries
 }

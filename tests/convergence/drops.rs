@@ -106,7 +106,8 @@ fn drop_each(told: &[Told], losses: &mut BTreeMap<String, Losses>) -> Result<(),
     for (dropped, lost) in told.iter().enumerate().filter(|(_, told)| counts(told)) {
         let others = told.iter().enumerate().filter(|(i, _)| *i != dropped);
         let mut ledger = Ledger::of(others.map(|(_, told)| &told.entry));
-        let noticed = anomalies(&ledger.shown) != anomalies(&whole);
+        let before = anomalies(&whole);
+        let noticed = anomalies(&ledger.shown).iter().any(|listed| !before.contains(listed));
         prop_assert!(noticed || !must_be_noticed(told, dropped), "{:?}", lost.event);
         let entry = losses.entry(lost.event.kind.clone()).or_default();
         let heard_again =
@@ -144,7 +145,7 @@ fn table(losses: &BTreeMap<String, Losses>) -> String {
 
 #[test]
 fn a_dropped_event_is_noticed_where_others_tell_and_forgotten_when_it_comes() {
-    let mut runner = TestRunner::new(crate::config(40, 4_000));
+    let mut runner = TestRunner::new(crate::seeded(3, 40, 4_000));
     let losses = std::cell::RefCell::new(BTreeMap::new());
     let result = runner.run(&case(25), |mut case| {
         (case.pace, case.twins) = (Pace::Usual, 0);
@@ -156,6 +157,10 @@ fn a_dropped_event_is_noticed_where_others_tell_and_forgotten_when_it_comes() {
     result.unwrap_or_else(|failed| panic!("{failed}"));
     let losses = losses.into_inner();
     println!("{}", table(&losses));
+    let documented = include_str!("../../docs/anomalies.md");
+    let has_no_row = |kind: &&String| !documented.contains(&format!("\n| `{kind}` "));
+    let missing: Vec<_> = losses.keys().filter(has_no_row).collect();
+    assert!(missing.is_empty(), "docs/anomalies.md says nothing of {missing:?}");
     let created = losses["customer.subscription.created"];
     assert_eq!(created.silent, 0, "whatever is heard later tells of a creation: {created:?}");
     let paid = losses["payment_intent.succeeded"];

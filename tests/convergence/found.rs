@@ -20,7 +20,7 @@ fn check(steps: &[Step]) {
 fn a_pending_update_that_lapses_in_its_second() {
     check(&[
         Step::Customer { card: 0, clock: false },
-        Step::Checkout { customer: 38, price: 159, card: 177, trial_days: 1 },
+        Step::Checkout { customer: 38, price: 159, card: 177, trial_days: 1, missing: 0 },
         Step::Wait { hours: 24 },
         Step::Change { subscription: 0, price: 117, billing: 1, behavior: 1 },
         Step::Void { invoice: 51 },

@@ -1,7 +1,7 @@
 //! A ledger in memory: it routes, ties, lets wait and folds as the runner of read models does, and
 //! remembers all that the units ever showed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ledger_domain::account::{
     ChangeView, CustomerChanges, CustomerUnit, FactAnomaly, LinkView, LogIdentity, PaymentView,
@@ -14,8 +14,8 @@ use ledger_domain::time::{SECOND, Timestamp};
 /// Positions are numbers that nothing else looks like, so that they can be found in stored bytes.
 const POSITIONS: i64 = 7_777_777_700_000_000;
 
-/// Whose events belong to the log.
-pub(crate) const LOG: LogIdentity = LogIdentity { livemode: false, account: None };
+/// Whose log it is.
+pub(crate) const IDENTITY: LogIdentity = LogIdentity { livemode: false, account: None };
 
 /// What a position begins with, and how long it is.
 const LOOK: (&[u8], usize) = (b"77777777", 16);
@@ -44,7 +44,8 @@ pub(crate) struct Shown {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) shown: Shown,
-    log: HashSet<EventKey>,
+    /// The place of each event in the log.
+    log: HashMap<EventKey, i64>,
     units: HashMap<StripeId, CustomerUnit>,
     tenant: TenantUnit,
     /// All facts about customers, in the order of their arrival.
@@ -86,8 +87,11 @@ impl Ledger {
     pub(crate) fn take_in<'a>(&mut self, page: impl IntoIterator<Item = &'a Entry>) {
         let mut touched = BTreeSet::new();
         for entry in page {
-            if self.log.insert(entry.key.clone()) {
-                self.append(entry.clone(), &mut touched);
+            match self.log.get(&entry.key).copied() {
+                None => self.append(entry, &mut touched),
+                // The log keeps repeats away from the units, which wouldn't mind them.
+                Some(place) if place % 2 == 0 => self.repeat(at(entry, place), &mut touched),
+                Some(_) => {}
             }
         }
         if std::mem::take(&mut self.disagree) {
@@ -119,18 +123,12 @@ impl Ledger {
         self.units = self.stored.iter().map(restore).collect();
     }
 
-    fn append(&mut self, mut entry: Entry, touched: &mut BTreeSet<StripeId>) {
-        let place = i64::try_from(self.log.len()).expect("few events");
-        entry.position = POSITIONS + place;
-        entry.recorded_at = Timestamp::from_micros(place * SECOND);
-        match route(&entry, &LOG) {
-            Route::Tenant => self.tenant.evolve(&entry).into_iter().for_each(|(sold, _)| {
-                let name = match &sold {
-                    Sold::Price(price, _) => format!("price/{}", price.id),
-                    Sold::Product(product, _) => format!("product/{}", product.id),
-                };
-                self.shown.sold.insert(name, sold);
-            }),
+    fn append(&mut self, entry: &Entry, touched: &mut BTreeSet<StripeId>) {
+        let place = i64::try_from(self.log.len() + 1).expect("few events");
+        self.log.insert(entry.key.clone(), place);
+        let entry = at(entry, place);
+        match route(&entry, &IDENTITY) {
+            Route::Tenant => self.sell(&entry),
             Route::Customer { customer, ties, waits_for } => {
                 self.facts.push(Fact { entry, named: customer, ties, waits_for });
                 self.take(self.facts.len() - 1, touched);
@@ -139,6 +137,31 @@ impl Ledger {
             Route::Nowhere => {}
             other => panic!("{other:?} of a webhook"),
         }
+    }
+
+    /// Gives a fact once more to whom it was given.
+    fn repeat(&mut self, entry: Entry, touched: &mut BTreeSet<StripeId>) {
+        match route(&entry, &IDENTITY) {
+            Route::Tenant => self.sell(&entry),
+            Route::Customer { customer: named, ties, waits_for } => {
+                let fact = Fact { entry, named, ties, waits_for };
+                let Some(customer) = fact.customer(&self.shown.ties) else { return };
+                let unit = self.units.get_mut(&customer).expect("it has the fact");
+                unit.evolve(&fact.entry);
+                touched.insert(customer);
+            }
+            _ => {}
+        }
+    }
+
+    fn sell(&mut self, entry: &Entry) {
+        self.tenant.evolve(entry).into_iter().for_each(|(sold, _)| {
+            let name = match &sold {
+                Sold::Price(price, _) => format!("price/{}", price.id),
+                Sold::Product(product, _) => format!("product/{}", product.id),
+            };
+            self.shown.sold.insert(name, sold);
+        });
     }
 
     /// Gives a fact to its customer, or lets it wait.
@@ -242,6 +265,12 @@ impl Ledger {
             }
         }
     }
+}
+
+/// An entry as the log has it at a place.
+fn at(entry: &Entry, place: i64) -> Entry {
+    let (position, recorded_at) = (POSITIONS + place, Timestamp::from_micros(place * SECOND));
+    Entry { position, recorded_at, ..entry.clone() }
 }
 
 /// Stored bytes with every position replaced.

@@ -1,8 +1,8 @@
 //! Random lives, and how their events are told.
 
 use ledger_simulator::adversary::{Delivery, Plan, disturb};
-use ledger_simulator::world::life::{Step, life_in, random_step};
-use ledger_simulator::world::{Config, World};
+use ledger_simulator::world::life::{Step, life_in, random_steps};
+use ledger_simulator::world::{Config, Exhausted, RetryPolicy, World};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -21,7 +21,8 @@ pub(crate) struct Case {
     pub(crate) twins: u8,
     /// The API versions in which the events are rendered by chance.
     pub(crate) versions: Vec<&'static str>,
-    /// Decides versions, twins and the order of delivery.
+    /// Decides versions, twins, the order of delivery, and what the account does when payments fail
+    /// to the last.
     pub(crate) seed: u64,
 }
 
@@ -30,13 +31,13 @@ pub(crate) struct Case {
 pub(crate) enum Pace {
     /// As the steps say.
     Usual,
-    /// The changes of a minute have one time.
+    /// The changes of two hours have one time.
     Bursts,
     /// No time passes at all.
     OneSecond,
 }
 
-/// Lives of so many steps at most, told in all ways.
+/// Lives made of fewer numbers than that, told in all ways.
 pub(crate) fn case(steps_max: usize) -> impl Strategy<Value = Case> {
     let pace = prop_oneof![
         3 => Just(Pace::Usual), 1 => Just(Pace::Bursts), 1 => Just(Pace::OneSecond)
@@ -46,12 +47,13 @@ pub(crate) fn case(steps_max: usize) -> impl Strategy<Value = Case> {
         1 => Just(VERSIONS.to_vec()),
     ];
     let twins = prop_oneof![3 => Just(0_u8), 1 => Just(20_u8)];
-    // One number makes one step, so that fewer numbers are a shorter life.
+    // One number makes a step or a few, so that fewer numbers are a shorter life.
     let numbers = prop::collection::vec(any::<u64>(), 1..steps_max);
     (numbers, pace, twins, versions, any::<u64>()).prop_map(
         |(numbers, pace, twins, versions, seed)| {
             let mut steps = vec![Step::Customer { card: 0, clock: false }];
-            let random = numbers.into_iter().map(|n| random_step(&mut StdRng::seed_from_u64(n)));
+            let random =
+                numbers.into_iter().flat_map(|n| random_steps(&mut StdRng::seed_from_u64(n)));
             steps.extend(random.filter(|step| pace != Pace::OneSecond || !passes_time(step)));
             Case { steps, pace, twins, versions, seed }
         },
@@ -68,7 +70,9 @@ impl Case {
     pub(crate) fn live(&self) -> World {
         let ends = [self.versions.first(), self.versions.last()];
         let account = ends[usize::from(self.seed.is_multiple_of(2))];
-        let config = Config::default();
+        let exhausted = Exhausted::ALL[usize::try_from(self.seed >> 8 & 3).expect("one of four")];
+        let retries = RetryPolicy { exhausted, ..Config::default().retries };
+        let config = Config { retries, ..Config::default() };
         life_in(
             account.map_or_else(|| config.clone(), |it| config.clone().of_version(it)),
             &self.steps,
@@ -103,7 +107,7 @@ impl Case {
 
     fn deliveries(&self, world: &World) -> Vec<Delivery> {
         let plan = Plan {
-            same_second: if self.pace == Pace::Bursts { 60 } else { 0 },
+            same_second: if self.pace == Pace::Bursts { 7_200 } else { 0 },
             two_objects_percent: self.twins,
             api_versions: self.versions.iter().map(|&version| version.to_owned()).collect(),
             ..Plan::default()

@@ -1,14 +1,17 @@
 //! Any order, any repetition, any version: the same read models, and they are the truth.
 
+use std::cell::RefCell;
+
 use ledger_domain::account::{Accounts, ChangeView, LinkView, PaymentView, SubscriptionView};
 use ledger_domain::event::Entry;
 use ledger_domain::id::TrainerId;
-use ledger_simulator::world::Event;
+use ledger_simulator::world::{Event, World};
 use proptest::prelude::*;
-use proptest::test_runner::TestCaseError;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
+use crate::census::Census;
 use crate::delivery::shuffled;
-use crate::ledger::{LOG, Ledger, Shown};
+use crate::ledger::{IDENTITY, Ledger, Shown};
 use crate::lives::{Case, case};
 use crate::truth;
 
@@ -32,7 +35,7 @@ pub(crate) fn same(straight: &Shown, other: &Shown) -> Result<(), TestCaseError>
 
 /// What accounts show that are folded from all facts at once.
 fn same_at_once(straight: &Shown, entries: &[Entry]) -> Result<(), TestCaseError> {
-    let accounts = Accounts::of(entries, &LOG);
+    let accounts = Accounts::of(entries, &IDENTITY);
     let mut trainers: Vec<&TrainerId> =
         straight.subscriptions.values().filter_map(|view| view.trainer.as_ref()).collect();
     trainers.extend(straight.links.values().map(|link| &link.trainer));
@@ -65,12 +68,15 @@ fn same_at_once(straight: &Shown, entries: &[Entry]) -> Result<(), TestCaseError
 const RESTARTED_AFTER: usize = 25;
 
 pub(crate) fn check(case: &Case) -> Result<(), TestCaseError> {
-    let world = case.live();
-    let told = case.tell(&world);
+    check_life(case, &case.live())
+}
+
+fn check_life(case: &Case, world: &World) -> Result<(), TestCaseError> {
+    let told = case.tell(world);
     let straight = Ledger::of(told.iter().map(|told| &told.entry)).shown;
     let events: Vec<&Event> = told.iter().map(|told| &told.event).collect();
     let catalog = truth::shared_catalog();
-    truth::check(&straight, &world, &events, &catalog).map_err(TestCaseError::fail)?;
+    truth::check(&straight, world, &events, &catalog).map_err(TestCaseError::fail)?;
 
     for delivery in 0..crate::deliveries() {
         let seed = case.seed.wrapping_add(delivery);
@@ -91,23 +97,27 @@ pub(crate) fn check(case: &Case) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-proptest! {
-    #![proptest_config(crate::config(700, 62_500))]
-
-    #[test]
-    fn deliveries_of_a_life_converge(case in case(crate::STEPS_MAX)) {
-        check(&case)?;
-    }
+/// Delivers lives, and looks whether they got everywhere.
+fn converge(config: Config) {
+    let census = RefCell::new(Census::default());
+    let result = TestRunner::new(config).run(&case(crate::STEPS_MAX), |case| {
+        let world = case.live();
+        census.borrow_mut().take_in(&world);
+        check_life(&case, &world)
+    });
+    result.unwrap_or_else(|failed| panic!("{failed}"));
+    census.into_inner().expect_all();
 }
 
-proptest! {
-    #![proptest_config(crate::other_config(700, 62_500))]
+#[test]
+fn deliveries_of_a_life_converge() {
+    converge(crate::seeded(1, 1_000, 62_500));
+}
 
-    /// The same once more, so that two threads share the work.
-    #[test]
-    fn deliveries_of_other_lives_converge(case in case(crate::STEPS_MAX)) {
-        check(&case)?;
-    }
+/// The same once more, so that two threads share the work.
+#[test]
+fn deliveries_of_other_lives_converge() {
+    converge(crate::seeded(2, 1_000, 62_500));
 }
 
 /// Where facts disagree about whose an object is, no order of arrival decides either.

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use ledger_domain::account::{FactAnomaly, PaymentKind, PaymentView};
+use ledger_domain::account::{FactAnomaly, PaymentKind, PaymentView, Sold};
 use ledger_domain::catalog::Catalog;
 use ledger_domain::effective::{Billing, Disputes, Effective, Holdings, Setting, effective};
 use ledger_domain::id::{StripeId, TrainerId};
 use ledger_domain::time::Timestamp;
 use ledger_simulator::world::{Event, Truth, World};
+use serde_json::json;
 
 use crate::ledger::Shown;
 use crate::oracle::{Ai, DAY, ai, best, claims, linked};
@@ -68,6 +69,8 @@ pub(crate) fn check(
         return Err(format!("nothing is missing, and yet: {:#?}", shown.anomalies));
     }
     check_links(shown, events)?;
+    check_statuses(shown, world, events, &undecided)?;
+    check_sold(shown, world, events)?;
     let is_decided = |truth: &&Truth| !undecided.contains(truth.customer.as_str());
     for truth in truths.iter().filter(is_decided) {
         check_subscription(shown, truth, &trainers(truth, world, events))?;
@@ -113,6 +116,63 @@ pub(crate) fn check(
     }
     let undecided = truths.iter().filter(|truth| !is_decided(truth)).count();
     Ok(Compared { subscriptions: truths.len(), undecided })
+}
+
+/// That there is a row of each invoice, refund and dispute of which something was told, and that it
+/// stands as the object does.
+fn check_statuses(
+    shown: &Shown,
+    world: &World,
+    events: &[&Event],
+    undecided: &BTreeSet<&str>,
+) -> Result<(), String> {
+    let kinds = ["invoice", "refund", "dispute"];
+    let told = events.iter().map(|event| &event.object);
+    let told = told.filter(|object| kinds.iter().any(|kind| object["object"] == *kind));
+    for id in told.filter_map(|object| object["id"].as_str()).collect::<BTreeSet<_>>() {
+        let object = world.find(id).unwrap_or_default();
+        let row = shown.payments.get(&StripeId::try_new(id).expect("an id"));
+        let Some(row) = row else { return Err(format!("{id} has no row")) };
+        let is_undecided = row.customer.as_ref().is_some_and(|it| undecided.contains(it.as_str()));
+        if !is_undecided && object["status"] != *row.status.as_str() {
+            return Err(format!("{id} is {}, and not as in {row:#?}", object["status"]));
+        }
+    }
+    Ok(())
+}
+
+/// That what is sold is as it was told last, but for what nothing orders.
+fn check_sold(shown: &Shown, world: &World, events: &[&Event]) -> Result<(), String> {
+    let told = events
+        .iter()
+        .filter(|event| ["price.", "product."].iter().any(|start| event.kind.starts_with(start)));
+    let told = told.filter_map(|event| event.object["id"].as_str());
+    for id in told.collect::<BTreeSet<_>>() {
+        let object = world.find(id).unwrap_or_default();
+        let name = format!("{}/{id}", object["object"].as_str().unwrap_or_default());
+        if shown.odd_sold.contains_key(&name) {
+            continue;
+        }
+        let sold = match shown.sold.get(&name) {
+            Some(Sold::Price(price, false)) => json!({
+                "active": price.active,
+                "currency": price.currency.to_string(),
+                "lookup_key": price.lookup_key,
+                "nickname": price.nickname,
+                "product": price.product.as_ref().map(StripeId::as_str),
+                "unit_amount": price.unit_amount,
+            }),
+            Some(Sold::Product(product, false)) => {
+                json!({ "active": product.active, "name": product.name })
+            }
+            other => return Err(format!("{id} is sold, and {other:?} is known")),
+        };
+        let mut fields = sold.as_object().into_iter().flatten();
+        if let Some((field, value)) = fields.find(|(name, value)| object[*name] != **value) {
+            return Err(format!("{field} of {object} is said to be {value}"));
+        }
+    }
+    Ok(())
 }
 
 /// That the add-ons give what they should, whatever becomes of the tier.

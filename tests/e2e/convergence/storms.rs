@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use ledger_simulator::adversary::{Delivery, Plan, Reorder, disturb};
 use ledger_simulator::shell::render::{CATALOGUE, Links, Renderer, Version};
-use ledger_simulator::world::life::{Step, life_in, random_step};
-use ledger_simulator::world::{Config, Event, World};
+use ledger_simulator::world::life::{Step, life_in, random_steps};
+use ledger_simulator::world::{Config, Event, Exhausted, RetryPolicy, World};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
@@ -17,8 +17,8 @@ use super::truth::{Of, expect_truth};
 use crate::check::wait_until_folded;
 use crate::harness::{Settings, Stripe, TestApp, now, soak};
 
-/// How many steps a life has.
-const STEPS: usize = 30;
+/// Of how many numbers a life is made, each of which is a step or a few.
+const NUMBERS: usize = 25;
 
 /// A life, and how it is told.
 struct Life {
@@ -76,10 +76,13 @@ impl Life {
     fn new(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let mut steps = vec![Step::Customer { card: 0, clock: false }];
-        steps.extend((0..STEPS).map(|_| without_clock(random_step(&mut random))));
+        let drawn = (0..NUMBERS).flat_map(|_| random_steps(&mut random));
+        steps.extend(drawn.map(without_clock));
         let hours: i64 = steps.iter().map(hours).sum();
         let version = CATALOGUE[usize::try_from(seed).unwrap() % CATALOGUE.len()];
-        let config = Config { seed, now: now() - hours * 3_600, ..Config::default() };
+        let exhausted = Exhausted::ALL[usize::try_from(seed % 4).unwrap()];
+        let retries = RetryPolicy { exhausted, ..Config::default().retries };
+        let config = Config { seed, now: now() - hours * 3_600, retries, ..Config::default() };
         let world = life_in(config.of_version(version), &steps);
         let name = format!("life{seed}");
         // One event in six is told in a version of its own, in both deliveries alike.
@@ -101,6 +104,7 @@ impl Life {
             duplicate_percent: 30,
             drop_percent: 20,
             resend_percent: 100,
+            created_updated_swapped_percent: 20,
             ..Plan::default()
         };
         // The adversary disturbs events; each stands for the webhook that tells of it.

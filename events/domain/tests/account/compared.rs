@@ -171,7 +171,6 @@ fn of_payment_intents_and_charges() {
         plain("status", json!("canceled"), json!("processing")),
         plain("amount", json!(1), json!(2)),
         plain("amount_received", json!(1), json!(2)),
-        plain("latest_charge", json!("ch_1"), json!("ch_2")),
         instant("canceled_at"),
     ];
     check(Event::PaymentIntentReported, &object, &rows);

@@ -53,6 +53,11 @@ fn of_subscriptions_and_schedules() {
     for told in [
         &[created.clone(), updated.clone()][..],
         &[created, updated, ("deleted", status("canceled"))],
+        &[
+            ("created", status("trialing")),
+            ("paused", status("paused")),
+            ("resumed", status("active")),
+        ],
     ] {
         let (_, last) = &told[told.len() - 1];
         check_rank(Event::SubscriptionReported, &object, told, |changes| {
@@ -117,6 +122,14 @@ fn of_payment_intents_and_charges() {
             ("succeeded", status("succeeded")),
         ],
         row("succeeded"),
+    );
+    // No row shows which attempt failed last.
+    let failed = |charge| json!({"status": "requires_payment_method", "latest_charge": charge});
+    check_rank(
+        Event::PaymentIntentReported,
+        &intent,
+        &[("payment_failed", failed("ch_1")), ("payment_failed", failed("ch_2"))],
+        row("requires_payment_method"),
     );
     let charge = json!({"id": "ch_1", "customer": "cus_1", "currency": "usd", "amount": 100,
         "status": "succeeded"});

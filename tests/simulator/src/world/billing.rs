@@ -365,6 +365,10 @@ impl World {
                 of.status = Standing::Unpaid;
                 self.emit("customer.subscription.updated", subscription);
             }
+            Exhausted::Pause => {
+                of.status = Standing::Paused;
+                self.emit("customer.subscription.paused", subscription);
+            }
         }
     }
 
@@ -393,6 +397,8 @@ impl World {
         } else if of.status == Standing::Incomplete {
             of.expire(now);
             self.emit("customer.subscription.updated", &subscription);
+        } else if of.resuming.as_deref() == Some(id) {
+            of.resuming = None;
         }
     }
 

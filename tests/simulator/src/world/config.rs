@@ -38,6 +38,13 @@ pub enum Exhausted {
     Unpaid,
     /// It stays as it is.
     PastDue,
+    /// It is paused, which accounts may choose since endive.
+    Pause,
+}
+
+impl Exhausted {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Cancel, Self::Unpaid, Self::PastDue, Self::Pause];
 }
 
 impl Config {

@@ -63,11 +63,22 @@ impl World {
         let now = self.plain[id]["charge"].as_str().and_then(|charge| {
             reference(self.plain.get(charge)?, "customer").map(|one| self.present(&one))
         });
-        let transaction = json!({
-            "id": self.ids.next("txn"), "object": "balance_transaction", "amount": amount,
-            "created": now.unwrap_or(self.now), "currency": self.plain[id]["currency"], "fee": 0,
-            "net": amount, "source": id, "type": "adjustment",
-        });
+        let now = now.unwrap_or(self.now);
+        let category = if amount < 0 { "dispute" } else { "dispute_reversal" };
+        let transaction = filled(
+            "balance_transaction",
+            json!({
+                "id": self.ids.next("txn"),
+                "amount": amount,
+                "available_on": now,
+                "created": now,
+                "currency": self.plain[id]["currency"],
+                "net": amount,
+                "reporting_category": category,
+                "source": id,
+                "type": "adjustment",
+            }),
+        );
         if let Some(moved) = moved.as_array_mut() {
             moved.push(transaction);
         }

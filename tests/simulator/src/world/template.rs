@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 const OBJECTS: &str = include_str!("../../fixtures/objects.json");
 
 /// Fields of an example that mean a feature not in use here, by kind of object.
-const UNSET: [(&str, &[&str]); 15] = [
+const UNSET: [(&str, &[&str]); 16] = [
+    ("balance_transaction", &["description"]),
     ("billing_portal.session", &["flow", "livemode"]),
     (
         "charge",

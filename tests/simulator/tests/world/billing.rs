@@ -199,6 +199,62 @@ fn paused_collection_voids_invoices_and_keeps_the_status() {
 }
 
 #[test]
+fn paused_collection_keeps_drafts_until_it_resumes() {
+    let mut sim = Sim::new();
+    let (_, subscription) = sim.subscriber("price_starter");
+    let end = end_of_period(&sim, &subscription);
+    let pause = json!({ "behavior": "keep_as_draft", "resumes_at": end + 3 * DAY });
+    let path = format!("subscriptions/{subscription}");
+    sim.post(&path, json!({ "pause_collection": pause }));
+    sim.world.advance_to(end + 2 * DAY);
+    let invoice = sim.get(&subscription)["latest_invoice"].as_str().unwrap().to_owned();
+    let kept = sim.get(&invoice);
+    assert_eq!((&kept["status"], &kept["auto_advance"]), (&json!("draft"), &json!(false)));
+    sim.skip();
+    sim.wait(DAY);
+    let told = sim.told();
+    assert_eq!(told.len(), 1);
+    assert_eq!(previous(&told[0]), json!({ "pause_collection": pause }));
+    // What was kept waits for a call, and what comes next is collected.
+    assert_eq!(sim.get(&invoice)["status"], "draft");
+    let paid = sim.post(&format!("invoices/{invoice}/pay"), json!({}));
+    assert_eq!(paid["status"], "paid");
+    sim.world.advance_to(end_of_period(&sim, &subscription) + HOUR);
+    assert_eq!(sim.world.truth()[0].paid_minor, 9_000);
+}
+
+#[test]
+fn paused_collection_can_give_invoices_up() {
+    let mut sim = Sim::new();
+    let (_, subscription) = sim.subscriber("price_starter");
+    let pause = json!({ "pause_collection": { "behavior": "mark_uncollectible" } });
+    sim.post(&format!("subscriptions/{subscription}"), pause);
+    sim.world.advance_to(end_of_period(&sim, &subscription) + HOUR);
+    assert_eq!(sim.kinds().last().unwrap(), "invoice.marked_uncollectible");
+    assert_eq!(sim.get(&subscription)["status"], "active");
+}
+
+#[test]
+fn exhausted_retries_can_pause_until_it_is_resumed() {
+    let retries = RetryPolicy { days: vec![1], exhausted: Exhausted::Pause };
+    let mut sim = Sim::with(Config { retries, ..Config::default() });
+    let (customer, subscription) = sim.subscriber("price_starter");
+    sim.card(&customer, "pm_card_chargeCustomerFail");
+    sim.world.advance_to(end_of_period(&sim, &subscription) + 2 * DAY);
+    assert_eq!(sim.kinds().last().unwrap(), "customer.subscription.paused");
+    let path = format!("subscriptions/{subscription}/resume");
+    // An invoice that is withdrawn leaves it paused, and to be resumed again.
+    let still = sim.post(&path, json!({}));
+    assert_eq!(still["status"], "paused");
+    let invoice = still["latest_invoice"].as_str().unwrap().to_owned();
+    assert_eq!(sim.refused(&path, json!({})).status, 400);
+    sim.post(&format!("invoices/{invoice}/void"), json!({}));
+    sim.card(&customer, "pm_card_visa");
+    assert_eq!(sim.post(&path, json!({}))["status"], "active");
+    assert_eq!(sim.kinds().last().unwrap(), "customer.subscription.resumed");
+}
+
+#[test]
 fn a_renewal_may_need_its_owner() {
     let mut sim = Sim::new();
     let (customer, subscription) = sim.subscriber("price_starter");

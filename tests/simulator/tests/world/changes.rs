@@ -206,6 +206,59 @@ fn a_canceled_schedule_ends_its_subscription() {
 }
 
 #[test]
+fn a_schedule_that_is_to_end_so_cancels_and_is_completed() {
+    let mut sim = Sim::new();
+    let (_, subscription) = sim.subscriber("price_pro");
+    let schedule = downgrade(&mut sim, &subscription, "price_starter");
+    let path = format!("subscription_schedules/{schedule}");
+    sim.skip();
+    sim.post(&path, json!({ "end_behavior": "cancel" }));
+    let told = sim.told();
+    assert_eq!(previous(&told[0]), json!({ "end_behavior": "release" }));
+    for phase in [1, 2] {
+        let (_, end) = period(&sim, &subscription);
+        sim.world.advance_to(end);
+        assert_eq!(sim.get(&subscription)["status"] == "canceled", phase == 2);
+    }
+    let told = sim.told();
+    let ended = told.len() - 2;
+    assert_eq!(told[ended].kind, "customer.subscription.deleted");
+    assert_eq!(told[ended].object["schedule"], json!(null));
+    assert_eq!(told[ended + 1].kind, "subscription_schedule.completed");
+    let over = sim.get(&schedule);
+    assert_eq!((&over["status"], &over["current_phase"]), (&json!("completed"), &json!(null)));
+    assert_eq!(over["completed_at"], sim.get(&subscription)["ended_at"]);
+}
+
+#[test]
+fn a_cancellation_at_a_date_comes_then() {
+    for mode in ["classic", "flexible"] {
+        let mut sim = Sim::new();
+        let customer = sim.customer("pm_card_visa");
+        let form = json!({ "customer": customer, "items": [{ "price": "price_starter" }],
+            "billing_mode": { "type": mode } });
+        let subscription = id_of(&sim.post("subscriptions", form));
+        let path = format!("subscriptions/{subscription}");
+        let (_, end) = period(&sim, &subscription);
+        sim.skip();
+        // Later than the period, which is renewed in between.
+        let at = end + 3 * DAY;
+        let set = sim.post(&path, json!({ "cancel_at": at }));
+        assert_eq!((&set["cancel_at"], &set["cancel_at_period_end"]), (&json!(at), &json!(false)));
+        assert_eq!(previous(&sim.told()[0])["cancel_at"], json!(null));
+        let unset = sim.post(&path, json!({ "cancel_at": "" }));
+        assert_eq!((&unset["cancel_at"], &unset["canceled_at"]), (&json!(null), &json!(null)));
+        let refused = sim.refused(&path, json!({ "cancel_at": sim.world.now() }));
+        assert_eq!(refused.param.as_deref(), Some("cancel_at"));
+        sim.post(&path, json!({ "cancel_at": at }));
+        sim.world.advance_to(end + DAY);
+        assert_eq!(sim.get(&subscription)["status"], "active");
+        sim.world.advance_to(at);
+        assert_eq!(sim.get(&subscription)["ended_at"], at);
+    }
+}
+
+#[test]
 fn cancellation_at_period_end_in_both_billing_modes() {
     for (mode, shown) in [("classic", true), ("flexible", false)] {
         let mut sim = Sim::new();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use ledger_simulator::world::diff::put_back;
-use ledger_simulator::world::life::{life, life_in, random_life, random_step};
-use ledger_simulator::world::{Config, World};
+use ledger_simulator::world::life::{life, life_in, random_life, random_steps};
+use ledger_simulator::world::{Config, Exhausted, RetryPolicy, World};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -79,11 +79,13 @@ proptest! {
     fn events_tell_exactly_what_is_so(
         seeds in prop::collection::vec(any::<u64>(), 1..60),
     ) {
-        // One seed makes one step, so that fewer seeds are a shorter life.
+        // One seed makes a step or a few, so that fewer seeds are a shorter life.
         let steps: Vec<_> =
-            seeds.iter().map(|seed| random_step(&mut StdRng::seed_from_u64(*seed))).collect();
+            seeds.iter().flat_map(|seed| random_steps(&mut StdRng::seed_from_u64(*seed))).collect();
         let starts_incomplete = seeds[0].is_multiple_of(3);
-        check(&life_in(Config { starts_incomplete, ..Config::default() }, &steps));
+        let exhausted = Exhausted::ALL[usize::try_from(seeds[0] % 4).unwrap()];
+        let retries = RetryPolicy { exhausted, ..Config::default().retries };
+        check(&life_in(Config { starts_incomplete, retries, ..Config::default() }, &steps));
     }
 
     #[test]
@@ -111,12 +113,21 @@ fn lives_are_eventful() {
         "customer.subscription.deleted",
         "customer.subscription.trial_will_end",
         "customer.subscription.pending_update_applied",
+        "customer.subscription.paused",
+        "customer.subscription.resumed",
         "checkout.session.completed",
         "subscription_schedule.released",
+        "subscription_schedule.completed",
         "invoice.payment_failed",
         "invoice.payment_action_required",
+        "invoice.marked_uncollectible",
         "charge.refunded",
+        "refund.failed",
+        "charge.dispute.updated",
         "charge.dispute.closed",
+        "charge.dispute.funds_reinstated",
+        "price.updated",
+        "product.updated",
         "customer.deleted",
     ];
     let missing: Vec<_> = wanted.iter().filter(|kind| !kinds.contains_key(**kind)).collect();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Sim, id_of, of_kind, previous};
+use crate::harness::{HOUR, Sim, id_of, of_kind, previous};
 
 fn charge(sim: &mut Sim) -> String {
     sim.subscriber("price_starter");
@@ -65,6 +65,78 @@ fn a_dispute_is_decided() {
         assert_eq!(previous(&told[0]), json!({ "status": "under_review" }));
         assert_eq!(told.len() == 2, reinstated);
     }
+}
+
+#[test]
+fn an_inquiry_moves_no_money() {
+    for (submits, before) in [(true, "warning_under_review"), (false, "warning_needs_response")] {
+        let mut sim = Sim::new();
+        let charge = charge(&mut sim);
+        let form = json!({ "charge": charge, "inquiry": true });
+        let dispute = id_of(&sim.post("test_helpers/disputes", form));
+        assert_eq!(sim.get(&dispute)["status"], "warning_needs_response");
+        assert_eq!(sim.kinds(), ["charge.dispute.created", "charge.updated"]);
+        let evidence = json!({ "evidence": { "receipt": "file_1" }, "submit": submits });
+        let updated = sim.post(&format!("disputes/{dispute}"), evidence);
+        assert_eq!(updated["status"], before);
+        let path = format!("test_helpers/disputes/{dispute}/close");
+        sim.skip();
+        sim.post(&path, json!({ "status": "warning_closed" }));
+        let told = sim.told();
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].kind, "charge.dispute.closed");
+        assert_eq!(previous(&told[0]), json!({ "status": before }));
+        assert_eq!(sim.refused(&path, json!({ "status": "lost" })).status, 400);
+    }
+}
+
+#[test]
+fn a_dispute_that_is_prevented_gives_the_money_back() {
+    let mut sim = Sim::new();
+    let charge = charge(&mut sim);
+    let dispute = id_of(&sim.post("test_helpers/disputes", json!({ "charge": charge })));
+    sim.skip();
+    let path = format!("test_helpers/disputes/{dispute}/close");
+    sim.post(&path, json!({ "status": "prevented" }));
+    assert_eq!(sim.kinds(), ["charge.dispute.closed", "charge.dispute.funds_reinstated"]);
+    let moved = sim.get(&dispute)["balance_transactions"].clone();
+    let amounts: Vec<_> = moved.as_array().unwrap().iter().map(|one| &one["amount"]).collect();
+    assert_eq!(amounts, [&json!(-3_000), &json!(3_000)]);
+}
+
+#[test]
+fn an_invoice_that_is_given_up_can_still_be_paid() {
+    let mut sim = Sim::new();
+    let (customer, subscription) = sim.subscriber("price_starter");
+    sim.card(&customer, "pm_card_chargeCustomerFail");
+    let end = &sim.get(&subscription)["items"]["data"][0]["current_period_end"];
+    sim.world.advance_to(end.as_i64().unwrap() + HOUR);
+    let invoice = sim.get(&subscription)["latest_invoice"].as_str().unwrap().to_owned();
+    sim.skip();
+    sim.post(&format!("invoices/{invoice}/mark_uncollectible"), json!({}));
+    let told = sim.told();
+    let given_up = &of_kind(&told, "invoice.marked_uncollectible").object;
+    assert_eq!(given_up["status"], "uncollectible");
+    assert_eq!(given_up["status_transitions"]["marked_uncollectible_at"], sim.world.now());
+    assert_eq!(given_up["next_payment_attempt"], json!(null));
+    let path = format!("invoices/{invoice}/pay");
+    let paid = sim.post(&path, json!({ "payment_method": "pm_card_visa" }));
+    assert_eq!((&paid["status"], &paid["amount_paid"]), (&json!("paid"), &json!(3_000)));
+    assert_eq!(sim.get(&subscription)["status"], "active");
+}
+
+#[test]
+fn a_portal_session_is_its_customers() {
+    let mut sim = Sim::new();
+    let (customer, _) = sim.subscriber("price_starter");
+    let back = "https://example.test/account";
+    let form = json!({ "customer": customer, "return_url": back });
+    let session = sim.post("billing_portal/sessions", form);
+    assert_eq!((&session["customer"], &session["return_url"]), (&json!(customer), &json!(back)));
+    assert!(session["url"].as_str().unwrap().contains(&id_of(&session)));
+    assert_eq!(sim.kinds(), ["billing_portal.session.created"]);
+    let stranger = sim.refused("billing_portal/sessions", json!({ "customer": "cus_nobody" }));
+    assert_eq!(stranger.param.as_deref(), Some("customer"));
 }
 
 #[test]

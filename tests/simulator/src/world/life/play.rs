@@ -1,8 +1,11 @@
 //! The calls that a step stands for.
 
+mod changes;
+mod money;
+
 use serde_json::{Map, Value, json};
 
-use super::super::template::{integer, text};
+use super::super::template::text;
 use super::super::{Answer, Config, Method, Request, World};
 use super::{CARDS, PRICES, Step};
 
@@ -76,17 +79,11 @@ impl Player {
             }
             Step::Clock { hours } => self.advance_clock(hours),
             Step::Customer { card, clock } => self.new_customer(card, clock),
-            Step::Card { customer, card } => self.customer(customer).and_then(|(customer, _)| {
-                let settings = json!({ "default_payment_method": of(&CARDS, card) });
-                let form = json!({ "invoice_settings": settings });
-                self.post(&format!("customers/{customer}"), &form)
-            }),
-            Step::Checkout { customer, price, card, trial_days } => {
-                self.checkout(customer, price, card, trial_days)
-            }
-            Step::Subscribe { customer, price, behavior, classic } => {
-                self.subscribe(customer, price, behavior, classic)
-            }
+            Step::Card { customer, card } => self
+                .customer(customer)
+                .and_then(|(customer, _)| self.set_card(&customer, of(&CARDS, card))),
+            Step::Checkout { .. } => self.checkout(step),
+            Step::Subscribe { .. } => self.subscribe(step),
             Step::Page { customer, price, names } => self.page(customer, price, names),
             Step::Bundle { customer, price, more, quantity } => {
                 self.bundle(customer, price, more, quantity)
@@ -99,11 +96,25 @@ impl Player {
             }
             Step::Pay { .. }
             | Step::Void { .. }
+            | Step::Uncollectible { .. }
             | Step::Authenticate { .. }
             | Step::Refund { .. }
             | Step::FailRefund { .. }
             | Step::Dispute { .. }
+            | Step::Evidence { .. }
             | Step::CloseDispute { .. } => self.money(step),
+            Step::SetPrice { price, how } => {
+                let form = match how % 4 {
+                    0 | 1 => json!({ "nickname": format!("Price {how}") }),
+                    other => json!({ "active": other == 3 }),
+                };
+                self.post(&format!("prices/{}", of(&PRICES, price).0), &form)
+            }
+            Step::SetProduct { product, name } => {
+                let product = of(&["prod_tier", "prod_ai"], product);
+                let form = json!({ "name": format!("Product {name}") });
+                self.post(&format!("products/{product}"), &form)
+            }
             Step::Forget { customer } => self.customer(customer).and_then(|(customer, _)| {
                 self.call(Method::Delete, &format!("customers/{customer}"), &json!({}))
             }),
@@ -139,17 +150,31 @@ impl Player {
         Some(made)
     }
 
-    fn checkout(&mut self, customer: u8, price: u8, card: u8, days: u8) -> Option<Value> {
+    /// Gives a customer another default card, or with an empty name none.
+    fn set_card(&mut self, customer: &str, card: &str) -> Option<Value> {
+        let form = json!({ "invoice_settings": { "default_payment_method": card } });
+        self.post(&format!("customers/{customer}"), &form)
+    }
+
+    fn checkout(&mut self, step: Step) -> Option<Value> {
+        let Step::Checkout { customer, price, card, trial_days: days, missing } = step else {
+            return None;
+        };
         let (customer, trainer) = self.customer(customer)?;
         let mut data = json!({ "metadata": { "trainer_id": trainer } });
         if days > 0 {
             data["trial_period_days"] = json!(days);
         }
-        let form = json!({
+        let mut form = json!({
             "mode": "subscription", "customer": customer, "client_reference_id": trainer,
-            "success_url": "https://example.test/done", "subscription_data": data,
+            "success_url": "https://example.test/done",
             "line_items": [{ "price": of(&PRICES, price).0, "quantity": 1 }],
         });
+        if let Some(missing) = without_card(missing).filter(|_| days > 0) {
+            data["trial_settings"] = missing;
+            form["payment_method_collection"] = json!("if_required");
+        }
+        form["subscription_data"] = data;
         self.buy(&form, of(&CARDS, card))
     }
 
@@ -205,136 +230,35 @@ impl Player {
         self.post("subscriptions", &form)
     }
 
-    fn subscribe(&mut self, customer: u8, price: u8, how: u8, classic: bool) -> Option<Value> {
+    fn subscribe(&mut self, step: Step) -> Option<Value> {
+        let Step::Subscribe { customer, price, behavior, classic, missing } = step else {
+            return None;
+        };
         let (customer, trainer) = self.customer(customer)?;
         let behaviors = ["allow_incomplete", "default_incomplete", "error_if_incomplete"];
-        let form = json!({
+        let mut form = json!({
             "customer": customer, "items": [{ "price": of(&PRICES, price).0 }],
-            "payment_behavior": of(&behaviors, how), "metadata": { "trainer_id": trainer },
+            "payment_behavior": of(&behaviors, behavior), "metadata": { "trainer_id": trainer },
             "billing_mode": { "type": if classic { "classic" } else { "flexible" } },
         });
+        if let Some(settings) = without_card(missing) {
+            self.set_card(&customer, "");
+            form["trial_settings"] = settings;
+            form["trial_period_days"] = json!(missing / 8 % 8 + 1);
+        }
         self.post("subscriptions", &form)
     }
+}
 
-    fn subscription(&mut self, step: Step) -> Option<Value> {
-        let number = match step {
-            Step::Change { subscription, .. }
-            | Step::Schedule { subscription, .. }
-            | Step::Release { subscription }
-            | Step::CancelAtEnd { subscription, .. }
-            | Step::Cancel { subscription }
-            | Step::Pause { subscription, .. }
-            | Step::Resume { subscription }
-            | Step::Trial { subscription, .. }
-            | Step::Items { subscription, .. }
-            | Step::Assign { subscription, .. }
-            | Step::Label { subscription, .. } => subscription,
-            _ => return None,
-        };
-        let chosen = self.pick("subscription", number, |_| true)?;
-        let path = format!("subscriptions/{}", text(&chosen, "id"));
-        let form = match step {
-            Step::Change { price, billing, behavior, .. } => {
-                let billings = ["create_prorations", "always_invoice", "none"];
-                let behaviors = ["allow_incomplete", "pending_if_incomplete", "default_incomplete"];
-                json!({
-                    "items": [{ "id": chosen["items"]["data"][0]["id"],
-                        "price": of(&PRICES, price).0 }],
-                    "proration_behavior": of(&billings, billing),
-                    "payment_behavior": of(&behaviors, behavior),
-                })
-            }
-            Step::Schedule { price, .. } => return self.schedule(&chosen, of(&PRICES, price).0),
-            Step::Release { .. } => {
-                let schedule = text(&chosen, "schedule");
-                let path = format!("subscription_schedules/{schedule}/release");
-                return self.post(&path, &json!({}));
-            }
-            Step::CancelAtEnd { on, .. } => json!({ "cancel_at_period_end": on }),
-            Step::Cancel { .. } => return self.call(Method::Delete, &path, &json!({})),
-            Step::Pause { on: true, .. } => json!({ "pause_collection": { "behavior": "void" } }),
-            Step::Pause { .. } => json!({ "pause_collection": "" }),
-            Step::Resume { .. } => return self.post(&format!("{path}/resume"), &json!({})),
-            Step::Trial { days: 0, .. } => json!({ "trial_end": "now" }),
-            Step::Trial { days, .. } => {
-                let now = self.world.present(text(&chosen, "customer"));
-                json!({ "trial_end": now + i64::from(days) * 86_400 })
-            }
-            Step::Items { price, how, .. } => {
-                let last = chosen["items"]["data"].as_array()?.last()?;
-                let first = &chosen["items"]["data"][0];
-                let item = match how % 3 {
-                    0 => json!({ "price": of(&PRICES, price).0 }),
-                    1 => json!({ "id": last["id"], "deleted": true }),
-                    _ => json!({ "id": first["id"], "quantity": price % 4 + 1 }),
-                };
-                json!({ "items": [item] })
-            }
-            Step::Assign { trainer, .. } => {
-                json!({ "metadata": { "trainer_id": named(trainer) } })
-            }
-            Step::Label { value, .. } => json!({ "metadata": { "label": value.to_string() } }),
-            _ => return None,
-        };
-        self.post(&path, &form)
-    }
-
-    fn schedule(&mut self, subscription: &Value, price: &str) -> Option<Value> {
-        let form = json!({ "from_subscription": subscription["id"] });
-        let schedule = self.post("subscription_schedules", &form)?;
-        let now = &schedule["phases"][0];
-        let kept = now["items"].as_array()?.iter();
-        let kept: Vec<Value> = kept
-            .map(|item| json!({ "price": item["price"], "quantity": item["quantity"] }))
-            .collect();
-        let form = json!({ "phases": [
-            { "items": kept, "start_date": now["start_date"], "end_date": now["end_date"] },
-            { "items": [{ "price": price }], "proration_behavior": "none" },
-        ]});
-        self.post(&format!("subscription_schedules/{}", text(&schedule, "id")), &form)
-    }
-
-    fn money(&mut self, step: Step) -> Option<Value> {
-        let status = |wanted: &'static str| move |object: &Value| object["status"] == wanted;
-        let (path, form) = match step {
-            Step::Pay { invoice, card } => {
-                let invoice = self.pick("invoice", invoice, status("open"))?;
-                let form = json!({ "payment_method": of(&CARDS, card) });
-                (format!("invoices/{}/pay", text(&invoice, "id")), form)
-            }
-            Step::Void { invoice } => {
-                let invoice = self.pick("invoice", invoice, status("open"))?;
-                (format!("invoices/{}/void", text(&invoice, "id")), json!({}))
-            }
-            Step::Authenticate { intent, succeeds } => {
-                let intent = self.pick("payment_intent", intent, status("requires_action"))?;
-                let path =
-                    format!("test_helpers/payment_intents/{}/authenticate", text(&intent, "id"));
-                (path, json!({ "outcome": if succeeds { "succeed" } else { "fail" } }))
-            }
-            Step::Refund { charge, percent } => {
-                let charge = self.pick("charge", charge, status("succeeded"))?;
-                let share = integer(&charge, "amount") * i64::from(percent % 100 + 1) / 100;
-                let form = json!({ "charge": charge["id"], "amount": share.max(1) });
-                ("refunds".to_owned(), form)
-            }
-            Step::FailRefund { refund } => {
-                let refund = self.pick("refund", refund, status("succeeded"))?;
-                (format!("test_helpers/refunds/{}/fail", text(&refund, "id")), json!({}))
-            }
-            Step::Dispute { charge } => {
-                let charge = self.pick("charge", charge, status("succeeded"))?;
-                ("test_helpers/disputes".to_owned(), json!({ "charge": charge["id"] }))
-            }
-            Step::CloseDispute { dispute, outcome } => {
-                let dispute = self.pick("dispute", dispute, status("needs_response"))?;
-                let path = format!("test_helpers/disputes/{}/close", text(&dispute, "id"));
-                (path, json!({ "status": of(&["won", "lost"], outcome) }))
-            }
-            _ => return None,
-        };
-        self.post(&path, &form)
-    }
+/// What a trial says of its end without a card; most say nothing.
+fn without_card(missing: u8) -> Option<Value> {
+    let at_end = match missing % 8 {
+        0..=4 => return None,
+        5 => "cancel",
+        6 => "pause",
+        _ => "create_invoice",
+    };
+    Some(json!({ "end_behavior": { "missing_payment_method": at_end } }))
 }
 
 /// One of four trainers, of whom one is no customer at first; an empty text names nobody.
