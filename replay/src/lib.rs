@@ -5,6 +5,7 @@
 //!
 //! - [`verify`]: are the read models what the log says? It builds them anew beside the live ones
 //!   and names every row that differs.
+//! - [`as_of`]: what could a trainer do at a past instant, by what is known now or was known then?
 //! - [`mod@status`]: how far are the read models, and what could they not take in?
 //!
 //! # Adding a replay
@@ -17,11 +18,13 @@
 //! 3. Progress goes out through a watch channel, which never makes the work wait for whoever looks
 //!    on; an end is asked for by a cancellation token, and what was made is removed first.
 
+pub mod as_of;
 mod capped;
 mod schema;
 pub mod status;
 pub mod verify;
 
+pub use as_of::{AsOf, AsOfError, Explained, Moment, Then};
 pub use schema::DatabaseError;
 pub use status::{Status, status};
 pub use verify::{Progress, Report, Verifier, VerifyConfig, VerifyError};

@@ -3,6 +3,7 @@
 //! To add a subcommand: a file with its arguments and a `run`, a variant of [`Command`], and a line
 //! where it is called.
 
+mod as_of;
 mod catalog;
 mod dev;
 mod failure;
@@ -47,7 +48,7 @@ enum Command {
     /// Check or publish a catalogue of tiers, add-ons and features
     #[command(subcommand)]
     Catalog(catalog::CatalogCommand),
-    /// Replay the log: verify read models, or tell how far they are
+    /// Replay the log: verify read models, tell how far they are, or ask about the past
     #[command(subcommand)]
     Replay(replay::ReplayCommand),
 }

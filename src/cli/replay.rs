@@ -1,4 +1,4 @@
-//! `ledger replay verify` and `ledger replay status`.
+//! `ledger replay verify`, `ledger replay status` and `ledger replay as-of`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,12 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::as_of::AsOfArguments;
 use super::failure::Failure;
 use crate::config::{DEFAULT_TENANT, DatabaseConfig, Environment};
 use crate::{app, ids, signals};
 
-/// Replay the log: verify read models, or tell how far they are
+/// Replay the log: verify read models, tell how far they are, or ask about the past
 #[derive(Debug, Subcommand)]
 pub(super) enum ReplayCommand {
     /// Build read models anew beside the live ones, and tell every row that differs
@@ -30,6 +31,11 @@ pub(super) enum ReplayCommand {
     ///
     /// Ends with 1 if anything is parked.
     Status(Whose),
+    /// Tell what a trainer could do at a past instant
+    ///
+    /// Folded from the log: nothing that is known now is read, so that `--known-at` tells what the
+    /// ledger itself would have answered then.
+    AsOf(AsOfArguments),
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +72,7 @@ impl ReplayCommand {
         let done = match self {
             Self::Verify(verify) => verify.run(&pools, &log, owner).await,
             Self::Status(whose) => tell_status(&pools, &log, &whose).await,
+            Self::AsOf(question) => question.run(&pools, &log, environment).await,
         };
         log.shutdown().await;
         pools.close().await;

@@ -277,7 +277,7 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, ConfigError> {
 }
 
 /// As said, else by Stripe if there is a key for it.
-fn billing(environment: &Environment) -> Result<Billing, ConfigError> {
+pub(crate) fn billing(environment: &Environment) -> Result<Billing, ConfigError> {
     match environment.get("LEDGER_BILLING") {
         Some("stripe") => Ok(Billing::Stripe),
         Some("manual") => Ok(Billing::Manual),

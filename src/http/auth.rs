@@ -302,6 +302,19 @@ impl Principal {
         }
     }
 
+    /// The trainer whose answers are to be explained: auditors may name anybody, too.
+    pub(crate) fn trainer_to_explain(&self, named: Option<&str>) -> Result<TrainerId, Problem> {
+        let is_auditor = self.roles.has(Role::Auditor);
+        match named {
+            Some(named) if is_auditor => TrainerId::try_new(named)
+                .map_err(|error| Problem::InvalidRequest(format!("`trainer`: {error}."))),
+            None if is_auditor && !self.roles.has(Role::Trainer) => Err(Problem::InvalidRequest(
+                "An auditor names the trainer: add `?trainer=ID`.".into(),
+            )),
+            _ => self.trainer_in_question(named),
+        }
+    }
+
     /// The trainer that a request is about: a service names one, a trainer is one.
     pub(crate) fn trainer_in_question(&self, named: Option<&str>) -> Result<TrainerId, Problem> {
         self.require(&[Role::Service, Role::Trainer])?;

@@ -1,14 +1,15 @@
-//! `GET /api/v1/entitlements` and `/entitlements/{feature}`.
+//! `GET /api/v1/entitlements` and `/entitlements/{feature}`, now or at a past moment.
 
 use axum::Json;
 use axum::extract::State;
 use ledger_domain::catalog::Catalog;
 use ledger_domain::effective::{Denial as Why, Effective, check, required_add_on, required_tier};
-use ledger_domain::id::FeatureSlug;
+use ledger_domain::id::{FeatureSlug, TrainerId};
+use ledger_replay::Moment;
 
 use super::AppState;
 use super::auth::Principal;
-use super::params::{AboutTrainer, Params, Segment};
+use super::params::{AboutThen, Params, Segment};
 use super::problem::{Denial, Problem};
 use super::shapes::{Entitlements, Feature, used_of};
 use crate::reads::Standing;
@@ -19,14 +20,12 @@ const UPGRADE_URL: &str = "/api/v1/tiers";
 pub(crate) async fn all(
     State(state): State<AppState>,
     principal: Principal,
-    Params(query): Params<AboutTrainer>,
+    Params(query): Params<AboutThen>,
 ) -> Result<Json<Entitlements>, Problem> {
     let trainer = principal.trainer_in_question(query.trainer.as_deref())?;
-    let wanted = query.min_position.map(|at| at.0);
-    state.reads.wait_for(&principal.tenant, wanted).await?;
-    let Standing { answer, used, now, reached, .. } =
-        state.reads.standing(&principal.tenant, &trainer).await?;
-    reached.require(wanted)?;
+    let moment = query.moment(state.clock.now())?;
+    let standing = standing(&state, &principal, &trainer, (moment, &query)).await?;
+    let Standing { answer, used, now, reached, .. } = standing;
     Ok(Json(Entitlements::new(trainer, &answer, &used, now, reached.position)))
 }
 
@@ -34,18 +33,38 @@ pub(crate) async fn one(
     State(state): State<AppState>,
     principal: Principal,
     Segment(feature): Segment,
-    Params(query): Params<AboutTrainer>,
+    Params(query): Params<AboutThen>,
 ) -> Result<Json<Decided>, Problem> {
     let trainer = principal.trainer_in_question(query.trainer.as_deref())?;
-    let wanted = query.min_position.map(|at| at.0);
-    state.reads.wait_for(&principal.tenant, wanted).await?;
-    let standing = state.reads.standing(&principal.tenant, &trainer).await?;
-    standing.reached.require(wanted)?;
+    let moment = query.moment(state.clock.now())?;
+    let standing = standing(&state, &principal, &trainer, (moment, &query)).await?;
     let unknown = Problem::NotFound("The catalogue has no such feature.");
     let Ok(feature) = FeatureSlug::try_new(&feature) else { return Err(unknown) };
     let decided = decide(&standing, &feature).ok_or(unknown)?;
-    state.ingest.meters.checked(decided.as_ref().map_or_else(|denial| denial.code, |_| "granted"));
+    // Nobody acts on what would have been decided.
+    if moment.is_none() {
+        let code = decided.as_ref().map_or_else(|denial| denial.code, |_| "granted");
+        state.ingest.meters.checked(code);
+    }
     decided.map(Json).map_err(Problem::Denied)
+}
+
+/// What the trainer may do, now or at the moment asked about.
+async fn standing(
+    state: &AppState,
+    principal: &Principal,
+    trainer: &TrainerId,
+    (moment, query): (Option<Moment>, &AboutThen),
+) -> Result<Standing, Problem> {
+    let (tenant, reads) = (&principal.tenant, &state.reads);
+    let wanted = query.min_position.map(|at| at.0);
+    reads.wait_for(tenant, wanted).await?;
+    let standing = match moment {
+        Some(moment) => reads.standing_then(tenant, trainer, moment).await?,
+        None => reads.standing(tenant, trainer).await?,
+    };
+    standing.reached.require(wanted)?;
+    Ok(standing)
 }
 
 /// A feature that is granted.

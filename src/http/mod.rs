@@ -14,6 +14,7 @@ mod collect;
 mod cursor;
 mod dead_letters;
 mod entitlements;
+mod explain;
 mod health;
 mod history;
 mod metrics;
@@ -38,7 +39,7 @@ pub(crate) use auth::Authenticator;
 pub(crate) use collect::Budget;
 pub(crate) use router::router;
 pub(crate) use server::{Limits, serve};
-pub(crate) use shapes::Used;
+pub(crate) use shapes::{Entitlements, Used};
 
 use crate::service::Service;
 

@@ -2,6 +2,8 @@
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
+use ledger_domain::time::Timestamp;
+use ledger_replay::Moment;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 
@@ -77,6 +79,41 @@ pub(crate) struct AboutTrainer {
     pub(crate) min_position: Option<Position>,
 }
 
+/// What a question about one trainer takes that may be about the past.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AboutThen {
+    /// Who, if somebody else asks.
+    pub(crate) trainer: Option<String>,
+    /// The position that the answer must not be older than.
+    pub(crate) min_position: Option<Position>,
+    /// The instant asked about: what happened later doesn't count.
+    as_of: Option<Timestamp>,
+    /// What the log accepted later doesn't count.
+    known_at: Option<Timestamp>,
+}
+
+impl AboutThen {
+    /// The moment asked about; none = now. Who only says when it was known asks what the ledger
+    /// answered then.
+    pub(crate) fn moment(&self, now: Timestamp) -> Result<Option<Moment>, Problem> {
+        let Some(as_of) = self.as_of.or(self.known_at) else { return Ok(None) };
+        for (name, at) in [("as_of", self.as_of), ("known_at", self.known_at)] {
+            if at.is_some_and(|at| at > now) {
+                return Err(Problem::Unprocessable(format!(
+                    "`{name}` lies ahead: nobody knows what will have happened by then."
+                )));
+            }
+        }
+        if self.known_at.is_some() && self.min_position.is_some() {
+            return Err(Problem::InvalidRequest(
+                "`min_position` asks for what is known now, and `known_at` for what was.".into(),
+            ));
+        }
+        Ok(Some(Moment::past(as_of, self.known_at)))
+    }
+}
+
 /// What a question about a tenant takes.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +159,32 @@ mod tests {
         ] {
             let refused = parse::<AboutTrainer>(wrong).await;
             assert!(matches!(refused, Err(Problem::InvalidRequest(_))), "{wrong}: {refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_past_is_asked_about_by_one_instant_or_two() {
+        let (early, late) = ("2026-11-01T00:00:00Z", "2026-11-05T00:00:00Z");
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = at("2026-11-05T00:00:00Z");
+        for (query, moment) in [
+            (String::new(), None),
+            (format!("as_of={early}"), Some(Moment::past(at(early), None))),
+            (format!("known_at={early}"), Some(Moment::past(at(early), Some(at(early))))),
+            (format!("as_of={early}&known_at={late}"), Some(Moment::past(at(early), Some(now)))),
+            (format!("as_of={late}&known_at={early}"), Some(Moment::past(now, Some(at(early))))),
+        ] {
+            let asked: AboutThen = parse(&query).await.unwrap();
+            assert_eq!(asked.moment(now).unwrap(), moment, "{query}");
+        }
+        for query in ["as_of=2026-11-05T00:00:00.000001Z", "known_at=2027-01-01T00:00:00Z"] {
+            let asked: AboutThen = parse(query).await.unwrap();
+            assert!(matches!(asked.moment(now), Err(Problem::Unprocessable(_))), "{query}");
+        }
+        let both: AboutThen = parse(&format!("known_at={early}&min_position=1")).await.unwrap();
+        assert!(matches!(both.moment(now), Err(Problem::InvalidRequest(_))));
+        for query in ["as_of=yesterday", "as_of=2026-11-01", "known_at=", "as_off=x"] {
+            assert!(parse::<AboutThen>(query).await.is_err(), "{query}");
         }
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::params::Segment;
 use crate::errors::chain;
-use crate::reads::ReadsError;
+use crate::reads::{PastError, ReadsError};
 use crate::seldom;
 
 /// Where the codes are explained; a type is this with the code behind it.
@@ -242,7 +242,17 @@ impl From<ReadsError> for Problem {
                  and waits. Ask without min_position for what is known; an operator finds the \
                  reason under `parked` at /api/v1/admin/projections."
             )),
-            ReadsError::Query(QueryError::Row(_) | QueryError::State { .. })
+            ReadsError::Past(PastError::NothingKnown) => Self::Unprocessable(
+                "By that time no catalogue had been published: the ledger knew nothing that it \
+                 could have answered by."
+                    .into(),
+            ),
+            ReadsError::Past(PastError::TooMany { limit }) => Self::Unprocessable(format!(
+                "It would take more than {limit} events to answer. An operator can: `ledger replay \
+                 as-of`."
+            )),
+            ReadsError::Fold
+            | ReadsError::Query(QueryError::Row(_) | QueryError::State { .. })
             | ReadsError::Log(ReadError::Corrupt { .. }) => {
                 tracing::error!(error = chain(&error), "what was stored can't be read");
                 Self::Internal
@@ -250,6 +260,7 @@ impl From<ReadsError> for Problem {
             ReadsError::Query(QueryError::Database(_))
             | ReadsError::Log(ReadError::Unavailable(_))
             | ReadsError::Wait(WaitError::Unavailable(_))
+            | ReadsError::Busy
             | ReadsError::NoCatalog => {
                 if let Some(left_out) = seldom::tell("question") {
                     let error = chain(&error);

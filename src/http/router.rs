@@ -9,8 +9,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::problem::{self, Problem};
 use super::{
-    AppState, anomalies, audit, audit_event, authorize, dead_letters, entitlements, health,
-    metrics, projections, rate_limit, tiers, token, track, usage, webhooks,
+    AppState, anomalies, audit, audit_event, authorize, dead_letters, entitlements, explain,
+    health, metrics, projections, rate_limit, tiers, token, track, usage, webhooks,
 };
 
 /// Largest body of a request to the API; webhooks have a limit of their own.
@@ -31,6 +31,7 @@ pub(crate) fn router(state: AppState) -> Router {
         ("/api/v1/entitlements", get(entitlements::all)),
         ("/api/v1/entitlements/token", post(token::issue)),
         ("/api/v1/entitlements/{feature}", get(entitlements::one)),
+        ("/api/v1/entitlements/{feature}/explain", get(explain::explain)),
         ("/api/v1/authorize", any(authorize::authorize)),
         // Envoy puts the path of its client behind it.
         ("/api/v1/authorize/{*path}", any(authorize::authorize)),

@@ -2,6 +2,7 @@
 //! together by `effective`.
 
 pub(crate) mod anomalies;
+mod as_of;
 mod basis;
 mod catalogs;
 mod parked;
@@ -21,10 +22,12 @@ use ledger_log::postgres::Pools;
 use ledger_log::{EventLog, ReadError};
 use ledger_projections::queries::{HistoryPage, PaymentPage, Place};
 use ledger_projections::{Positions, QueryError, Reader, WaitError, as_reader};
+use ledger_replay::AsOf;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::http::Used;
+pub(crate) use as_of::PastError;
 pub(crate) use basis::{Basis, Seen};
 use catalogs::CatalogCache;
 pub(crate) use parked::Reached;
@@ -41,6 +44,7 @@ pub(crate) struct Reads {
     clock: Clock,
     billing: Billing,
     catalogs: CatalogCache,
+    as_of: AsOf,
 }
 
 /// Why a question has no answer.
@@ -58,12 +62,21 @@ pub(crate) enum ReadsError {
         /// Where it ends.
         at: i64,
     },
+    /// A question about the past that has no answer.
+    #[error("the past can't be told: {0}")]
+    Past(PastError),
+    /// Too many ask about the past.
+    #[error("too many questions about the past are asked at once")]
+    Busy,
+    /// What is in the log can't be folded.
+    #[error("the events of a trainer can't be folded")]
+    Fold,
     /// Nothing was published yet, or the read models haven't taken it in.
     #[error("no catalogue is in force yet")]
     NoCatalog,
 }
 
-/// What a trainer may do now.
+/// What a trainer may do at an instant.
 pub(crate) struct Standing {
     pub(crate) answer: Effective,
     pub(crate) used: Used,
@@ -100,7 +113,9 @@ impl Reads {
         clock: Clock,
         billing: Billing,
     ) -> Self {
-        Self { pools, log, positions, clock, billing, catalogs: CatalogCache::default() }
+        let as_of = AsOf::new(&pools, Arc::clone(&log), billing);
+        let catalogs = CatalogCache::default();
+        Self { pools, log, positions, clock, billing, catalogs, as_of }
     }
 
     /// Waits until the read models have reached a position, but not for long.

@@ -15,7 +15,7 @@ use ledger_domain::time::{SECOND, Timestamp};
 const POSITIONS: i64 = 7_777_777_700_000_000;
 
 /// Whose log it is.
-const IDENTITY: LogIdentity = LogIdentity { livemode: false, account: None };
+pub(crate) const IDENTITY: LogIdentity = LogIdentity { livemode: false, account: None };
 
 /// What a position begins with, and how long it is.
 const LOOK: (&[u8], usize) = (b"77777777", 16);

@@ -2,14 +2,16 @@
 
 use std::cell::RefCell;
 
+use ledger_domain::account::{Accounts, ChangeView, LinkView, PaymentView, SubscriptionView};
 use ledger_domain::event::Entry;
+use ledger_domain::id::TrainerId;
 use ledger_simulator::world::{Event, World};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 use crate::census::Census;
 use crate::delivery::shuffled;
-use crate::ledger::{Ledger, Shown};
+use crate::ledger::{IDENTITY, Ledger, Shown};
 use crate::lives::{Case, case};
 use crate::truth;
 
@@ -28,6 +30,37 @@ pub(crate) fn same(straight: &Shown, other: &Shown) -> Result<(), TestCaseError>
         prop_assert_eq!(Some(String::from_utf8_lossy(state)), others, "{:?}", part);
     }
     prop_assert_eq!(straight, other);
+    Ok(())
+}
+
+/// What accounts show that are folded from all facts at once.
+fn same_at_once(straight: &Shown, entries: &[Entry]) -> Result<(), TestCaseError> {
+    let accounts = Accounts::of(entries, &IDENTITY);
+    let mut trainers: Vec<&TrainerId> =
+        straight.subscriptions.values().filter_map(|view| view.trainer.as_ref()).collect();
+    trainers.extend(straight.links.values().map(|link| &link.trainer));
+    for trainer in trainers {
+        let is_theirs = |of: &Option<TrainerId>| of.as_ref() == Some(trainer);
+        let mut views: Vec<_> = accounts.subscriptions_of(trainer).cloned().collect();
+        views.sort_by(|a, b| a.id.cmp(&b.id));
+        let views = views.into_iter().map(|view| SubscriptionView { position: 0, ..view });
+        let theirs = straight.subscriptions.values().filter(|view| is_theirs(&view.trainer));
+        prop_assert_eq!(views.collect::<Vec<_>>(), theirs.cloned().collect::<Vec<_>>());
+        let mut views: Vec<_> = accounts.payments_of(trainer).cloned().collect();
+        views.sort_by(|a, b| a.object.cmp(&b.object));
+        let views = views.into_iter().map(|view| PaymentView { position: 0, ..view });
+        let theirs = straight.payments.values().filter(|view| is_theirs(&view.trainer));
+        prop_assert_eq!(views.collect::<Vec<_>>(), theirs.cloned().collect::<Vec<_>>());
+        let views = accounts.links_of(trainer).cloned();
+        let views = views.map(|link| LinkView { position: 0, ..link });
+        let theirs = straight.links.values().filter(|link| link.trainer == *trainer);
+        prop_assert_eq!(views.collect::<Vec<_>>(), theirs.cloned().collect::<Vec<_>>());
+    }
+    for history in accounts.histories() {
+        let steps = history.steps.iter().cloned();
+        let steps: Vec<_> = steps.map(|step| ChangeView { position: 0, ..step }).collect();
+        prop_assert_eq!(straight.histories.get(&history.subscription), Some(&steps));
+    }
     Ok(())
 }
 
@@ -57,6 +90,9 @@ fn check_life(case: &Case, world: &World) -> Result<(), TestCaseError> {
             }
         }
         same(&straight, &ledger.shown)?;
+        if delivery == 0 {
+            same_at_once(&straight, &entries)?;
+        }
     }
     Ok(())
 }
@@ -91,10 +127,12 @@ fn check_disagreement(case: &Case) -> Result<(), TestCaseError> {
     let straight = Ledger::of(told.iter().map(|told| &told.entry)).shown;
     let mut ledger = Ledger::default();
     let page = usize::try_from(case.seed % 40).expect("a small number") + 1;
-    for entries in shuffled(&told, case.seed).chunks(page) {
+    let entries = shuffled(&told, case.seed);
+    for entries in entries.chunks(page) {
         ledger.take_in(entries);
     }
-    same(&straight, &ledger.shown)
+    same(&straight, &ledger.shown)?;
+    same_at_once(&straight, &entries)
 }
 
 proptest! {

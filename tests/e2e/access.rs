@@ -93,7 +93,12 @@ async fn another_role_is_refused() {
 async fn a_trainer_learns_nothing_of_another() {
     let app = app_with_a_trainer().await;
     let other = app.trainer("t2");
-    for path in ["/api/v1/entitlements?trainer=", "/api/v1/entitlements/customers?trainer="] {
+    for path in [
+        "/api/v1/entitlements?trainer=",
+        "/api/v1/entitlements?as_of=2026-01-01T00:00:00Z&trainer=",
+        "/api/v1/entitlements/customers?trainer=",
+        "/api/v1/entitlements/customers/explain?trainer=",
+    ] {
         let known = other.get(&format!("{path}t1")).await;
         let unknown = other.get(&format!("{path}nobody")).await;
         known.expect_problem(403, "forbidden");

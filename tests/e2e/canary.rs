@@ -269,6 +269,7 @@ async fn read_everything(app: &TestApp) -> String {
         (&trainer, "/api/v1/tiers/usage"),
         (&trainer, "/api/v1/entitlements"),
         (&trainer, "/api/v1/entitlements/customers"),
+        (&trainer, "/api/v1/entitlements/customers/explain"),
         (&service, "/api/v1/usage/t1/limits"),
         (&service, "/api/v1/usage/t1/check/customers"),
         (&operator, "/api/v1/admin/projections"),

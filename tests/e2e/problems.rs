@@ -5,7 +5,7 @@ use reqwest::Method;
 use crate::harness::{Answer, Caller, TestApp};
 
 /// Every path of the service, with the method that it takes.
-const ROUTES: [(&str, &str); 16] = [
+const ROUTES: [(&str, &str); 17] = [
     ("POST", "/api/v1/webhooks/stripe"),
     ("POST", "/api/v1/webhooks/stripe/default"),
     ("GET", "/api/v1/tiers"),
@@ -13,6 +13,7 @@ const ROUTES: [(&str, &str); 16] = [
     ("GET", "/api/v1/tiers/history"),
     ("GET", "/api/v1/entitlements"),
     ("GET", "/api/v1/entitlements/customers"),
+    ("GET", "/api/v1/entitlements/customers/explain"),
     ("GET", "/api/v1/audit/events"),
     ("GET", "/api/v1/audit/events/evt_1"),
     ("GET", "/api/v1/admin/anomalies"),
@@ -25,12 +26,13 @@ const ROUTES: [(&str, &str); 16] = [
 ];
 
 /// Paths whose query means something.
-const WITH_A_QUERY: [&str; 10] = [
+const WITH_A_QUERY: [&str; 11] = [
     "/api/v1/tiers",
     "/api/v1/tiers/current",
     "/api/v1/tiers/history",
     "/api/v1/entitlements",
     "/api/v1/entitlements/customers",
+    "/api/v1/entitlements/customers/explain",
     "/api/v1/audit/events",
     "/api/v1/audit/events/evt_1",
     "/api/v1/admin/anomalies",

@@ -1,5 +1,6 @@
 //! A page of the log: what was read, checked against the checkpoint, and decoded once.
 
+use ledger_domain::account::linked_trainer;
 use ledger_domain::codec;
 use ledger_domain::event::{Entry, Metadata};
 use ledger_domain::id::TrainerId;
@@ -30,11 +31,15 @@ impl Read {
         }
     }
 
-    /// The trainer that it names itself.
-    pub(super) fn trainer(&self) -> Option<&TrainerId> {
+    /// The trainers that it names itself: its subject, and whom it says its customer is.
+    pub(super) fn trainers(&self) -> Vec<TrainerId> {
         match self {
-            Self::Entry(entry) => entry.metadata.subject.trainer.as_ref(),
-            Self::Unreadable(event) => event.trainer.as_ref(),
+            Self::Entry(entry) => {
+                let subject = entry.metadata.subject.trainer.clone();
+                let linked = linked_trainer(&entry.event).filter(|id| subject.as_ref() != Some(id));
+                subject.into_iter().chain(linked).collect()
+            }
+            Self::Unreadable(event) => event.trainer.clone().into_iter().collect(),
         }
     }
 }

@@ -62,7 +62,7 @@ pub(super) struct Plan {
     /// The positions of the facts that units folded afresh are made from already.
     taken_in: HashMap<String, HashSet<i64>>,
     /// The trainers that events of the page, and facts that were read again, name themselves.
-    named: BTreeMap<i64, TrainerId>,
+    named: BTreeMap<i64, Vec<TrainerId>>,
     /// How many facts that were read again are in memory.
     held: usize,
     pub(super) ties: PageTies,
@@ -131,18 +131,23 @@ impl Plan {
     }
 
     fn name(&mut self, event: &Read) {
-        if let Some(trainer) = event.trainer() {
-            self.named.insert(event.position(), trainer.clone());
+        let trainers = event.trainers();
+        if !trainers.is_empty() {
+            self.named.insert(event.position(), trainers);
         }
     }
 
     /// The events after a position that name a trainer: those before it were written already.
     pub(super) fn named_after(&self, position: i64) -> TrainerEventColumns {
-        let row = |(position, trainer): (&i64, &TrainerId)| {
-            let (trainer_id, position) = (trainer.as_str().to_owned(), *position);
-            TrainerEventRow { trainer_id, position }
+        let rows = |(position, trainers): (&i64, &Vec<TrainerId>)| {
+            let position = *position;
+            let row = move |trainer: &TrainerId| {
+                let trainer_id = trainer.as_str().to_owned();
+                TrainerEventRow { trainer_id, position }
+            };
+            trainers.iter().map(row).collect::<Vec<_>>()
         };
-        self.named.range((Bound::Excluded(position), Bound::Unbounded)).map(row).collect()
+        self.named.range((Bound::Excluded(position), Bound::Unbounded)).flat_map(rows).collect()
     }
 
     /// Gives a fact to its unit, or hands it back if that is a customer.
@@ -385,7 +390,8 @@ impl Plan {
 
     fn queue(&mut self, known: &Known<'_>, model: ReadModel, unit: String, position: i64) {
         let read_model = known.config.schemas.schema(model);
-        let trainer_id = self.named.get(&position).map(|trainer| trainer.as_str().to_owned());
+        let named = self.named.get(&position).and_then(|trainers| trainers.first());
+        let trainer_id = named.map(|trainer| trainer.as_str().to_owned());
         self.parked_events.push(ParkedEventRow { read_model, unit, position, trainer_id });
     }
 

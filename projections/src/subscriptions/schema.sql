@@ -204,7 +204,7 @@ BEGIN
             USING (tenant = (SELECT public.current_tenant()))', name);
         EXECUTE format('GRANT SELECT ON %I TO ledger_api, ledger_auditor', name);
     END LOOP;
-    FOREACH name IN ARRAY ARRAY['unit_part', 'trainer_event']
+    FOREACH name IN ARRAY ARRAY['unit_part', 'trainer_event', 'object_customer']
     LOOP
         EXECUTE format('CREATE POLICY auditor ON %I FOR SELECT TO ledger_auditor
             USING (tenant = (SELECT public.current_tenant()))', name);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test, and says so")]
 
+mod as_of;
 mod differences;
 mod given;
 mod leftovers;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::bodies::{DAY, STARTER, Story, Version};
+use crate::bodies::{DAY, PROFESSIONAL, STARTER, Story, Version};
 use crate::harness::{Database, Finished, Settings, TestApp, now, run};
 
 async fn replay(database: &Database, args: &[&str]) -> Finished {
@@ -48,6 +48,44 @@ async fn status_tells_where_everything_is() {
     let told = json(&replay(&app.database, &["status", "--json"]).await);
     let head = "SELECT position FROM log_head WHERE tenant = 'default'";
     assert_eq!(told["log"]["position"], app.database.number(head).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_past_instant_is_told_as_over_http() {
+    let app = TestApp::start().await;
+    let begin = now() - 3 * DAY;
+    let mut story = Story::new("t1", Version::Clover, begin);
+    story.purchase(STARTER).pass(DAY).change_to(PROFESSIONAL);
+    let position = app.stripe().deliver_all(&story.take()).await;
+    let caller = app.trainer("t1");
+    let live = caller.read_at("/api/v1/entitlements", position).await;
+    let now = live["evaluated_at"].as_str().expect("an instant");
+    let early = chrono::DateTime::from_timestamp(begin + 3_600, 0).expect("a time");
+    let early = early.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    for (at, tier) in [(early.as_str(), "starter"), (now, "professional")] {
+        let args = ["as-of", "--trainer", "t1", "--at", at, "--known-at", now];
+        let told = json(&replay(&app.database, &[&args[..], &["--json"]].concat()).await);
+        let path = format!("/api/v1/entitlements?as_of={at}&known_at={now}");
+        assert_eq!(told, caller.get(&path).await.expect(200));
+        assert_eq!(told["tier"], tier);
+        let told = replay(&app.database, &args).await;
+        assert_eq!(told.code, Some(0), "{}", told.stderr);
+        assert!(told.stdout.contains(&format!("{tier}, status active")), "{}", told.stdout);
+        assert!(told.stdout.contains("0 of"), "{}", told.stdout);
+    }
+    for (args, code) in [
+        (["--trainer", "t1", "--at", "9999-01-01T00:00:00Z"], 2),
+        (["--trainer", "t1", "--at", "yesterday"], 2),
+        (["--trainer", "an address", "--at", now], 2),
+        (["--trainer", "stranger", "--at", now], 0),
+    ] {
+        let ended = replay(&app.database, &[&["as-of"], &args[..]].concat()).await;
+        assert_eq!(ended.code, Some(code), "{args:?}: {}", ended.stderr);
+    }
+    let long_ago = "2001-01-01T00:00:00Z";
+    let args = ["as-of", "--trainer", "t1", "--at", now, "--known-at", long_ago];
+    let ended = replay(&app.database, &args).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 //! arrives in whatever order gives a state, and the same facts give the same state. A unit then
 //! tells which views changed.
 
+mod accounts;
 mod anomaly;
 mod chunks;
 mod compared;
@@ -23,6 +24,7 @@ mod trainer;
 mod transitions;
 mod view;
 
+pub use accounts::Accounts;
 pub use anomaly::FactAnomaly;
 pub use compared::Difference;
 pub use customer::{CustomerChanges, CustomerUnit};

@@ -24,6 +24,7 @@ mod clock;
 mod disputes;
 mod enforcement;
 mod entitlement;
+pub mod explain;
 mod features;
 mod held;
 mod overrides;
@@ -50,8 +51,9 @@ pub use world::effective;
 
 use world::World;
 
-use crate::account::{GrantView, SubscriptionView, TrainerView};
+use crate::account::{Accounts, GrantView, SubscriptionView, TrainerView};
 use crate::catalog::Catalog;
+use crate::id::TrainerId;
 use crate::time::Timestamp;
 
 /// What one trainer holds, as the facts make it.
@@ -65,6 +67,20 @@ pub struct Holdings {
     pub grants: Vec<GrantView>,
     /// The trainer's payment disputes.
     pub disputes: Disputes,
+}
+
+impl Holdings {
+    /// What a trainer holds by some facts.
+    #[must_use]
+    pub fn of(accounts: &Accounts, trainer: &TrainerId) -> Self {
+        let acts = accounts.trainer(trainer);
+        Self {
+            trainer: acts.map(|acts| acts.trainer.clone()),
+            subscriptions: accounts.subscriptions_of(trainer).cloned().collect(),
+            grants: acts.map(|acts| acts.grants.clone()).unwrap_or_default(),
+            disputes: accounts.payments_of(trainer).collect(),
+        }
+    }
 }
 
 /// What an answer depends on besides what the trainer holds.

@@ -10,6 +10,7 @@ use super::overrides::{Override, overrides};
 use super::standing::Rules;
 use super::tier::{Choice, choose};
 use super::{Access, Anomaly, Denial, Effective, Entitlement, Holdings, Setting};
+use crate::account::SubscriptionView;
 use crate::catalog::Catalog;
 use crate::event::Code;
 use crate::id::{FeatureSlug, PlanSlug, StripeId};
@@ -53,6 +54,21 @@ impl<'a> World<'a> {
 
     pub(super) fn givers(&self) -> Givers<'_> {
         Givers::new(&self.all.held, &self.choice, &self.overrides, self.suspended)
+    }
+
+    /// The overrides that count now.
+    pub(super) fn overrides(&self) -> &[Override<'a>] {
+        &self.overrides
+    }
+
+    /// The subscriptions of which no plan is known, the best first.
+    pub(super) fn of_no_plan(&self) -> impl Iterator<Item = &'a SubscriptionView> {
+        self.all.unknown.iter().map(|(view, _)| *view)
+    }
+
+    /// The tier that counts, else the one that ended last.
+    pub(super) fn tier_that_counts(&self) -> Option<&Held<'a>> {
+        self.choice.held.as_ref().or(self.choice.ended.as_ref())
     }
 
     fn answer(&self) -> Effective {

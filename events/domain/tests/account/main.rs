@@ -1,5 +1,6 @@
 //! What facts add up to, in whatever order they arrive.
 
+mod accounts;
 mod compared;
 mod converge;
 mod customers;

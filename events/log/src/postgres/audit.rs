@@ -170,6 +170,17 @@ impl AuditReader {
         decode_all(&rows)
     }
 
+    /// The last position that was accepted before an instant; 0 if none was.
+    ///
+    /// # Errors
+    /// If the log can't be read.
+    pub async fn last_before(&self, tenant: &Tenant, at: Timestamp) -> Result<i64, ReadError> {
+        let mut transaction =
+            begin_scoped(&self.pool, Scope::Tenant(tenant)).await.map_err(unavailable)?;
+        let end = head(&mut *transaction, tenant).await?.map_or(0, |head| head.position);
+        before(&mut transaction, tenant, at, end).await
+    }
+
     /// One event with what lies beside it.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod answers;
 mod check;
 mod choice;
+mod explain;
 mod features;
 mod grants;
 mod properties;
