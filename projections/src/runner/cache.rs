@@ -37,10 +37,14 @@ impl<U: Weigh> Cache<U> {
         Some(unit)
     }
 
-    /// Keeps a unit; those that were folded longest ago make room for it.
+    /// Keeps a unit; those that were folded longest ago make room for it. One that is larger than
+    /// all the room there is isn't kept.
     pub(super) fn put(&mut self, key: UnitKey, unit: U) {
         drop(self.take(&key));
         let weight = unit.weight();
+        if weight > self.bytes_max {
+            return;
+        }
         self.bytes += weight;
         self.units.insert(key, (unit, weight));
         while self.bytes > self.bytes_max
@@ -108,10 +112,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_larger_than_the_bound_is_not_kept() {
+    fn what_is_larger_than_all_the_room_displaces_nothing() {
         let mut cache = Cache::new(300);
         cache.put(key(0), 100);
         cache.put(key(1), 301);
-        assert_eq!((kept(&cache, 0..2), cache.bytes), (vec![], 0));
+        assert_eq!((kept(&cache, 0..2), cache.bytes), (vec![0], 100));
     }
 }

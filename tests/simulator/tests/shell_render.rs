@@ -35,12 +35,14 @@ fn without_nulls(value: &Value) -> Value {
 fn check(events: &[Event], name: &str) -> Result<usize, TestCaseError> {
     let (links, version) = (Links::of(events), Version::parse(name).expect("a version"));
     let renderer = Renderer { links: &links };
-    let mut last: HashMap<String, Value> = HashMap::new();
+    // A price and its plan share an id.
+    let mut last: HashMap<(String, String), Value> = HashMap::new();
     let mut compared = 0;
     for (at, event) in events.iter().enumerate() {
         let rendered = renderer.event(at, event, &version, 0);
         let data = &rendered["data"];
-        let id = data["object"]["id"].as_str().unwrap_or_default().to_owned();
+        let said = |name: &str| data["object"][name].as_str().unwrap_or_default().to_owned();
+        let id = (said("object"), said("id"));
         if let (Some(previous), Some(before)) =
             (data["previous_attributes"].as_object(), last.get(&id))
         {

@@ -18,7 +18,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use ledger_domain::time::Timestamp;
+use ledger_domain::time::{SECOND, Timestamp};
 use metrics::{counter, histogram};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -248,8 +248,7 @@ impl Leader {
                 within(verify(&mut connection, &plan)).await?
             } else {
                 self.looks = self.looks.saturating_sub(1);
-                // As late as can be: what comes between would count as a difference of clocks.
-                let clock = (self.shared.clock)();
+                let clock = self.clock_after(now)?;
                 match within(write(&mut connection, &plan, clock, keys)).await {
                     Err(error) if is_duplicate(&error) => {
                         self.looks = LOOKS;
@@ -317,7 +316,7 @@ impl Leader {
                 }
             };
             if !plan.rows.is_empty() {
-                let clock = (self.shared.clock)();
+                let clock = self.clock_after(now)?;
                 match within(write(&mut transaction, &plan, clock, Keys::Trust)).await? {
                     Written::Yes => {}
                     Written::ClockDiffers => return Err(Trouble::ClockDiffers),
@@ -367,6 +366,10 @@ impl Leader {
     /// Forgets what can't be relied on after this.
     fn forget(&mut self, trouble: &Trouble) {
         self.logs.values_mut().for_each(LogState::forget);
+        if matches!(trouble, Trouble::ClockDiffers) {
+            // The database refused this time, so nothing rests on it.
+            self.latest = Timestamp::MIN;
+        }
         if !matches!(trouble, Trouble::Moved) {
             self.connection = None;
         }
@@ -376,6 +379,17 @@ impl Leader {
     fn now(&mut self) -> Timestamp {
         self.latest = self.latest.max((self.shared.clock)());
         self.latest
+    }
+
+    /// The time that is compared with the database's, read as late as can be: what comes between
+    /// would count as a difference. The time of the plan, which will stand in the events, isn't
+    /// compared with the database's; so it must not be ahead of this one.
+    fn clock_after(&self, planned: Timestamp) -> Result<Timestamp, Trouble> {
+        let clock = (self.shared.clock)();
+        if planned > clock.plus(SECOND) {
+            return Err(Trouble::ClockDiffers);
+        }
+        Ok(clock)
     }
 
     /// Makes the next partition ahead of need.

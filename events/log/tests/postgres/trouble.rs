@@ -155,12 +155,13 @@ fn shifted(shift: &Arc<AtomicI64>) -> Clock {
 
 #[tokio::test]
 async fn who_has_another_time_than_the_database_does_not_lead() {
+    const HOUR: i64 = 3_600_000_000;
     let (database, one) = (database().await, tenant("one"));
     let shift = Arc::new(AtomicI64::new(0));
     let (pools, clock) = (pools(&database), shifted(&shift));
     let log = PostgresLog::connect(&pools, clock, Settings::default()).await.unwrap();
     log.open(&one, opening()).await.unwrap();
-    for (n, micros) in [(0, 2_000_000), (1, -2_000_000)] {
+    for (n, micros) in [(0, HOUR), (1, -HOUR)] {
         shift.store(micros, Ordering::SeqCst);
         let refused = log.append(&one, vec![own(&format!("evt_{n}"))]).await;
         assert!(matches!(refused, Err(AppendError::Unavailable(_))), "{refused:?}");
@@ -168,6 +169,11 @@ async fn who_has_another_time_than_the_database_does_not_lead() {
         shift.store(0, Ordering::SeqCst);
         log.append(&one, vec![own(&format!("evt_{n}"))]).await.unwrap();
     }
+    // What was refused has left no trace in what came after it.
+    let said = "SELECT count(*) FROM event
+        WHERE recorded_at NOT BETWEEN now() - interval '50 minutes' AND now()";
+    let wrong: i64 = sqlx::query_scalar(said).fetch_one(&owner(&database).await).await.unwrap();
+    assert_eq!(wrong, 0, "times that the database didn't have");
     assert_sound(&database, 3).await;
 }
 
