@@ -24,6 +24,9 @@ const SCAN_PAGE: usize = 500;
 const READS_MAX: usize = 20;
 /// How many of a trainer's events one request looks at.
 const POSITIONS_MAX: usize = SCAN_PAGE * READS_MAX;
+/// How many bytes of data one answer holds at most, about: an event may be a thousand times as large
+/// as usual.
+const ANSWER_BYTES: usize = 4 << 20;
 
 /// Which events are wanted.
 #[derive(Debug, Default, Deserialize)]
@@ -127,6 +130,9 @@ impl Search<'_> {
         let size = if self.wanted.actor.is_some() { SCAN_PAGE } else { self.limit };
         let mut found = Vec::new();
         for _ in 0..READS_MAX {
+            if is_large(&found) {
+                return Ok((found, Some(after)));
+            }
             let page = self.read(after, size).await?;
             for event in page.events {
                 let position = event.position;
@@ -168,9 +174,8 @@ impl Search<'_> {
         let mut found = Vec::new();
         while !left.is_empty() {
             let page = self.state.audit.at(self.tenant, &filter, left, size).await;
-            let page = page.map_err(unreadable)?;
-            let seen = page.last().filter(|_| page.len() == size).map(|last| last.position);
-            for event in page {
+            let AuditPage { events, next: seen } = page.map_err(unreadable)?;
+            for event in events {
                 let position = event.position;
                 if self.is_by_actor(&event)? {
                     found.push(event);
@@ -180,6 +185,9 @@ impl Search<'_> {
                 }
             }
             let Some(seen) = seen else { break };
+            if is_large(&found) {
+                return Ok((found, Some(seen)));
+            }
             left = &left[left.partition_point(|position| *position <= seen)..];
         }
         Ok((found, more))
@@ -209,6 +217,11 @@ impl Search<'_> {
             None => Ok(true),
         }
     }
+}
+
+/// Whether events are as much as one answer should hold.
+fn is_large(events: &[Recorded]) -> bool {
+    events.iter().map(|event| event.data.len()).sum::<usize>() >= ANSWER_BYTES
 }
 
 impl Event {

@@ -151,6 +151,49 @@ async fn pages_of_a_trainers_events_make_up_the_whole() {
     assert_eq!(events(&auditor, &path).await, whole[2..6]);
 }
 
+/// An event may have a thousand times the usual size: then a page has fewer of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_large_events_is_no_larger_than_others() {
+    const MANY: usize = 25;
+    const BODY_BYTES: usize = 1_000_000;
+    let app = TestApp::start().await;
+    let mut story = Story::new("t1", Version::Clover, now() - DAY);
+    story.purchase(STARTER);
+    let webhooks = story.take();
+    let is_new = |webhook: &&Value| webhook["type"] == "customer.subscription.created";
+    let created = webhooks.iter().find(is_new).expect("a subscription");
+    let mut position = 0;
+    for n in 0..MANY {
+        let mut large = created.clone();
+        large["id"] = json!(format!("evt_large_{n}"));
+        let object = &mut large["data"]["object"];
+        object["id"] = json!(format!("sub_large_{n}"));
+        let item = object["items"]["data"][0].clone();
+        let items = BODY_BYTES / item.to_string().len();
+        let named = |i| {
+            let mut item = item.clone();
+            item["id"] = json!(format!("si_{n}_{i}"));
+            item
+        };
+        object["items"]["data"] = (0..items).map(named).collect();
+        position = app.stripe().deliver(&large).await;
+    }
+    app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+    for list in ["/api/v1/audit/events?limit=500", "/api/v1/audit/events?limit=500&trainer=t1"] {
+        let first = app.auditor().get(list).await.expect(200);
+        let (bytes, count) = (first.to_string().len(), first["events"].as_array().unwrap().len());
+        assert!(bytes < 5 << 20, "{bytes} bytes of {count} events");
+        let whole = events(&app.auditor(), list).await;
+        let is_large =
+            |event: &&Value| event["event_id"].as_str().unwrap().starts_with("evt_large_");
+        let large: Vec<&Value> = whole.iter().filter(is_large).collect();
+        assert_eq!(large.len(), MANY);
+        let bytes: usize = large.iter().map(|event| event.to_string().len()).sum();
+        assert!(bytes > 6 << 20, "{bytes} bytes: more than a page");
+        assert!(count < whole.len() && first["cursor"].is_string(), "{count}");
+    }
+}
+
 /// Whatever comes later, a cursor leads to the same events.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_leads_to_the_same_whatever_happens_meanwhile() {

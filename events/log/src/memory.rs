@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::command::{Act, Answer, Command};
 use crate::port::{
     AppendError, CounterKey, Decided, Decision, EventLog, Head, NewEvent, OpenLog, Outcome,
-    ReadError, Recorded, UsageChange, UsageEntry,
+    PAGE_BYTES_MAX, ReadError, Recorded, UsageChange, UsageEntry,
 };
 use crate::prepare::{Prepared, decompress, prepare};
 use crate::seal::Frontier;
@@ -203,7 +203,15 @@ impl EventLog for MemoryLog {
         limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
         let skip = usize::try_from(after).unwrap_or(0);
-        let page = |log: &Stored| log.events.iter().skip(skip).take(limit).cloned().collect();
+        let page = |log: &Stored| {
+            let mut bytes = 0;
+            let fits = |event: &&Recorded| {
+                let before = bytes;
+                bytes += event.data.len() + event.metadata.len();
+                before < PAGE_BYTES_MAX
+            };
+            log.events.iter().skip(skip).take(limit).take_while(fits).cloned().collect()
+        };
         Ok(self.log(tenant, page).unwrap_or_default())
     }
 

@@ -301,6 +301,10 @@ pub enum ReadError {
     },
 }
 
+/// How many bytes of data and metadata a page holds at most, but for its last event: events may be
+/// a thousand times as large as usual.
+pub const PAGE_BYTES_MAX: usize = 16 << 20;
+
 /// An event log. One implementation per engine, one contract for all of them (`contract`).
 #[async_trait::async_trait]
 pub trait EventLog: Send + Sync + 'static {
@@ -334,7 +338,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// Every tenant that has a log.
     async fn tenants(&self) -> Result<Vec<Tenant>, ReadError>;
 
-    /// At most `limit` events after a position, in order.
+    /// At most `limit` events after a position, in order, of at most [`PAGE_BYTES_MAX`] or one: as
+    /// long as any comes, more may follow.
     async fn read(
         &self,
         tenant: &Tenant,

@@ -11,7 +11,7 @@ use super::page::{Read, read};
 use super::trouble::{Halt, Trouble};
 
 /// How many events one statement reads, and one step of a long fold takes in.
-pub(super) const READ_AT_ONCE: usize = 1_024;
+pub(super) const READ_AT_ONCE: usize = 128;
 
 /// How many facts that were read again a page keeps in memory.
 pub(super) const HELD_MAX: usize = 4_096;

@@ -18,7 +18,7 @@ use super::decode::{Decoded, decode};
 use super::{AsOfError, store};
 
 /// How many events one statement reads.
-const READ_AT_ONCE: usize = 512;
+const READ_AT_ONCE: usize = 128;
 
 /// What is asked of whom.
 pub(super) struct Search<'a> {

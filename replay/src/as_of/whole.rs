@@ -17,7 +17,7 @@ use super::{AsOfError, Bounds};
 /// The stream of what concerns the whole tenant.
 const STREAM: &str = "tenant";
 /// How many of its events are read at once.
-const READ_AT_ONCE: usize = 256;
+const READ_AT_ONCE: usize = 64;
 /// How many of them a question reads at most.
 const EVENTS_MAX: usize = 10_000;
 

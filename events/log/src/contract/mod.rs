@@ -69,6 +69,7 @@ macro_rules! contract_tests {
             holds_end_by_themselves,
             usage_counts_in_its_window,
             pages_are_read_in_order,
+            pages_are_bounded_in_bytes,
             events_are_read_at_positions,
             streams_are_read_in_order,
             events_are_found_by_key,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Log, check, open, read_all, root};
-use crate::port::Expected;
+use crate::port::{Expected, NewEvent, PAGE_BYTES_MAX, Recorded};
 use crate::seal::text_hash;
 use crate::testing::{key, own, shared, stream};
 
@@ -27,6 +27,29 @@ pub async fn pages_are_read_in_order(log: Log) {
     assert_eq!((&first.data, &first.metadata), (&given.data, &given.metadata));
     assert_eq!(first.occurred_at, given.occurred_at);
     assert_eq!(first.content_hash, given.content_hash);
+}
+
+/// Where events are large, a page has fewer of them, and never none.
+pub async fn pages_are_bounded_in_bytes(log: Log) {
+    let tenant = open(&log).await;
+    for n in 0..3 {
+        let large = |i| {
+            let data = format!("{{\"of\":\"{}\"}}", "x".repeat(900_000)).into_bytes();
+            NewEvent { data, ..own(&format!("evt_{n}_{i}")) }
+        };
+        log.append(&tenant, (0..8).map(large).collect()).await.expect("appends");
+    }
+    let (mut read, mut pages) = (Vec::new(), 0);
+    while read.len() < 25 {
+        let after = read.last().map_or(0, |event: &Recorded| event.position);
+        let page = log.read(&tenant, after, 100).await.expect("reads");
+        let without_last = page.iter().rev().skip(1).map(|event| event.data.len()).sum::<usize>();
+        assert!(!page.is_empty() && without_last < PAGE_BYTES_MAX, "{without_last} bytes");
+        read.extend(page);
+        pages += 1;
+    }
+    assert_eq!(pages, 2, "of 16 MiB");
+    check(&read);
 }
 
 /// Events are read at any positions, each once and in order, whatever order they are asked for in.

@@ -6,7 +6,7 @@ use ledger_domain::time::Timestamp;
 use sqlx::{PgConnection, PgPool, Row};
 
 use super::pools::{Scope, begin_scoped};
-use super::read::{columns, decode_all, head, unavailable, unpack};
+use super::read::{columns, decode_all, head, page_sql, rows_max, unavailable, unpack};
 use crate::port::{ReadError, Recorded};
 use crate::seal::Salt;
 
@@ -14,24 +14,26 @@ use crate::seal::Salt;
 const WINDOW: i64 = 50_000;
 const WINDOWS_MAX: usize = 20;
 
-const PAGE: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM event e WHERE e.tenant = $1 AND e.position > $2 AND e.position <= $3
+/// How many bytes of data and metadata a page holds at most, but for its last event. It becomes an
+/// answer as a whole.
+const BYTES_MAX: usize = 4 << 20;
+
+const PAGE: &str = page_sql!(
+    "e.tenant = $1 AND e.position > $2 AND e.position <= $3
       AND ($4::text IS NULL OR e.type = $4)
-      AND ($5::text IS NULL OR convert_from(e.metadata, 'UTF8')::json ->> 'source' = $5)
-      ORDER BY e.position LIMIT $6"
+      AND ($5::text IS NULL OR convert_from(e.metadata, 'UTF8')::json ->> 'source' = $5)",
+    "$6",
+    "$7"
 );
 
-const AT: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM event e WHERE e.tenant = $1 AND e.position = ANY($2)
+const AT: &str = page_sql!(
+    "e.tenant = $1 AND e.position = ANY($2)
       AND ($3::text IS NULL OR e.type = $3)
       AND ($4::text IS NULL OR convert_from(e.metadata, 'UTF8')::json ->> 'source' = $4)
       AND ($5::timestamptz IS NULL OR e.recorded_at >= $5)
-      AND ($6::timestamptz IS NULL OR e.recorded_at < $6)
-      ORDER BY e.position LIMIT $7"
+      AND ($6::timestamptz IS NULL OR e.recorded_at < $6)",
+    "$7",
+    "$8"
 );
 
 const ONE: &str = concat!(
@@ -66,8 +68,8 @@ pub struct AuditFilter {
 pub struct AuditPage {
     /// The events.
     pub events: Vec<Recorded>,
-    /// Where the next page goes on, if there may be one. A page may be empty and have a next: no
-    /// page looks at more than a million events.
+    /// Where the next page goes on, if there may be one. A page may be short, or even empty, and
+    /// have a next: it holds some megabytes, and no page looks at more than a million events.
     pub next: Option<i64>,
 }
 
@@ -118,7 +120,8 @@ impl AuditReader {
         }
         let mut events: Vec<Recorded> = Vec::new();
         for _ in 0..WINDOWS_MAX {
-            if after >= end || events.len() >= limit {
+            let left = BYTES_MAX.saturating_sub(bytes(&events));
+            if after >= end || events.len() >= limit || left == 0 {
                 break;
             }
             let upto = after.saturating_add(WINDOW).min(end);
@@ -129,13 +132,14 @@ impl AuditReader {
                 .bind(upto)
                 .bind(filter.event_type.as_ref().map(EventType::as_str))
                 .bind(filter.source.map(Source::as_str))
-                .bind(i64::try_from(wanted).unwrap_or(i64::MAX))
+                .bind(rows_max(wanted))
+                .bind(rows_max(left))
                 .fetch_all(&mut *transaction)
                 .await
                 .map_err(unavailable)?;
             let found = decode_all(&rows)?;
             after = match found.last() {
-                Some(last) if found.len() == wanted => last.position,
+                Some(last) if found.len() == wanted || bytes(&found) >= left => last.position,
                 _ => upto,
             };
             events.extend(found);
@@ -143,7 +147,8 @@ impl AuditReader {
         Ok(AuditPage { events, next: (after < end).then_some(after) })
     }
 
-    /// The first `limit` of the wanted events among those at some positions, in order.
+    /// The first `limit` of the wanted events among those at some positions, in order. The next
+    /// page has only positions after the last one.
     ///
     /// # Errors
     /// If the log can't be read.
@@ -153,7 +158,7 @@ impl AuditReader {
         filter: &AuditFilter,
         positions: &[i64],
         limit: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
+    ) -> Result<AuditPage, ReadError> {
         let mut transaction =
             begin_scoped(&self.pool, Scope::Tenant(tenant)).await.map_err(unavailable)?;
         let rows = sqlx::query(AT)
@@ -163,11 +168,15 @@ impl AuditReader {
             .bind(filter.source.map(Source::as_str))
             .bind(filter.recorded_from.map(Timestamp::to_datetime))
             .bind(filter.recorded_until.map(Timestamp::to_datetime))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(rows_max(limit))
+            .bind(rows_max(BYTES_MAX))
             .fetch_all(&mut *transaction)
             .await
             .map_err(unavailable)?;
-        decode_all(&rows)
+        let events = decode_all(&rows)?;
+        let is_full = events.len() == limit || bytes(&events) >= BYTES_MAX;
+        let next = events.last().filter(|_| is_full).map(|last| last.position);
+        Ok(AuditPage { events, next })
     }
 
     /// The last position that was accepted before an instant; 0 if none was.
@@ -209,6 +218,10 @@ impl AuditReader {
         let body = body.map(|stored| unpack(stored, event.position)).transpose()?;
         Ok(Some(Audited { event, body: body_salt.zip(body), text: text_salt.zip(text) }))
     }
+}
+
+fn bytes(events: &[Recorded]) -> usize {
+    events.iter().map(|event| event.data.len() + event.metadata.len()).sum()
 }
 
 /// The last position that was accepted before an instant. Positions are in the order of their

@@ -9,7 +9,7 @@ use ledger_domain::time::{Interval, Timestamp};
 use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 
-use crate::port::{Hash, Head, ReadError, Recorded};
+use crate::port::{Hash, Head, PAGE_BYTES_MAX, ReadError, Recorded};
 use crate::prepare::{decompress, is_shared, own_key};
 
 macro_rules! columns {
@@ -21,11 +21,29 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-const PAGE: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM event e WHERE e.tenant = $1 AND e.position > $2 ORDER BY e.position LIMIT $3"
-);
+/// Events that a condition holds for, in order: so many, of so many bytes and the one that goes
+/// beyond. Sizes are asked of the server, which needn't read what is large to tell them.
+macro_rules! page_sql {
+    ($condition:literal, $limit:literal, $bytes:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM (
+                SELECT e.*, sum(octet_length(e.data) + octet_length(e.metadata)) OVER (
+                    ORDER BY e.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes
+                FROM event e WHERE ",
+            $condition,
+            " ORDER BY e.position LIMIT ",
+            $limit,
+            ") e WHERE coalesce(e.bytes, 0) < ",
+            $bytes,
+            " ORDER BY e.position"
+        )
+    };
+}
+pub(super) use page_sql;
+
+const PAGE: &str = page_sql!("e.tenant = $1 AND e.position > $2", "$3", "$4");
 
 const AT: &str = concat!(
     "SELECT ",
@@ -73,7 +91,7 @@ pub(super) fn unavailable(error: sqlx::Error) -> ReadError {
     ReadError::Unavailable(Box::new(error))
 }
 
-fn rows_max(limit: usize) -> i64 {
+pub(super) fn rows_max(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -84,7 +102,8 @@ pub(super) async fn page(
     limit: usize,
 ) -> Result<Vec<Recorded>, ReadError> {
     let after = after.max(0);
-    let query = sqlx::query(PAGE).bind(tenant.as_str()).bind(after).bind(rows_max(limit));
+    let query = sqlx::query(PAGE).bind(tenant.as_str()).bind(after);
+    let query = query.bind(rows_max(limit)).bind(rows_max(PAGE_BYTES_MAX));
     let events = decode_all(&query.fetch_all(executor).await.map_err(unavailable)?)?;
     contiguous(&events, after, |event| event.position)?;
     Ok(events)

@@ -219,7 +219,7 @@ async fn audits_filter_page_and_show_what_lies_beside() {
     let some = [29, 5, 8, 9, 40, 2, 0];
     let at = async |filter: &AuditFilter, limit: usize| {
         let events = reader.at(&one, filter, &some, limit).await.unwrap();
-        events.iter().map(|event| event.position).collect::<Vec<_>>()
+        events.events.iter().map(|event| event.position).collect::<Vec<_>>()
     };
     assert_eq!(at(&AuditFilter::default(), 100).await, [2, 5, 8, 9, 29]);
     assert_eq!(at(&invoices, 2).await, [2, 5]);
@@ -227,7 +227,7 @@ async fn audits_filter_page_and_show_what_lies_beside() {
     let expected: Vec<i64> =
         page.events.iter().map(|event| event.position).filter(|p| some.contains(p)).collect();
     assert_eq!(at(&between, 100).await, expected);
-    assert!(reader.at(&tenant("two"), &invoices, &some, 9).await.unwrap().is_empty());
+    assert!(reader.at(&tenant("two"), &invoices, &some, 9).await.unwrap().events.is_empty());
     let seen = reader.event(&one, &key("stripe", "evt_3")).await.unwrap().unwrap();
     let (salt, body) = seen.body.unwrap();
     assert_eq!(Some(ledger_log::seal::body_hash(&salt, &body)), seen.event.body_hash);
