@@ -24,8 +24,8 @@ const SCAN_PAGE: usize = 500;
 const READS_MAX: usize = 20;
 /// How many of a trainer's events one request looks at.
 const POSITIONS_MAX: usize = SCAN_PAGE * READS_MAX;
-/// How many bytes of data one answer holds at most, about: an event may be a thousand times as large
-/// as usual.
+/// How many bytes of data one answer holds at most, about: an event may be a thousand times as
+/// large as usual.
 const ANSWER_BYTES: usize = 4 << 20;
 
 /// Which events are wanted.

@@ -10,6 +10,7 @@
 mod catalogs;
 mod golden;
 mod imports;
+mod licences;
 mod migrations;
 mod purity;
 mod rust_text;
