@@ -5,4 +5,5 @@ pub(crate) mod catalog;
 pub(crate) mod facts;
 pub(crate) mod settings;
 pub(crate) mod tenant;
+pub(crate) mod trainer;
 pub(crate) mod usage;

@@ -21,6 +21,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let body = whole(request, state, TIMEOUT).await?;
+        // What is read into a struct may also be a list of its fields' values, says serde.
+        if body.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
+            return Err(Problem::InvalidRequest("The body: a JSON object is expected.".into()));
+        }
         let parsed = serde_json::from_slice(&body);
         parsed.map(Self).map_err(|error| Problem::InvalidRequest(format!("The body: {error}.")))
     }

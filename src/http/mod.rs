@@ -30,6 +30,7 @@ mod stream;
 mod tiers;
 mod token;
 mod track;
+mod trainers;
 mod usage;
 mod webhooks;
 

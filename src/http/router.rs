@@ -10,7 +10,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::problem::{self, Problem};
 use super::{
     AppState, anomalies, audit, audit_event, authorize, dead_letters, entitlements, explain,
-    health, metrics, projections, rate_limit, tiers, token, track, usage, webhooks,
+    health, metrics, projections, rate_limit, tiers, token, track, trainers, usage, webhooks,
 };
 
 /// Largest body of a request to the API; webhooks have a limit of their own.
@@ -36,6 +36,7 @@ pub(crate) fn router(state: AppState) -> Router {
         // Envoy puts the path of its client behind it.
         ("/api/v1/authorize/{*path}", any(authorize::authorize)),
         ("/api/v1/authorize/", any(authorize::authorize)),
+        ("/api/v1/trainers", post(trainers::register)),
         ("/api/v1/usage/{feature}/consume", post(usage::consume)),
         ("/api/v1/usage/{feature}/record", post(usage::record)),
         ("/api/v1/usage/{feature}/reserve", post(usage::reserve)),

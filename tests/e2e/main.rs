@@ -34,5 +34,6 @@ mod rate_limits;
 mod rotation;
 mod scenarios;
 mod tenants;
+mod trainers;
 mod usage;
 mod webhooks;

@@ -162,7 +162,10 @@ impl Verifier {
         if let Err(error) = left {
             // What was found is worth more than order; the next verification cleans up.
             let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, "what the verification made is still there; the next one removes it");
+            tracing::warn!(
+                error,
+                "what the verification made is still there; the next one removes it"
+            );
         }
         done
     }

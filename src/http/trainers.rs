@@ -1,0 +1,70 @@
+//! `POST /api/v1/trainers`: trainers who are known before any purchase.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use ledger_domain::event::{Metadata, Source, Subject};
+use ledger_domain::id::TrainerId;
+use ledger_log::{AppendError, Outcome, ReadError};
+use serde::{Deserialize, Serialize};
+
+use super::AppState;
+use super::auth::Principal;
+use super::body::JsonBody;
+use super::params::{NoQuery, Params};
+use super::problem::Problem;
+use crate::commands::trainer::{self, RegisterError};
+use crate::errors::chain;
+use crate::roles::Role;
+
+/// Who is to be registered.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ToRegister {
+    trainer: TrainerId,
+}
+
+/// Who is registered, and since which event.
+#[derive(Debug, Serialize)]
+pub(crate) struct Registered {
+    trainer_id: TrainerId,
+    position: i64,
+}
+
+/// 201 if that was news, else 200.
+pub(crate) async fn register(
+    State(state): State<AppState>,
+    principal: Principal,
+    Params(NoQuery {}): Params<NoQuery>,
+    JsonBody(ToRegister { trainer }): JsonBody<ToRegister>,
+) -> Result<(StatusCode, Json<Registered>), Problem> {
+    principal.require(&[Role::Service])?;
+    let metadata = Metadata {
+        actor: principal.actor()?.into(),
+        actor_roles: principal.roles.names().map(Into::into).collect(),
+        source: Source::Api,
+        subject: Subject { trainer: Some(trainer.clone()), ..Subject::default() },
+        ..Metadata::default()
+    };
+    let (log, at) = (&*state.ingest.log, state.clock.now());
+    let outcome = trainer::register(log, &principal.tenant, trainer.clone(), at, &metadata).await;
+    let outcome = outcome.map_err(unregistered)?;
+    let status = match outcome {
+        Outcome::Appended { .. } => StatusCode::CREATED,
+        Outcome::AlreadyAppended { .. } => StatusCode::OK,
+    };
+    Ok((status, Json(Registered { trainer_id: trainer, position: outcome.position() })))
+}
+
+fn unregistered(error: RegisterError) -> Problem {
+    match error {
+        // The log tells of its outages itself, once and not for each request.
+        RegisterError::Append(AppendError::Unavailable(_))
+        | RegisterError::Read(ReadError::Unavailable(_)) => Problem::Unavailable,
+        RegisterError::Append(AppendError::WrongExpectedRevision { .. }) => Problem::Unavailable,
+        error => {
+            tracing::error!(error = %chain(&error), "a trainer could not be registered");
+            Problem::Internal
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Trainers who are known before any purchase.
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::harness::{Answer, Claims, TestApp};
+
+const PATH: &str = "/api/v1/trainers";
+
+async fn register(app: &TestApp, trainer: &str) -> Answer {
+    app.service().post(PATH, &json!({ "trainer": trainer })).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trainer_is_registered_once_whoever_asks_and_how_often() {
+    let app = TestApp::start().await;
+    let other = std::sync::Arc::new(app.another().await);
+    let app = std::sync::Arc::new(app);
+    let mut calls = JoinSet::new();
+    for n in 0..20 {
+        let process = if n % 2 == 0 { None } else { Some(std::sync::Arc::clone(&other)) };
+        let app = std::sync::Arc::clone(&app);
+        calls.spawn(async move { register(process.as_deref().unwrap_or(&app), "t1").await });
+    }
+    let answers = calls.join_all().await;
+    let news = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(news, 1, "{answers:?}");
+    let known = answers.iter().find(|answer| answer.status == 201).unwrap().json();
+    assert_eq!(known["trainer_id"], "t1");
+    for answer in &answers {
+        // Whoever was too many at once is told to come again, and then finds it done.
+        let answer = match answer.status {
+            503 => register(&app, "t1").await,
+            _ => answer.clone(),
+        };
+        assert_eq!(answer.json(), known, "{answer:?}");
+    }
+    let path = "/api/v1/audit/events?type=TrainerRegistered";
+    let told = app.auditor().get(path).await.expect(200);
+    let events = told["events"].as_array().expect("events");
+    assert_eq!(events.len(), 1, "{events:?}");
+    let event = &events[0];
+    let said = [&event["trainer_id"], &event["actor"], &event["source"], &event["position"]];
+    assert_eq!(said, [&json!("t1"), &json!("e2e-service"), &json!("api"), &known["position"]]);
+    // It grants nothing.
+    let position = known["position"].as_i64().expect("a position");
+    let current = app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+    assert_eq!((&current["status"], &current["access"]), (&json!("none"), &json!("none")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_services_register_and_only_ids() {
+    let app = TestApp::start().await;
+    let body = json!({ "trainer": "t1" });
+    for role in ["trainer", "auditor", "operator", "admin"] {
+        let answer = app.caller(&Claims::of(role, "t1")).post(PATH, &body).await;
+        answer.expect_problem(403, "forbidden");
+    }
+    app.anyone().post(PATH, &body).await.expect_problem(401, "unauthenticated");
+    let bad: [Value; 6] = [
+        json!({}),
+        json!({ "trainer": "" }),
+        json!({ "trainer": "somebody@example.com" }),
+        json!({ "trainer": "x".repeat(129) }),
+        json!({ "trainer": "t1", "tier": "enterprise" }),
+        json!(["t1"]),
+    ];
+    for body in bad {
+        app.service().post(PATH, &body).await.expect_problem(400, "invalid_request");
+    }
+    let told = app.auditor().get("/api/v1/audit/events?type=TrainerRegistered").await.expect(200);
+    assert_eq!(told["events"], json!([]));
+}
