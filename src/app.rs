@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::{AuthConfig, Config, ConfigErrors, DatabaseConfig, JwksConfig};
+use crate::handles;
 use crate::http::{self, Authenticator, Budget, Limits};
 use crate::ids;
 use crate::ingest::Ingest;
@@ -186,7 +187,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let service = Arc::new(base.service(&config, runner.positions(), fetched.clone()));
     let router = http::router(Arc::clone(&service));
     let (tracker, stop) = (connections.clone(), stop_connections.clone());
-    connections.spawn(http::serve(listener, router, tracker, stop, Limits::default()));
+    let limits = Limits::default();
+    let limits = Limits { connections: handles::for_connections(limits.connections), ..limits };
+    connections.spawn(http::serve(listener, router, tracker, stop, limits));
     if let Some(fetched) = fetched {
         let (auth, stop) = (Arc::clone(&service.auth), stop_tasks.clone());
         tasks.spawn(async move { fetched.follow(|set| auth.replace_public(set), stop).await });

@@ -10,6 +10,7 @@ mod commands;
 pub mod config;
 mod dev;
 mod errors;
+mod handles;
 mod http;
 mod ids;
 mod ingest;

@@ -17,6 +17,7 @@ mod bodies;
 mod canary;
 mod check;
 mod cli;
+mod connections;
 mod convergence;
 mod crash;
 mod entitlement_tokens;

@@ -4,7 +4,7 @@ use sqlx::postgres::PgPool;
 
 use super::client::{Caller, http};
 use super::database::Database;
-use super::process::{Output, Service};
+use super::process::{LEDGER, Output, Service, address_logged, command};
 use super::settings::{Settings, WEBHOOK_SECRET};
 use super::stripe::Stripe;
 use super::token::{Claims, token};
@@ -67,6 +67,15 @@ impl TestApp {
         self.service = Some(started.unwrap_or_else(|error| panic!("ledger serve ended: {error}")));
     }
 
+    /// Starts the service anew as a shell script does, whose `$0` is the program.
+    pub(crate) async fn restart_by(&mut self, script: &str) {
+        self.kill();
+        let command = command("sh", &self.settings, &["-c", script, LEDGER]);
+        let started = Service::spawn(command, address_logged).await;
+        self.service = Some(started.unwrap_or_else(|error| panic!("ledger serve ended: {error}")));
+        self.wait_until_ready().await;
+    }
+
     /// Waits until `/readyz` says so.
     pub(crate) async fn wait_until_ready(&self) {
         let caller = self.anyone();
@@ -90,6 +99,11 @@ impl TestApp {
     /// Sends the service process a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         self.running().signal(name);
+    }
+
+    /// The id of the service process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.running().pid()
     }
 
     /// What the service process wrote so far.
