@@ -13,10 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use ledger_cluster::Cluster;
-use ledger_domain::id::{EventId, EventKey, Namespace, StreamName, Tenant};
+use ledger_domain::id::{EventId, EventKey, FeatureSlug, Namespace, StreamName, Tenant, TrainerId};
 use ledger_domain::time::Timestamp;
 use ledger_log::postgres::{Pools, PostgresLog, Settings, migrate};
-use ledger_log::{EventLog, Expected, NewEvent, OpenLog, Outcome, system_clock};
+use ledger_log::{
+    CounterKey, Decided, Decision, EventLog, Expected, NewEvent, OpenLog, Outcome, UsageChange,
+    UsageEntry, Verdict, system_clock,
+};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -25,6 +28,8 @@ const CALLERS: usize = 64;
 const IMPORT_EVENTS: usize = 5_000;
 /// One makes its next events while the other's are appended.
 const IMPORTERS: usize = 2;
+/// Of how many trainers usage is counted.
+const TRAINERS: usize = 5_000;
 const LOGIN: &str = "ledger_service";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,21 +46,28 @@ enum Work {
     Import,
     /// Each caller writes to one stream, with its exact revision.
     Shared,
+    /// Usage is counted, each time within a limit, of many trainers.
+    Consume,
+    /// The same, and all of it within one limit of one trainer.
+    ConsumeOne,
 }
 
 impl Work {
-    const ALL: [(Self, &str); 6] = [
+    const ALL: [(Self, &str); 8] = [
         (Self::Append, "append"),
         (Self::Rows, "rows"),
         (Self::AppendBody, "append-body"),
         (Self::RowsBody, "rows-body"),
         (Self::Import, "import"),
         (Self::Shared, "shared"),
+        (Self::Consume, "consume"),
+        (Self::ConsumeOne, "consume-one"),
     ];
 
     const fn baseline(self) -> Option<Self> {
         match self {
             Self::Append | Self::Import | Self::Shared => Some(Self::Rows),
+            Self::Consume | Self::ConsumeOne => Some(Self::Append),
             Self::AppendBody => Some(Self::RowsBody),
             Self::Rows | Self::RowsBody => None,
         }
@@ -215,7 +227,11 @@ async fn run(job: Job, owner: &str, server: u32, time: Duration) -> Figures {
             let count = if work == Work::Import { IMPORTERS } else { CALLERS };
             for caller in 0..count {
                 let (log, tenant) = (Arc::clone(&log), tenant.clone());
-                callers.spawn(append(log, tenant, work, caller, Arc::clone(&ends)));
+                if matches!(work, Work::Consume | Work::ConsumeOne) {
+                    callers.spawn(consume(log, tenant, work, caller, Arc::clone(&ends)));
+                } else {
+                    callers.spawn(append(log, tenant, work, caller, Arc::clone(&ends)));
+                }
             }
         }
         Job::Rows { connections, positions, body } => {
@@ -295,6 +311,62 @@ async fn append(
         expected = Expected::Revision(revision);
     }
     (times, each)
+}
+
+/// Asks and counts in one step, as `POST /api/v1/usage/{feature}/consume` does.
+async fn consume(
+    log: Arc<PostgresLog>,
+    tenant: Tenant,
+    work: Work,
+    caller: usize,
+    ends: Arc<AtomicBool>,
+) -> Calls {
+    let mut times = Vec::with_capacity(1 << 16);
+    let mut trainer = caller;
+    while !ends.load(Ordering::Relaxed) {
+        // All of them by turns, in an order that has no neighbours.
+        trainer = (trainer + 1_237) % TRAINERS;
+        let decision = decision(if work == Work::ConsumeOne { 0 } else { trainer });
+        let began = Instant::now();
+        let decided = log.append_decided(&tenant, decision).await.unwrap();
+        times.push(began.elapsed());
+        assert!(matches!(decided, Decided::Granted(Outcome::Appended { .. }, _)), "{decided:?}");
+    }
+    (times, 1)
+}
+
+fn decision(trainer: usize) -> Decision {
+    const LIMIT: i64 = 1_000_000_000;
+    let trainer = TrainerId::try_new(&format!("t{trainer}")).unwrap();
+    let feature = FeatureSlug::try_new("customers").unwrap();
+    #[expect(clippy::disallowed_methods, reason = "ids as a caller without a key gets them")]
+    let id = EventId::try_new(&Uuid::now_v7().to_string()).unwrap();
+    let data = format!(r#"{{"feature":"{feature}","quantity":1,"trainer":"{trainer}"}}"#);
+    let change = UsageEntry {
+        trainer: trainer.clone(),
+        feature: feature.clone(),
+        occurred_at: Timestamp::from_unix(1_780_000_000),
+        change: UsageChange::Count(1),
+    };
+    let event = NewEvent {
+        key: EventKey::new(Namespace::try_new("api").unwrap(), id),
+        stream: StreamName::try_new(&format!("usage-{trainer}-{feature}")).unwrap(),
+        event_type: "UsageRecorded".into(),
+        content_hash: [7; 32],
+        data: data.into_bytes(),
+        usage: Some(change),
+        ..event(Work::Append, 0)
+    };
+    Decision {
+        key: event.key.clone(),
+        content_hash: event.content_hash,
+        counter: CounterKey { trainer, feature, window: None },
+        hold: None,
+        decide: Arc::new(move |counter| match counter.used + counter.held < LIMIT {
+            true => Verdict::Append(Box::new(event.clone())),
+            false => Verdict::Refuse,
+        }),
+    }
 }
 
 /// An event of about 480 bytes, as large as a small invoice's.
