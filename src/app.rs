@@ -23,6 +23,7 @@ use crate::ingest::Ingest;
 use crate::jwks::{Fetched, Pace};
 use crate::lag::{self, LagMeter};
 use crate::meters::{Meters, UPKEEP_INTERVAL};
+use crate::panics::survived;
 use crate::readiness::Readiness;
 use crate::reads::Reads;
 use crate::rotation::Rotation;
@@ -39,6 +40,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 const END_TIMEOUT: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 /// How often the folders of tenants, and secrets that are files, are read again.
 const REREAD_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long a task that has no turns rests after a panic.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -192,7 +196,14 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     connections.spawn(http::serve(listener, router, tracker, stop, limits));
     if let Some(fetched) = fetched {
         let (auth, stop) = (Arc::clone(&service.auth), stop_tasks.clone());
-        tasks.spawn(async move { fetched.follow(|set| auth.replace_public(set), stop).await });
+        tasks.spawn(async move {
+            while !stop.is_cancelled() {
+                let following = fetched.follow(|set| auth.replace_public(set), stop.clone());
+                survived("the fetching of keys", following).await;
+                // Nothing but a panic ends it before the service ends.
+                let _ = timeout(AFTER_PANIC, stop.cancelled()).await;
+            }
+        });
     }
     let rotation = Rotation::new(
         (config.auth, Arc::clone(&service.auth)),
@@ -287,8 +298,11 @@ impl Base {
             (Arc::clone(&self.meters), Ticks::new(UPKEEP_INTERVAL, stop.clone()));
         tasks.spawn(async move {
             while ticks.next().await {
-                meters.upkeep();
-                seldom::tell_left_over();
+                let turn = async {
+                    meters.upkeep();
+                    seldom::tell_left_over();
+                };
+                survived("the upkeep of the metrics", turn).await;
             }
         });
     }

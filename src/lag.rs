@@ -13,6 +13,7 @@ use metrics::gauge;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::panics::survived;
 use crate::ticks::Ticks;
 
 /// How often it is measured.
@@ -45,7 +46,7 @@ impl LagMeter {
     /// Measures at each tick.
     pub(crate) async fn follow(mut self, mut ticks: Ticks) {
         while ticks.next().await {
-            self.measure().await;
+            survived("the meter of the lag", self.measure()).await;
         }
     }
 

@@ -34,7 +34,7 @@ pub(crate) struct Meters {
 }
 
 /// Counters that other parts of the program touch where something happens that is seldom.
-const SELDOM: [&str; 13] = [
+const SELDOM: [&str; 14] = [
     "ledger_http_connections_dismissed_total",
     "ledger_jwks_failures_total",
     "ledger_jwks_fetches_total",
@@ -45,6 +45,7 @@ const SELDOM: [&str; 13] = [
     "ledger_log_panics_total",
     "ledger_projection_events_total",
     "ledger_projection_pages_total",
+    "ledger_projection_panics_total",
     "ledger_projection_parked_total",
     "ledger_projection_restored_total",
     "ledger_webhooks_unavailable_total",

@@ -1,8 +1,11 @@
-//! Panics as lines of the log: where each was, and never what was being handled.
+//! Panics as lines of the log: where each was, and never what was being handled. A task that is
+//! done at intervals goes on after its own.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
+
+use futures::FutureExt as _;
 
 /// From now on panics of this process are told as lines of its log.
 pub(crate) fn tell() {
@@ -14,6 +17,13 @@ pub(crate) fn tell() {
         let trace = (trace.status() == BacktraceStatus::Captured).then(|| trace.to_string());
         tracing::error!(at, says, trace, "a panic");
     }));
+}
+
+/// Does one turn of a task that has another one at the next tick, whatever happens in this one.
+pub(crate) async fn survived(task: &'static str, turn: impl Future<Output = ()>) {
+    if AssertUnwindSafe(turn).catch_unwind().await.is_err() {
+        tracing::error!(task, "a panic broke off a task, which goes on at its next turn");
+    }
 }
 
 /// What it says, if that was written down beforehand. A text that was put together may quote what
@@ -28,6 +38,19 @@ mod tests {
 
     fn message_of(panics: impl FnOnce() + panic::UnwindSafe) -> &'static str {
         message(&*panic::catch_unwind(panics).expect_err("it panics"))
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_panics_is_not_the_last_one() {
+        let mut turns = 0;
+        for _ in 0..2 {
+            survived("test", async {
+                turns += 1;
+                panic!("a mistake");
+            })
+            .await;
+        }
+        assert_eq!(turns, 2);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::commands::catalog::{CatalogFile, Publication, PublishError, publish};
 use crate::commands::tenant;
 use crate::config::{TenantConfig, TenantFolders, TenantsConfig};
 use crate::errors::chain;
+use crate::panics::survived;
 use crate::rotation::Rotation;
 use crate::ticks::Ticks;
 
@@ -84,11 +85,16 @@ pub(crate) async fn follow(
     mut ticks: Ticks,
 ) {
     while ticks.next().await {
-        rotation.look();
-        match keeper.look(&*log, &clock).await {
-            Ok(served) => tenants.replace(&served),
-            Err(error) => tracing::error!(error = chain(&error), "the tenants stay as they are"),
-        }
+        let turn = async {
+            rotation.look();
+            match keeper.look(&*log, &clock).await {
+                Ok(served) => tenants.replace(&served),
+                Err(error) => {
+                    tracing::error!(error = chain(&error), "the tenants stay as they are");
+                }
+            }
+        };
+        survived("the look at the tenants", turn).await;
     }
 }
 

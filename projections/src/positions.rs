@@ -32,6 +32,17 @@ struct Place {
     asking: tokio::sync::Mutex<()>,
 }
 
+/// This process writes the read models of a tenant. However that ends, by a panic too, the database
+/// is asked from then on.
+#[must_use]
+pub(crate) struct Leading(Arc<Place>);
+
+impl Drop for Leading {
+    fn drop(&mut self) {
+        self.0.is_leading.send_replace(false);
+    }
+}
+
 impl std::fmt::Debug for Positions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Positions").field("read_models", &self.read_models).finish_non_exhaustive()
@@ -133,8 +144,12 @@ impl Positions {
         });
     }
 
-    pub(crate) fn set_leading(&self, tenant: &Tenant, is_leading: bool) {
-        self.place(tenant).is_leading.send_replace(is_leading);
+    /// Says that this process writes the read models, until what is returned is dropped: nobody
+    /// asks the database meanwhile.
+    pub(crate) fn lead(&self, tenant: &Tenant) -> Leading {
+        let place = self.place(tenant);
+        place.is_leading.send_replace(true);
+        Leading(place)
     }
 
     /// Says why the read models are halted, and tells whether that is news.

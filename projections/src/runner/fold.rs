@@ -5,9 +5,7 @@
 //! A fold that doesn't end keeps its thread, and nothing can take that back. So there may only be a
 //! few of them: then the read models stand still, and say that the process must be restarted.
 
-use std::any::Any;
 use std::collections::{HashMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::panics::caught;
 use super::shown::Shown;
 use super::trouble::Trouble;
 use super::units::{Changes, Unit};
@@ -233,7 +232,7 @@ fn guarded(task: Task, before_fold: Option<fn(&Entry)>) -> Outcome {
         task.entries.iter().for_each(before_fold.unwrap_or(|_| ()));
         step(task)
     };
-    (key, catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(message(&*panic))))
+    (key, caught("the fold", work))
 }
 
 fn step(task: Task) -> Result<Step, String> {
@@ -294,12 +293,6 @@ fn restore(key: &UnitKey, parts: Parts) -> serde_json::Result<Unit> {
         })),
         UnitKey::Tenant => Unit::Tenant(Box::new(TenantUnit::restore(parts)?)),
     })
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the fold panicked: {}", text.unwrap_or("without a message"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use ledger_domain::id::Tenant;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::panics::survived;
 use super::session::Session;
 use super::trouble::{Halt, Trouble};
 use super::{Runner, wait};
@@ -32,17 +33,27 @@ impl Runner {
         };
         let token = lease.token;
         tracing::info!(%tenant, token, position = lease.checkpoint.position, "projecting");
-        let mut session = Session::begin(self, tenant, lease).await?;
-        self.positions.set_halted(tenant, None);
-        let ended = tokio::select! {
-            ended = session.follow(shutdown) => ended,
-            trouble = self.keep_lease(tenant, token) => Err(trouble),
-        };
-        self.positions.set_leading(tenant, false);
+        // Also after a panic: the next one to hold the lease may be a program without the mistake.
+        let ended = survived(self.project(tenant, lease, shutdown)).await;
         if !matches!(ended, Err(Trouble::Fenced)) {
             self.give_back(tenant, token).await;
         }
         ended
+    }
+
+    async fn project(
+        &self,
+        tenant: &Tenant,
+        lease: Lease,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Trouble> {
+        let token = lease.token;
+        let mut session = Session::begin(self, tenant, lease).await?;
+        let _leading = self.positions.lead(tenant);
+        tokio::select! {
+            ended = session.follow(shutdown) => ended,
+            trouble = self.keep_lease(tenant, token) => Err(trouble),
+        }
     }
 
     /// In one transaction: the lease, and its token on the checkpoints.

@@ -14,14 +14,17 @@
 //! takes long, delays what comes after it, and can't make the server end the transaction.
 //!
 //! A fact that can't be taken in parks its unit, not the runner. The events of a parked unit queue
-//! up in order and are tried again at growing intervals.
+//! up in order and are tried again at growing intervals. A panic is traced to its event or unit
+//! where that is possible (`panics`); any other one is a failure like those of the database.
 
 mod cache;
+mod failpoint;
 mod fold;
 mod given;
 mod lease;
 mod looks;
 mod page;
+mod panics;
 mod plan;
 mod retry;
 mod session;
@@ -44,6 +47,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::{Positions, ReadModel, Schemas};
+#[cfg(feature = "failpoints")]
+pub use failpoint::HOOK;
+pub use failpoint::Point;
+use panics::survived;
 pub(crate) use shown::News;
 pub use trouble::Halt;
 use trouble::Trouble;
@@ -188,7 +195,7 @@ impl Runner {
         let mut running = std::collections::HashSet::<Tenant>::new();
         let mut is_listed = true;
         loop {
-            match self.log.tenants().await {
+            match survived(async { Ok(self.log.tenants().await?) }).await {
                 Ok(tenants) => {
                     if !is_listed {
                         tracing::info!("the tenants can be listed again");
@@ -232,11 +239,17 @@ impl Runner {
     pub async fn run(&self, tenant: &Tenant, shutdown: &CancellationToken) -> Result<(), Halt> {
         let mut pause = BACKOFF.0;
         // The same trouble is told once; that it is over, by the session that begins then.
-        let mut told = None;
+        let (mut told, mut is_halted) = (None, false);
         while !shutdown.is_cancelled() {
             let begun = Instant::now();
-            match self.lead(tenant, shutdown).await {
-                Ok(()) => (pause, told) = (BACKOFF.0, None),
+            match survived(self.lead(tenant, shutdown)).await {
+                Ok(()) => {
+                    // What came to a halt here by panics, somebody else does now.
+                    if is_halted {
+                        self.positions.set_halted(tenant, None);
+                    }
+                    (pause, told, is_halted) = (BACKOFF.0, None, false);
+                }
                 Err(Trouble::Halt(halt)) => {
                     if self.positions.set_halted(tenant, Some(halt.to_string())) {
                         tracing::error!(%tenant, error = %halt, "the read models are halted");
@@ -247,23 +260,38 @@ impl Runner {
                     if begun.elapsed() > BACKOFF.1 {
                         (pause, told) = (BACKOFF.0, None);
                     }
-                    if matches!(trouble, Trouble::Fenced) {
-                        tracing::warn!(%tenant, "somebody else writes the read models now");
-                    } else {
-                        let error = chain(&trouble);
-                        if told.as_ref() == Some(&error) {
-                            tracing::debug!(%tenant, error, "the read models still don't advance");
-                        } else {
-                            tracing::warn!(%tenant, error, "the read models don't advance");
-                        }
-                        told = Some(error);
-                    }
+                    is_halted |= self.tell(tenant, &trouble, &mut told);
                     wait(pause, shutdown).await;
                     pause = (pause * 2).min(BACKOFF.1);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Tells of trouble that may pass, unless it was told already. A panic that comes again halts
+    /// the read models, as is told in turn: it comes from what is to be taken in.
+    fn tell(&self, tenant: &Tenant, trouble: &Trouble, told: &mut Option<String>) -> bool {
+        let error = chain(trouble);
+        let is_told = told.as_ref() == Some(&error);
+        let is_panic = matches!(trouble, Trouble::Panicked(_));
+        if matches!(trouble, Trouble::Fenced) {
+            tracing::warn!(%tenant, "somebody else writes the read models now");
+            return false;
+        }
+        if is_told {
+            tracing::debug!(%tenant, error, "the read models still don't advance");
+        } else if is_panic {
+            tracing::error!(%tenant, error, "the read models don't advance");
+        } else {
+            tracing::warn!(%tenant, error, "the read models don't advance");
+        }
+        let halts = is_panic && is_told;
+        if halts {
+            self.positions.set_halted(tenant, Some(error.clone()));
+        }
+        *told = Some(error);
+        halts
     }
 }
 

@@ -1,12 +1,14 @@
 //! A page of the log: what was read, checked against the checkpoint, and decoded once.
 
-use ledger_domain::account::linked_trainer;
+use ledger_domain::account::{UnitKey, linked_trainer};
 use ledger_domain::codec;
 use ledger_domain::event::{Entry, Metadata};
 use ledger_domain::id::TrainerId;
 use ledger_domain::time::Timestamp;
 use ledger_log::Recorded;
 
+use super::failpoint::{Point, reach};
+use super::panics::caught;
 use super::trouble::Halt;
 use crate::ReadModel;
 use crate::control::Checkpoint;
@@ -44,8 +46,8 @@ impl Read {
     }
 }
 
-/// An event that this program can't read. What it says of itself in its metadata tells whose other
-/// events have to wait for it.
+/// An event that this program can't read, or make anything of. What it says of itself in its
+/// metadata tells whose other events have to wait for it.
 pub(super) struct Unreadable {
     pub(super) position: i64,
     pub(super) unit: String,
@@ -102,45 +104,48 @@ fn check_order(checkpoint: &Checkpoint, recorded: &[Recorded]) -> Result<(), Hal
 
 /// Decodes an event.
 pub(super) fn read(recorded: Recorded) -> Read {
-    let metadata = match Metadata::from_bytes(&recorded.metadata) {
+    let position = recorded.position;
+    let decoded = caught("reading its metadata", || {
+        let metadata = Metadata::from_bytes(&recorded.metadata);
+        metadata.map_err(|error| format!("its metadata can't be read: {error}"))
+    });
+    let metadata = match decoded {
         Ok(metadata) => metadata,
-        Err(error) => {
-            return Read::Unreadable(Unreadable {
-                position: recorded.position,
-                unit: format!("event/{}", recorded.position),
-                model: None,
-                trainer: None,
-                reason: format!("its metadata can't be read: {error}"),
-            });
+        Err(reason) => {
+            let unit = format!("event/{position}");
+            let event = Unreadable { position, unit, model: None, trainer: None, reason };
+            return Read::Unreadable(event);
         }
     };
-    match codec::decode(&recorded.event_type, recorded.schema_version, &recorded.data) {
+    let decoded = caught("decoding it", || {
+        reach(Point::Decode(&recorded.key));
+        codec::decode(&recorded.event_type, recorded.schema_version, &recorded.data)
+            .map_err(|error| super::chain(&error))
+    });
+    match decoded {
         Ok(event) => Read::Entry(Box::new(Entry {
             key: recorded.key,
-            position: recorded.position,
+            position,
             occurred_at: recorded.occurred_at,
             recorded_at: recorded.recorded_at,
             metadata,
             event,
         })),
-        Err(error) => {
-            let (unit, model) = whose(&metadata, recorded.position);
-            let (position, trainer) = (recorded.position, metadata.subject.trainer);
-            let reason = super::chain(&error);
-            Read::Unreadable(Unreadable { position, unit, model, trainer, reason })
-        }
+        Err(reason) => Read::Unreadable(Unreadable::new(position, &metadata, reason)),
     }
 }
 
-/// Whose events have to wait for one that can't be read, as far as its metadata tells.
-fn whose(metadata: &Metadata, position: i64) -> (String, Option<ReadModel>) {
-    use ledger_domain::account::UnitKey;
-    let subject = &metadata.subject;
-    if let Some(customer) = &subject.customer {
-        (UnitKey::Customer(customer.clone()).to_string(), Some(ReadModel::Subscriptions))
-    } else if let Some(trainer) = &subject.trainer {
-        (UnitKey::Trainer(trainer.clone()).to_string(), Some(ReadModel::Grants))
-    } else {
-        (format!("event/{position}"), None)
+impl Unreadable {
+    /// Those whose events have to wait for it are told by its metadata, as far as these tell.
+    pub(super) fn new(position: i64, metadata: &Metadata, reason: String) -> Self {
+        let subject = &metadata.subject;
+        let (unit, model) = if let Some(customer) = &subject.customer {
+            (UnitKey::Customer(customer.clone()).to_string(), Some(ReadModel::Subscriptions))
+        } else if let Some(trainer) = &subject.trainer {
+            (UnitKey::Trainer(trainer.clone()).to_string(), Some(ReadModel::Grants))
+        } else {
+            (format!("event/{position}"), None)
+        };
+        Self { position, unit, model, trainer: subject.trainer.clone(), reason }
     }
 }

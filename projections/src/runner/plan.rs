@@ -10,10 +10,12 @@ use ledger_domain::event::{Entry, Event};
 use ledger_domain::id::{StripeId, Tenant, TrainerId};
 use ledger_log::EventLog;
 
+use super::failpoint::{Point, reach};
 use super::fold::positions_of;
 use super::given::{Given, HELD_MAX, READ_AT_ONCE, read_at};
 use super::looks::Looks;
 use super::page::{Read, Unreadable};
+use super::panics::caught;
 use super::retry::Retried;
 use super::ties::{PageTies, Tied, Ties};
 use super::trouble::Trouble;
@@ -105,6 +107,8 @@ impl Fact {
 }
 
 impl Plan {
+    /// What belongs to whom. An event that nobody can be found for by reason of a panic is parked;
+    /// a panic after that ends the session, since facts that tie objects change each other's place.
     pub(super) async fn make(
         looks: &mut Looks<'_>,
         known: &Known<'_>,
@@ -152,7 +156,14 @@ impl Plan {
 
     /// Gives a fact to its unit, or hands it back if that is a customer.
     fn assign(&mut self, known: &Known<'_>, entry: Box<Entry>) -> Option<Fact> {
-        match route(&entry, known.identity) {
+        let route = match routed(known, &entry) {
+            Ok(route) => route,
+            Err(unreadable) => {
+                self.park_unreadable(known, unreadable);
+                return None;
+            }
+        };
+        match route {
             Route::Tenant => self.give(known, UnitKey::Tenant, Given::Held(entry)),
             Route::Trainer(trainer) => {
                 self.give(known, UnitKey::Trainer(trainer), Given::Held(entry));
@@ -337,8 +348,16 @@ impl Plan {
                         continue;
                     }
                 };
-                let route = route(&entry, known.identity);
-                let Route::Customer { customer, ties, waits_for } = route else { continue };
+                let (customer, ties, waits_for) = match routed(known, &entry) {
+                    Ok(Route::Customer { customer, ties, waits_for }) => {
+                        (customer, ties, waits_for)
+                    }
+                    Ok(_) => continue,
+                    Err(event) => {
+                        unreadable.push(event);
+                        continue;
+                    }
+                };
                 let given = if self.held < HELD_MAX {
                     self.held += 1;
                     Given::Held(entry)
@@ -432,6 +451,15 @@ impl Plan {
             self.parks.push(ParkRow { read_model, unit, reason });
         }
     }
+}
+
+/// Whose an event is.
+fn routed(known: &Known<'_>, entry: &Entry) -> Result<Route, Unreadable> {
+    let routed = caught("finding whose it is", || {
+        reach(Point::Route(&entry.key));
+        Ok(route(entry, known.identity))
+    });
+    routed.map_err(|reason| Unreadable::new(entry.position, &entry.metadata, reason))
 }
 
 const REASON_CHARS_MAX: usize = 500;

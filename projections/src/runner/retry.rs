@@ -76,7 +76,8 @@ impl Parked {
 }
 
 impl Session<'_> {
-    /// Tries the units that are due.
+    /// Tries the units that are due, as many as fit into a page's time: the others after the next
+    /// page, so that new events don't wait for all of them.
     pub(super) async fn retry_due(&mut self) -> Result<(), Trouble> {
         let is_due = !self.parked.units.is_empty()
             && (self.parked.is_stale || self.parked.due_in(Instant::now()).is_zero());
@@ -88,6 +89,9 @@ impl Session<'_> {
         let due = self.parked.due.iter().filter(|(_, due)| *due <= now);
         for unit in due.map(|(unit, _)| unit.clone()).collect::<Vec<_>>() {
             self.retry(&unit).await?;
+            if now.elapsed() >= self.runner.config.page_time {
+                break;
+            }
         }
         if self.parked.is_stale {
             self.reload_parked().await?;

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::failpoint::{Point, reach};
 use super::lease::Lease;
 use super::looks::Looks;
 use super::page::{Page, Read, read};
@@ -78,7 +79,6 @@ impl<'a> Session<'a> {
         };
         session.check_head().await?;
         session.publish();
-        runner.positions.set_leading(tenant, true);
         Ok(session)
     }
 
@@ -179,6 +179,7 @@ impl<'a> Session<'a> {
             store::unpark(&mut tx, self.tenant, &self.written, unit, positions).await?;
         }
         let after = self.write_rest(&mut tx, plan, &page.end).await?;
+        reach(Point::Commit(&runner.config.owner));
         tx.commit().await?;
         self.remember(after, folded, page.end, retried.is_some());
         Ok(())
@@ -296,7 +297,9 @@ impl<'a> Session<'a> {
         self.runner.positions.publish(self.tenant, self.checkpoint.position);
     }
 
+    /// Tells how it stands once everything has been done that there was to do.
     fn report(&self) {
+        self.runner.positions.set_halted(self.tenant, None);
         let tenant = self.tenant.to_string();
         metrics::gauge!("ledger_projection_parked_units", "tenant" => tenant)
             .set(self.parked.units.len() as f64);

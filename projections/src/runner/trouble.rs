@@ -74,6 +74,10 @@ pub(super) enum Trouble {
     /// So many folds don't end.
     #[error("{0} folds don't end, and keep their threads: restart this process")]
     Stuck(usize),
+    /// A mistake of this program's that couldn't be traced to a unit. Where it was is in the log,
+    /// by the hook that tells panics.
+    #[error("a panic broke off the projection: {0}")]
+    Panicked(&'static str),
     /// The database can't be reached, or refused something that no unit is to blame for.
     #[error("the read models can't be written")]
     Database(#[from] sqlx::Error),

@@ -9,6 +9,7 @@ mod forms;
 mod given;
 mod indexes;
 mod lease;
+mod panics;
 mod parking;
 mod recalled;
 mod restored;

@@ -1,6 +1,7 @@
 //! Much to do for one unit, or a fold that doesn't end, holds up nobody for good.
 
 use std::str::FromStr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -240,4 +241,46 @@ async fn heals(retried_events_max: usize) {
     append(&world, &straight, &[&before[..], &after[..]].concat()).await;
     world.project(&straight).await;
     assert_eq!(world.rows(&tenant), world.rows(&straight));
+}
+
+/// Whether facts of parked customers can be folded, and which facts were since then.
+static MANY: (AtomicBool, Mutex<Vec<String>>) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+
+fn fail_or_note(entry: &Entry) {
+    let id = entry.key.id.as_str();
+    if MANY.0.load(Ordering::SeqCst) {
+        MANY.1.lock().unwrap().push(id.to_owned());
+    } else {
+        assert!(!id.starts_with("evt_many"), "a mistake in the fold");
+    }
+}
+
+#[tokio::test]
+async fn new_events_do_not_wait_until_all_parked_units_were_tried() {
+    const UNITS: usize = 12;
+    let world = World::new();
+    let tenant = world.open("default").await;
+    let parked: Vec<NewEvent> = (0..UNITS)
+        .map(|n| {
+            sub(&format!("evt_many{n}"), &format!("sub_{n}"), &format!("c{n}"), DAY_0, "active")
+        })
+        .collect();
+    append(&world, &tenant, &parked).await;
+    // Each attempt takes up all of a page's time.
+    let config =
+        Config { before_fold: Some(fail_or_note), page_time: Duration::ZERO, ..config("test") };
+    let runner = world.runner(config);
+    catch_up(&runner, &*world.log, &tenant).await.unwrap();
+    let left = || world.sql("SELECT count(*) FROM projection.parked_unit");
+    assert_eq!(left(), UNITS.to_string());
+
+    MANY.0.store(true, Ordering::SeqCst);
+    world.sql("UPDATE projection.parked_unit SET next_attempt_at = now()");
+    append(&world, &tenant, &[sub("evt_new", "sub_new", "cus_new", DAY_0, "active")]).await;
+    let running = start(&runner, &tenant);
+    until("all units are taken up again", || left() == "0").await;
+    running.stop().await.unwrap();
+    let folded = MANY.1.lock().unwrap().clone();
+    assert_eq!(folded.len(), UNITS + 1, "{folded:?}");
+    assert_eq!(folded[1], "evt_new", "{folded:?}");
 }

@@ -152,10 +152,7 @@ impl PostgresLog {
         let tasks = TaskTracker::new();
         lead(leader, &tasks).map_err(sqlx::Error::Io)?;
         let Settings { notify_interval, poll_interval, append_timeout, .. } = settings;
-        let (tell, listen, poll) = (Arc::clone(&wakes), Arc::clone(&wakes), wakes);
-        tasks.spawn(tell.tell(pool.clone(), notify_interval, shutdown.clone()));
-        tasks.spawn(listen.listen(pool.clone(), poll_interval, shutdown.clone()));
-        tasks.spawn(poll.poll(pool.clone(), poll_interval, shutdown.clone()));
+        wake::spawn(&tasks, &wakes, &pool, (notify_interval, poll_interval), &shutdown);
         tasks.close();
         let room = Arc::new(Semaphore::new(QUEUE_KIB_MAX));
         let guard = shutdown.drop_guard();

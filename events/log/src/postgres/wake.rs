@@ -2,16 +2,19 @@
 //! slow look in case a notification was lost.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use ledger_domain::id::Tenant;
 use sqlx::postgres::PgListener;
 use sqlx::{PgPool, Row};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::explain;
 use super::outage::Outage;
@@ -170,6 +173,45 @@ impl Wakes {
     }
 }
 
+/// Starts telling, listening and looking.
+pub(super) fn spawn(
+    tasks: &TaskTracker,
+    wakes: &Arc<Wakes>,
+    pool: &PgPool,
+    (notify, poll): (Duration, Duration),
+    shutdown: &CancellationToken,
+) {
+    let with = || (Arc::clone(wakes), pool.clone(), shutdown.clone());
+    let own = with();
+    tasks.spawn(kept(poll, shutdown.clone(), move || {
+        let (wakes, pool, shutdown) = own.clone();
+        wakes.tell(pool, notify, shutdown)
+    }));
+    let own = with();
+    tasks.spawn(kept(poll, shutdown.clone(), move || {
+        let (wakes, pool, shutdown) = own.clone();
+        wakes.listen(pool, poll, shutdown)
+    }));
+    let own = with();
+    tasks.spawn(kept(poll, shutdown.clone(), move || {
+        let (wakes, pool, shutdown) = own.clone();
+        wakes.poll(pool, poll, shutdown)
+    }));
+}
+
+/// Does what goes on until shutdown, and begins again after a panic.
+async fn kept<F: Future<Output = ()>>(
+    rest: Duration,
+    shutdown: CancellationToken,
+    begin: impl Fn() -> F,
+) {
+    while AssertUnwindSafe(begin()).catch_unwind().await.is_err() {
+        // What the panic said is on standard error, by the hook that prints it.
+        tracing::error!("a task that looks for new events broke off and begins anew");
+        pause(&shutdown, rest).await;
+    }
+}
+
 /// Waits for something unless it is time to end.
 async fn wait(shutdown: &CancellationToken, what: impl Future<Output = ()>) -> bool {
     shutdown.run_until_cancelled(what).await.is_some()
@@ -178,4 +220,19 @@ async fn wait(shutdown: &CancellationToken, what: impl Future<Output = ()>) -> b
 async fn pause(shutdown: &CancellationToken, time: Duration) {
     // Either end of the wait is fine.
     let _ = tokio::time::timeout(time, shutdown.cancelled()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_panics_begins_again() {
+        let begun = AtomicUsize::new(0);
+        let begin = || async { assert!(begun.fetch_add(1, Ordering::Relaxed) >= 2, "a mistake") };
+        kept(Duration::ZERO, CancellationToken::new(), begin).await;
+        assert_eq!(begun.into_inner(), 3);
+    }
 }
