@@ -8,6 +8,7 @@ use ledger_domain::id::Tenant;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::page::PageSize;
 use super::panics::survived;
 use super::session::Session;
 use super::trouble::{Halt, Trouble};
@@ -25,6 +26,7 @@ impl Runner {
     pub(super) async fn lead(
         &self,
         tenant: &Tenant,
+        page_events: &PageSize,
         shutdown: &CancellationToken,
     ) -> Result<(), Trouble> {
         let Some(lease) = self.take_lease(tenant).await? else {
@@ -34,7 +36,7 @@ impl Runner {
         let token = lease.token;
         tracing::info!(%tenant, token, position = lease.checkpoint.position, "projecting");
         // Also after a panic: the next one to hold the lease may be a program without the mistake.
-        let ended = survived(self.project(tenant, lease, shutdown)).await;
+        let ended = survived(self.project((tenant, lease), page_events, shutdown)).await;
         if !matches!(ended, Err(Trouble::Fenced)) {
             self.give_back(tenant, token).await;
         }
@@ -43,12 +45,12 @@ impl Runner {
 
     async fn project(
         &self,
-        tenant: &Tenant,
-        lease: Lease,
+        (tenant, lease): (&Tenant, Lease),
+        page_events: &PageSize,
         shutdown: &CancellationToken,
     ) -> Result<(), Trouble> {
         let token = lease.token;
-        let mut session = Session::begin(self, tenant, lease).await?;
+        let mut session = Session::begin(self, tenant, lease, page_events).await?;
         let _leading = self.positions.lead(tenant);
         tokio::select! {
             ended = session.follow(shutdown) => ended,

@@ -50,6 +50,7 @@ use crate::{Positions, ReadModel, Schemas};
 #[cfg(feature = "failpoints")]
 pub use failpoint::HOOK;
 pub use failpoint::Point;
+use page::PageSize;
 use panics::survived;
 pub(crate) use shown::News;
 pub use trouble::Halt;
@@ -237,12 +238,13 @@ impl Runner {
     /// # Errors
     /// If going on would make the read models wrong. Trouble that may pass is waited out.
     pub async fn run(&self, tenant: &Tenant, shutdown: &CancellationToken) -> Result<(), Halt> {
+        let page_events = PageSize::new(self.config.page_events_max);
         let mut pause = BACKOFF.0;
         // The same trouble is told once; that it is over, by the session that begins then.
         let (mut told, mut is_halted) = (None, false);
         while !shutdown.is_cancelled() {
             let begun = Instant::now();
-            match survived(self.lead(tenant, shutdown)).await {
+            match survived(self.lead(tenant, &page_events, shutdown)).await {
                 Ok(()) => {
                     // What came to a halt here by panics, somebody else does now.
                     if is_halted {
@@ -260,6 +262,8 @@ impl Runner {
                     if begun.elapsed() > BACKOFF.1 {
                         (pause, told) = (BACKOFF.0, None);
                     }
+                    // Perhaps the page was too much for the server's patience.
+                    page_events.shrink();
                     is_halted |= self.tell(tenant, &trouble, &mut told);
                     wait(pause, shutdown).await;
                     pause = (pause * 2).min(BACKOFF.1);

@@ -1,5 +1,7 @@
 //! A page of the log: what was read, checked against the checkpoint, and decoded once.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use ledger_domain::account::{UnitKey, linked_trainer};
 use ledger_domain::codec;
 use ledger_domain::event::{Entry, Metadata};
@@ -17,6 +19,35 @@ use crate::control::Checkpoint;
 pub(super) struct Page {
     pub(super) events: Vec<Read>,
     pub(super) end: Checkpoint,
+}
+
+/// How many events a page has at most. It outlasts sessions: one that the server broke off would
+/// else begin with the same page again, and never get through it.
+pub(super) struct PageSize {
+    now: AtomicUsize,
+    most: usize,
+}
+
+/// The smallest page that slowness leads to.
+const EVENTS_MIN: usize = 64;
+
+impl PageSize {
+    pub(super) const fn new(most: usize) -> Self {
+        Self { now: AtomicUsize::new(most), most }
+    }
+
+    pub(super) fn get(&self) -> usize {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn shrink(&self) {
+        let smaller = (self.get() / 2).max(EVENTS_MIN.min(self.most));
+        self.now.store(smaller, Ordering::Relaxed);
+    }
+
+    pub(super) fn grow(&self) {
+        self.now.store((self.get() * 2).min(self.most), Ordering::Relaxed);
+    }
 }
 
 /// An event as far as it could be read.

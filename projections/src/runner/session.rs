@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::failpoint::{Point, reach};
 use super::lease::Lease;
 use super::looks::Looks;
-use super::page::{Page, Read, read};
+use super::page::{Page, PageSize, Read, read};
 use super::plan::{Known, Plan, model_of};
 use super::retry::{Parked, Retried};
 use super::ties::Ties;
@@ -27,9 +27,6 @@ use super::write::write;
 use super::{MANY, Runner};
 use crate::control::{Checkpoint, store};
 use crate::{ReadModel, schema, subscriptions, usage};
-
-/// The smallest page that slowness leads to.
-const PAGE_EVENTS_MIN: usize = 64;
 
 /// What the holder of a lease remembers. Nothing in here is ahead of the database.
 pub(super) struct Session<'a> {
@@ -43,7 +40,7 @@ pub(super) struct Session<'a> {
     units: Units,
     ties: Ties,
     anything_waits: bool,
-    page_events: usize,
+    page_events: &'a PageSize,
     /// The page after the checkpoint, if it was read already.
     ahead: Option<Vec<Recorded>>,
 }
@@ -54,6 +51,7 @@ impl<'a> Session<'a> {
         runner: &'a Runner,
         tenant: &'a Tenant,
         lease: Lease,
+        page_events: &'a PageSize,
     ) -> Result<Self, Trouble> {
         let written = runner.config.written();
         let mut tx = runner.begin().await?;
@@ -67,7 +65,7 @@ impl<'a> Session<'a> {
             identity: identity(runner, tenant).await?,
             units: Units::new(&runner.config, Arc::clone(&runner.stuck)),
             ties: Ties::new(),
-            page_events: runner.config.page_events_max,
+            page_events,
             token: lease.token,
             checkpoint: lease.checkpoint,
             runner,
@@ -96,7 +94,7 @@ impl<'a> Session<'a> {
             let events = self.advance().await?;
             self.adapt(events, begun.elapsed());
             self.report();
-            if events < self.page_events {
+            if events < self.page_events.get() {
                 self.rest(&mut head, events, shutdown).await;
             }
         }
@@ -112,7 +110,7 @@ impl<'a> Session<'a> {
         };
         let Some(page) = Page::after(&self.checkpoint, recorded)? else { return Ok(0) };
         let events = page.events.len();
-        if events < self.page_events {
+        if events < self.page_events.get() {
             self.take_in(page, None).await?;
         } else {
             let next = self.read_from(page.end.position);
@@ -133,7 +131,7 @@ impl<'a> Session<'a> {
     ) -> impl Future<Output = Result<Vec<Recorded>, ReadError>> + use<'a> {
         let (log, tenant) = (&self.runner.log, self.tenant);
         let (after, again) = if position == 0 { (0, 0) } else { (position - 1, 1) };
-        log.read(tenant, after, again + self.page_events)
+        log.read(tenant, after, again + self.page_events.get())
     }
 
     /// Folds a page, or the queue of a parked unit that is tried again, and writes it in one
@@ -261,10 +259,9 @@ impl<'a> Session<'a> {
             metrics::histogram!("ledger_projection_page_seconds").record(took.as_secs_f64());
         }
         if took > config.page_time {
-            self.page_events =
-                (self.page_events / 2).max(PAGE_EVENTS_MIN.min(config.page_events_max));
-        } else if events >= self.page_events && took < config.page_time / 2 {
-            self.page_events = (self.page_events * 2).min(config.page_events_max);
+            self.page_events.shrink();
+        } else if events >= self.page_events.get() && took < config.page_time / 2 {
+            self.page_events.grow();
         }
     }
 

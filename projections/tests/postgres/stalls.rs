@@ -19,12 +19,16 @@ use crate::world::{LOGIN, World, catch_up, config, start, until};
 /// How long a transaction may be idle in these tests.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// Connections of a server that has little patience with idle transactions.
+/// How long a statement may take in these tests.
+const STATEMENT: Duration = Duration::from_secs(1);
+
+/// Connections of a server that has little patience with statements and with idle transactions.
 fn impatient(world: &World) -> PgPool {
     let url = Cluster::shared().url(&world.database, LOGIN);
     let options = PgConnectOptions::from_str(&url).unwrap().options([
         ("role", "ledger_projector".to_owned()),
         ("idle_in_transaction_session_timeout", format!("{}ms", IDLE.as_millis())),
+        ("statement_timeout", format!("{}ms", STATEMENT.as_millis())),
     ]);
     PgPoolOptions::new().max_connections(8).connect_lazy_with(options)
 }
@@ -283,4 +287,31 @@ async fn new_events_do_not_wait_until_all_parked_units_were_tried() {
     let folded = MANY.1.lock().unwrap().clone();
     assert_eq!(folded.len(), UNITS + 1, "{folded:?}");
     assert_eq!(folded[1], "evt_new", "{folded:?}");
+}
+
+/// A page whose rows the server takes too long to write is broken off: the next one is smaller,
+/// also though another session begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_the_server_breaks_off_comes_in_smaller_ones() {
+    const EVENTS: usize = 400;
+    let world = World::new();
+    let tenant = world.open("default").await;
+    let told = (0..EVENTS).map(|n| {
+        sub(&format!("evt_{n}"), &format!("sub_{n}"), &format!("cus_{n}"), DAY_0, "active")
+    });
+    world.log.append(&tenant, told.collect()).await.unwrap();
+    // All of them take twice as long as a statement may, the smallest page a third of that.
+    let pause = STATEMENT * 2 / u32::try_from(EVENTS).unwrap();
+    world.sql(&format!(
+        "CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+            BEGIN PERFORM pg_sleep({}); RETURN new; END $$;
+        CREATE TRIGGER dawdle BEFORE INSERT ON rm_subscriptions.trainer_subscriptions
+            FOR EACH ROW EXECUTE FUNCTION public.dawdle()",
+        pause.as_secs_f64()
+    ));
+    let runner = Runner::new(impatient(&world), world.log.clone(), config("test"));
+    catch_up(&runner, &*world.log, &tenant).await.unwrap();
+    let shown = "SELECT count(*) FROM rm_subscriptions.trainer_subscriptions";
+    assert_eq!(world.sql(shown), EVENTS.to_string());
+    assert_eq!(parked(&world, &tenant).await, []);
 }
