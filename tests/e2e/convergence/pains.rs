@@ -52,8 +52,11 @@ async fn in_every_order_with(
 
 /// A life that began yesterday.
 fn stage(nth: u64) -> Stage {
-    let config = Config { seed: nth, now: now() - 24 * HOUR, ..Config::default() };
-    Stage::new(&format!("t{nth}"), config)
+    Stage::new(&format!("t{nth}"), config(nth))
+}
+
+fn config(nth: u64) -> Config {
+    Config { seed: nth, now: now() - 24 * HOUR, ..Config::default() }
 }
 
 /// All orders of so many things.
@@ -330,7 +333,8 @@ async fn pain_4_nothing_acknowledged_is_lost_by_a_kill() {
 async fn pain_5_every_api_version_tells_the_truth() {
     let app = TestApp::start().await;
     for (nth, version) in (1..).zip(CATALOGUE) {
-        let mut stage = stage(nth).in_version(version);
+        let config = config(nth).of_version(version);
+        let mut stage = Stage::new(&format!("t{nth}"), config).in_version(version);
         buy_in_checkout(&mut stage);
         stage.expect_truth(&app).await;
         let subscription = stage.world.truth()[0].subscription.clone();
