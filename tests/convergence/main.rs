@@ -20,6 +20,7 @@ mod fuzz;
 mod ledger;
 mod lives;
 mod oracle;
+mod positions;
 mod prefixes;
 mod property;
 mod runner;
