@@ -56,6 +56,8 @@ pub(crate) struct Ledger {
     disagree: bool,
     /// The stored state as it is, with positions, to restore units from.
     stored: HashMap<StripeId, BTreeMap<String, Vec<u8>>>,
+    /// The same of what is sold.
+    stored_sold: BTreeMap<String, Vec<u8>>,
 }
 
 /// A fact about a customer.
@@ -104,7 +106,8 @@ impl Ledger {
         }
         let SoldChanges { parts, anomalies } = self.tenant.take_changes();
         for (name, state) in parts {
-            self.shown.parts.insert((None, name), without_positions(&state));
+            self.shown.parts.insert((None, name.clone()), without_positions(&state));
+            self.stored_sold.insert(name, state);
         }
         for (name, anomalies) in anomalies {
             self.shown.odd_sold.remove(&name);
@@ -114,13 +117,20 @@ impl Ledger {
         }
     }
 
-    /// Forgets all that isn't stored, as a restart does.
+    /// Forgets all that isn't stored, as a restart does. What waits is found among the facts, which
+    /// the log has, by the ties.
     pub(crate) fn restart(&mut self) {
         let restore = |(customer, parts): (&StripeId, &BTreeMap<String, Vec<u8>>)| {
             let unit = CustomerUnit::restore(customer.clone(), parts.clone());
             (customer.clone(), unit.expect("a stored state"))
         };
         self.units = self.stored.iter().map(restore).collect();
+        let sold = TenantUnit::restore(self.stored_sold.clone());
+        self.tenant = sold.expect("a stored state");
+        let waits = |at: &usize| self.facts[*at].customer(&self.shown.ties).is_none();
+        self.waiting = (0..self.facts.len()).filter(waits).collect();
+        let waiting = self.waiting.iter().map(|at| self.facts[*at].entry.key.clone());
+        assert_eq!(waiting.collect::<BTreeSet<_>>(), self.shown.waiting, "what waits is shown");
     }
 
     fn append(&mut self, entry: &Entry, touched: &mut BTreeSet<StripeId>) {

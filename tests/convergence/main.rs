@@ -6,8 +6,9 @@
 //! a test run. The same through HTTP and PostgreSQL is `tests/e2e/convergence`. A life that is told
 //! in one order is a delivery: there are four thousand of them, and with `LEDGER_SOAK=1` a million.
 //!
-//! To compare one more thing with the truth, give it a line in `truth.rs`; `lives.rs` decides what
-//! lives are like, `delivery.rs` how they are told, and `census.rs` what they must reach.
+//! To compare one more thing with the truth, give it a line in `truth.rs`, or in `statuses.rs` if
+//! it's a status; `lives.rs` decides what lives are like, `delivery.rs` how they are told, and
+//! `census.rs` what they must reach.
 
 #![cfg(test)]
 
@@ -19,9 +20,11 @@ mod fuzz;
 mod ledger;
 mod lives;
 mod oracle;
+mod positions;
 mod prefixes;
 mod property;
 mod runner;
+mod statuses;
 mod truth;
 mod undecided;
 mod versions;

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::ledger::Shown;
 use crate::oracle::{Ai, DAY, ai, best, claims, linked};
+use crate::statuses::{Undecided, check_anomalies, check_payments, check_statuses};
 
 /// How long after the present of a life access is asked about, in seconds.
 const INSTANTS: [i64; 6] = [0, DAY / 2, 3 * DAY, 8 * DAY, 32 * DAY, 400 * DAY];
@@ -42,13 +43,13 @@ pub(crate) fn shared_catalog() -> Rc<Catalog> {
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Compared {
     pub(crate) subscriptions: usize,
-    /// Those of customers of whom an order conflict is listed.
+    /// Those that an order conflict concerns.
     pub(crate) undecided: usize,
 }
 
-/// Compares everything but what is of customers of whom an order conflict is listed: the webhooks
-/// don't tell, and the ledger says so, and may have guessed wrong. `events` are those that were
-/// delivered, in the order of what happened.
+/// Compares everything but what an order conflict concerns: the webhooks don't tell, and the ledger
+/// says so, and may have guessed wrong. `events` are those that were delivered, in the order of
+/// what happened.
 pub(crate) fn check(
     shown: &Shown,
     world: &World,
@@ -56,22 +57,13 @@ pub(crate) fn check(
     catalog: &Catalog,
 ) -> Result<Compared, String> {
     let truths = world.truth();
-    let is_conflict = |anomaly: &FactAnomaly| matches!(anomaly, FactAnomaly::OrderConflict(..));
-    let listed = shown.anomalies.iter().filter(|(_, found)| found.iter().any(is_conflict));
-    let undecided: BTreeSet<&str> = listed.map(|((customer, _), _)| customer.as_str()).collect();
-    // A step that Stripe's table of statuses lacks is told of, and may be taken all the same.
-    let is_step = |anomaly: &FactAnomaly| matches!(anomaly, FactAnomaly::UnexpectedTransition(..));
-    let of_customers = shown.anomalies.iter();
-    let decided = of_customers.filter(|((customer, _), _)| !undecided.contains(customer.as_str()));
-    let mut odd = decided.map(|(_, found)| found).chain(shown.odd_sold.values()).flatten();
-    let is_link = |anomaly: &FactAnomaly| matches!(anomaly, FactAnomaly::ConflictingLink(..));
-    if odd.any(|anomaly| !is_step(anomaly) && !is_conflict(anomaly) && !is_link(anomaly)) {
-        return Err(format!("nothing is missing, and yet: {:#?}", shown.anomalies));
-    }
+    let undecided = Undecided::of(shown, world, events);
+    check_anomalies(shown, events, &undecided)?;
     check_links(shown, events)?;
     check_statuses(shown, world, events, &undecided)?;
+    check_payments(shown, world, events, &undecided)?;
     check_sold(shown, world, events)?;
-    let is_decided = |truth: &&Truth| !undecided.contains(truth.customer.as_str());
+    let is_decided = |truth: &&Truth| !undecided.concerns(truth);
     for truth in truths.iter().filter(is_decided) {
         check_subscription(shown, truth, &trainers(truth, world, events))?;
     }
@@ -116,29 +108,6 @@ pub(crate) fn check(
     }
     let undecided = truths.iter().filter(|truth| !is_decided(truth)).count();
     Ok(Compared { subscriptions: truths.len(), undecided })
-}
-
-/// That there is a row of each invoice, refund and dispute of which something was told, and that it
-/// stands as the object does.
-fn check_statuses(
-    shown: &Shown,
-    world: &World,
-    events: &[&Event],
-    undecided: &BTreeSet<&str>,
-) -> Result<(), String> {
-    let kinds = ["invoice", "refund", "dispute"];
-    let told = events.iter().map(|event| &event.object);
-    let told = told.filter(|object| kinds.iter().any(|kind| object["object"] == *kind));
-    for id in told.filter_map(|object| object["id"].as_str()).collect::<BTreeSet<_>>() {
-        let object = world.find(id).unwrap_or_default();
-        let row = shown.payments.get(&StripeId::try_new(id).expect("an id"));
-        let Some(row) = row else { return Err(format!("{id} has no row")) };
-        let is_undecided = row.customer.as_ref().is_some_and(|it| undecided.contains(it.as_str()));
-        if !is_undecided && object["status"] != *row.status.as_str() {
-            return Err(format!("{id} is {}, and not as in {row:#?}", object["status"]));
-        }
-    }
-    Ok(())
 }
 
 /// That what is sold is as it was told last, but for what nothing orders.

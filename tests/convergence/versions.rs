@@ -1,10 +1,13 @@
 //! One life, told in each of the shapes that Stripe's objects ever had.
 
+use std::collections::BTreeSet;
+
 use ledger_domain::account::PaymentKind;
+use ledger_simulator::world::Event;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use crate::delivery::VERSIONS;
+use crate::delivery::{Told, VERSIONS, shuffled};
 use crate::ledger::{Ledger, Shown};
 use crate::lives::{Case, case};
 use crate::property::same;
@@ -57,8 +60,39 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Events that come again in other versions. The log keeps what came first of each, so that all is
+/// the same but what some versions don't tell.
+fn check_repeats(case: &Case) -> Result<(), TestCaseError> {
+    let world = case.live();
+    let tell = |seed: u64| {
+        let case = Case { versions: VERSIONS.to_vec(), twins: 0, seed, ..case.clone() };
+        case.tell(&world)
+    };
+    let mut told = tell(case.seed);
+    let straight = Ledger::of(told.iter().map(|told| &told.entry)).shown;
+    let events: Vec<Event> = told.iter().map(|told| told.event.clone()).collect();
+    // Not those which the version of the first telling doesn't have.
+    let again = tell(case.seed.wrapping_add(1));
+    let is_known = |again: &Told| events.iter().any(|event| event.id == again.event.id);
+    told.extend(again.into_iter().filter(is_known));
+    let mut entries = shuffled(&told, case.seed);
+    let mut known = BTreeSet::new();
+    entries.retain(|entry| known.insert(entry.key.clone()));
+    prop_assert_eq!(known.len(), events.len());
+    let shown = Ledger::of(&entries).shown;
+    same(&told_in(OLDEST, &straight), &told_in(OLDEST, &shown))?;
+    let events: Vec<&Event> = events.iter().collect();
+    let checked = truth::check(&shown, &world, &events, &truth::shared_catalog());
+    checked.map(drop).map_err(TestCaseError::fail)
+}
+
 proptest! {
     #![proptest_config(crate::config(40, 4_000))]
+
+    #[test]
+    fn an_event_counts_in_the_version_in_which_it_comes_first(case in case(crate::STEPS_MAX)) {
+        check_repeats(&case)?;
+    }
 
     #[test]
     fn every_version_tells_the_same_life(case in case(crate::STEPS_MAX)) {

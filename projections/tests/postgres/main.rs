@@ -17,3 +17,6 @@ mod resume;
 mod scenario;
 mod stalls;
 mod world;
+
+#[path = "../../../tests/convergence/positions.rs"]
+mod positions;

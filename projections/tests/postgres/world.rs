@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::given;
+use crate::positions::without_positions;
 
 /// The login that takes on the service's roles.
 pub(crate) const LOGIN: &str = "ledger_service";
@@ -63,7 +64,7 @@ impl World {
     }
 
     /// Every row of every read model of a tenant, without what depends on order of arrival or on
-    /// the tenant's name; of stored states, which hold positions, their names.
+    /// the tenant's name.
     pub(crate) fn rows(&self, tenant: &Tenant) -> String {
         const TABLES: [&str; 14] = [
             "rm_subscriptions.trainer_subscriptions",
@@ -88,10 +89,16 @@ impl World {
             );
             format!("{table}\n{}\n", self.sql(&sql))
         };
-        let parts = format!(
-            "SELECT unit, part FROM rm_subscriptions.unit_part WHERE tenant = '{tenant}' ORDER BY 1, 2"
-        );
-        TABLES.iter().map(rows).chain([self.sql(&parts)]).collect()
+        let parts = self.sql(&format!(
+            "SELECT unit || ' ' || part || ' ' || convert_from(state, 'UTF8')
+            FROM rm_subscriptions.unit_part WHERE tenant = '{tenant}' ORDER BY unit, part"
+        ));
+        let parts = parts.lines().map(|line| {
+            let fields: Vec<&str> = line.splitn(3, ' ').collect();
+            let state = without_positions(fields[2].as_bytes());
+            format!("{} {} {state}\n", fields[0], fields[1])
+        });
+        TABLES.iter().map(rows).chain(parts).collect()
     }
 }
 

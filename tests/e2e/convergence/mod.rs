@@ -13,3 +13,6 @@ mod truth;
 
 #[path = "../../convergence/oracle.rs"]
 mod oracle;
+
+#[path = "../../convergence/positions.rs"]
+mod positions;

@@ -3,7 +3,7 @@
 //! 1. a wrong status after webhooks of one second, or late ones: `pain_1_*`;
 //! 2. webhooks that were missed, and nobody noticed: `pain_2_*`;
 //! 3. duplicates and races: `pain_3_*`, and `webhooks::duplicates`;
-//! 4. wrong acknowledgements: `webhooks::envelopes`, `webhooks::outage`, `crash`;
+//! 4. wrong acknowledgements: `pain_4_*`, and `webhooks::envelopes`, `webhooks::outage`, `crash`;
 //! 5. API versions that drift apart: `pain_5_*`, and `webhooks::versions`.
 
 use ledger_simulator::shell::render::CATALOGUE;
@@ -11,7 +11,7 @@ use ledger_simulator::world::{Config, Method};
 use serde_json::{Value, json};
 
 use super::stage::{Stage, id_of};
-use crate::harness::{TestApp, now};
+use crate::harness::{TestApp, eventually, now};
 
 const HOUR: i64 = 3_600;
 
@@ -52,8 +52,11 @@ async fn in_every_order_with(
 
 /// A life that began yesterday.
 fn stage(nth: u64) -> Stage {
-    let config = Config { seed: nth, now: now() - 24 * HOUR, ..Config::default() };
-    Stage::new(&format!("t{nth}"), config)
+    Stage::new(&format!("t{nth}"), config(nth))
+}
+
+fn config(nth: u64) -> Config {
+    Config { seed: nth, now: now() - 24 * HOUR, ..Config::default() }
 }
 
 /// All orders of so many things.
@@ -253,10 +256,85 @@ async fn pain_3_a_duplicate_with_other_pending_webhooks_is_one_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pain_4_what_could_not_be_stored_is_not_acknowledged() {
+    let app = TestApp::start_on_own_cluster().await;
+    let mut stage = stage(1);
+    let customer = stage.customer();
+    stage.subscribe(&customer, "price_starter_month", &json!({}));
+    let webhooks = stage.webhooks();
+    let (before, away) = webhooks.split_at(webhooks.len() / 2);
+    app.stripe().deliver_all(before).await;
+    app.database.cluster().stop().expect("the server can be stopped");
+    for webhook in away {
+        let answer = app.stripe().post(webhook).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+    }
+    app.database.cluster().start().expect("the server can be started");
+    let mut position = 0;
+    for webhook in away {
+        let answer = eventually("the retry is acknowledged", || async {
+            let answer = app.stripe().post(webhook).await;
+            (answer.status != 503).then(|| answer.expect(200))
+        })
+        .await;
+        // Nothing of the failed attempt counts as a delivery.
+        assert_eq!(answer["status"], "appended", "{answer}");
+        position = answer["position"].as_i64().expect("a position").max(position);
+    }
+    app.wait_until_ready().await;
+    stage.expect_truth_at(&app, position).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pain_4_an_unknown_type_is_acknowledged() {
+    let app = TestApp::start().await;
+    let mut stage = stage(1);
+    let customer = stage.customer();
+    stage.subscribe(&customer, "price_starter_month", &json!({}));
+    let webhooks = stage.webhooks();
+    let mut position = app.stripe().deliver_all(&webhooks).await;
+    for mut webhook in webhooks {
+        webhook["id"] = json!(format!("{}new", webhook["id"].as_str().expect("an id")));
+        webhook["type"] = json!("hologram.shimmered");
+        webhook["data"]["object"]["status"] = json!("shimmering");
+        let answer = app.stripe().post(&webhook).await.expect(200);
+        assert_eq!(answer["status"], "appended", "{answer}");
+        position = answer["position"].as_i64().expect("a position");
+    }
+    stage.expect_truth_at(&app, position).await;
+    stage.expect_invoices(&app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pain_4_nothing_acknowledged_is_lost_by_a_kill() {
+    let mut app = TestApp::start().await;
+    let mut stage = stage(1);
+    let customer = stage.customer();
+    let subscription = stage.subscribe(&customer, "price_starter_month", &json!({}));
+    change(&mut stage, &subscription, "price_enterprise_month");
+    let webhooks = stage.webhooks();
+    let mut acknowledged = Vec::new();
+    for some in webhooks.chunks(webhooks.len().div_ceil(3)) {
+        for webhook in some {
+            acknowledged.push((webhook, app.stripe().deliver(webhook).await));
+        }
+        app.kill();
+        app.start_service().await;
+    }
+    stage.expect_truth_at(&app, acknowledged.last().expect("webhooks").1).await;
+    for (webhook, position) in acknowledged {
+        let answer = app.stripe().post(webhook).await.expect(200);
+        let told = (&answer["status"], &answer["position"]);
+        assert_eq!(told, (&json!("already_appended"), &json!(position)), "{webhook}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pain_5_every_api_version_tells_the_truth() {
     let app = TestApp::start().await;
     for (nth, version) in (1..).zip(CATALOGUE) {
-        let mut stage = stage(nth).in_version(version);
+        let config = config(nth).of_version(version);
+        let mut stage = Stage::new(&format!("t{nth}"), config).in_version(version);
         buy_in_checkout(&mut stage);
         stage.expect_truth(&app).await;
         let subscription = stage.world.truth()[0].subscription.clone();

@@ -7,6 +7,8 @@ use serde_json::Value;
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, query_as, query_scalar};
 
+use super::positions::without_positions;
+
 /// What each ledger says by itself and no delivery decides: its own identity and catalogue.
 const OWN: [&str; 3] =
     ["rm_catalog.stripe_account", "rm_catalog.catalog", "rm_catalog.enforcement"];
@@ -60,30 +62,7 @@ fn canonical(row: &str) -> String {
     let mut row: Value = serde_json::from_str(row).expect("PostgreSQL writes JSON");
     if let Some(hex) = row["state"].as_str().and_then(|state| state.strip_prefix("\\x")) {
         let bytes = hex::decode(hex).expect("PostgreSQL writes hexadecimal digits");
-        let mut state: Value = serde_json::from_slice(&bytes).expect("a stored state is JSON");
-        without_positions(&mut state);
-        row["state"] = state;
+        row["state"] = without_positions(&bytes);
     }
     row.to_string()
-}
-
-/// A fact is stored as a list of nine, its position the fourth; a claim has a field for it; of
-/// checkout sessions nothing but their positions is stored, so that their number is left.
-fn without_positions(state: &mut Value) {
-    match state {
-        Value::Array(fact)
-            if fact.len() == 9 && fact[0].is_i64() && fact[1].is_string() && fact[3].is_i64() =>
-        {
-            fact[3] = Value::Null;
-        }
-        Value::Array(list) => list.iter_mut().for_each(without_positions),
-        Value::Object(fields) => {
-            fields.remove("position");
-            if let Some(sessions) = fields.get_mut("sessions").filter(|it| it.is_array()) {
-                *sessions = sessions.as_array().map_or(0, Vec::len).into();
-            }
-            fields.values_mut().for_each(without_positions);
-        }
-        _ => {}
-    }
 }

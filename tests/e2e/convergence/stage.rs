@@ -150,6 +150,14 @@ impl Stage {
         self.expect_truth_at(app, self.position).await;
     }
 
+    /// The same, where the access that it comes to is known beforehand.
+    pub(crate) async fn expect_access(&mut self, app: &TestApp, access: &str) {
+        self.expect_truth(app).await;
+        let path = format!("/api/v1/tiers/current?trainer={}", self.trainer);
+        let current = app.service().read_at(&path, self.position).await;
+        assert_eq!(current["access"], access, "{current}");
+    }
+
     /// Compares the ledger's answers with the truth, once it has reached a position.
     pub(crate) async fn expect_truth_at(&self, app: &TestApp, position: i64) {
         let names = (self.trainer.as_str(), self.trainer.as_str());

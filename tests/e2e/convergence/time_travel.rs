@@ -28,27 +28,47 @@ fn stage(seed: u64, begin: i64) -> Stage {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trial_becomes_a_paid_subscription() {
     let app = TestApp::start().await;
-    let begin = now() - 15 * DAY;
+    // The trial's end lies ahead of the real time, so that the ledger shows a trial that runs.
+    let begin = now();
     let mut stage = stage(1, begin);
     let (clock, customer) = stage.clocked(begin, VISA);
     let trial = json!({ "trial_period_days": 14 });
     let subscription = stage.subscribe(&customer, "price_professional_month", &trial);
-    stage.expect_truth(&app).await;
+    stage.expect_access(&app, "granted").await;
     for (after, status) in
         [(11 * DAY, "trialing"), (14 * DAY, "active"), (14 * DAY + 2 * HOUR, "active")]
     {
         stage.advance(&clock, begin + after);
         assert_eq!(stage.status(&subscription), status, "after {after} s");
-        stage.expect_truth(&app).await;
+        stage.expect_access(&app, "granted").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_whose_end_is_told_late_gives_nothing_meanwhile() {
+    let app = TestApp::start().await;
+    let begin = now() - 15 * DAY;
+    let mut stage = stage(1, begin);
+    let (clock, customer) = stage.clocked(begin, VISA);
+    let trial = json!({ "trial_period_days": 14 });
+    let subscription = stage.subscribe(&customer, "price_professional_month", &trial);
+    assert_eq!(stage.status(&subscription), "trialing");
+    stage.expect_access(&app, "locked").await;
+    stage.advance(&clock, begin + 14 * DAY + 2 * HOUR);
+    assert_eq!(stage.status(&subscription), "active");
+    stage.expect_access(&app, "granted").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trial_without_a_payment_method_ends_as_was_chosen() {
     let app = TestApp::start().await;
-    let begin = now() - 15 * DAY;
-    let ends = [("cancel", "canceled"), ("pause", "paused"), ("create_invoice", "past_due")];
-    for (seed, (behavior, status)) in (1..).zip(ends) {
+    let begin = now();
+    let ends = [
+        ("cancel", "canceled", "none"),
+        ("pause", "paused", "locked"),
+        ("create_invoice", "past_due", "grace"),
+    ];
+    for (seed, (behavior, status, access)) in (1..).zip(ends) {
         let mut stage = stage(seed, begin);
         let (clock, customer) = stage.clocked(begin, None);
         let trial = json!({
@@ -56,12 +76,12 @@ async fn a_trial_without_a_payment_method_ends_as_was_chosen() {
             "trial_settings": { "end_behavior": { "missing_payment_method": behavior } },
         });
         let subscription = stage.subscribe(&customer, "price_professional_month", &trial);
-        stage.expect_truth(&app).await;
+        stage.expect_access(&app, "granted").await;
         stage.advance(&clock, begin + 14 * DAY);
         stage.expect_truth(&app).await;
         stage.advance(&clock, begin + 14 * DAY + 2 * HOUR);
         assert_eq!(stage.status(&subscription), status, "{behavior}");
-        stage.expect_truth(&app).await;
+        stage.expect_access(&app, access).await;
     }
 }
 
@@ -100,30 +120,33 @@ async fn renewals_over_month_ends_and_leap_days() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dunning_ends_unpaid_and_a_payment_recovers() {
     let app = TestApp::start().await;
-    let begin = now() - 48 * DAY;
-    let retries = RetryPolicy { days: vec![3, 8, 15], exhausted: Exhausted::Unpaid };
-    let config = Config { seed: 1, now: begin, retries, ..Config::default() };
-    let mut stage = Stage::new("t1", config);
-    let (clock, customer) = stage.clocked(begin, VISA);
-    let subscription = stage.subscribe(&customer, "price_professional_month", &json!({}));
-    stage.expect_truth(&app).await;
-    let failing = json!({
-        "invoice_settings": { "default_payment_method": "pm_card_chargeCustomerFail" }
-    });
-    stage.post(&format!("customers/{customer}"), &failing);
-    let due = stage.period_end(&subscription) + 2 * HOUR;
-    for (after, status) in
-        [(0, "past_due"), (3, "past_due"), (8, "past_due"), (15, "unpaid"), (16, "unpaid")]
-    {
-        stage.advance(&clock, due + after * DAY);
-        assert_eq!(stage.status(&subscription), status, "after {after} days");
-        stage.expect_truth(&app).await;
+    // The first failure lies ahead of the real time, or so far back that the grace is over.
+    for (seed, begin, past_due) in [(1, now(), "grace"), (2, now() - 48 * DAY, "locked")] {
+        let retries = RetryPolicy { days: vec![3, 8, 15], exhausted: Exhausted::Unpaid };
+        let config = Config { seed, now: begin, retries, ..Config::default() };
+        let mut stage = Stage::new(&format!("t{seed}"), config);
+        let (clock, customer) = stage.clocked(begin, VISA);
+        let subscription = stage.subscribe(&customer, "price_professional_month", &json!({}));
+        stage.expect_access(&app, "granted").await;
+        let failing = json!({
+            "invoice_settings": { "default_payment_method": "pm_card_chargeCustomerFail" }
+        });
+        stage.post(&format!("customers/{customer}"), &failing);
+        let due = stage.period_end(&subscription) + 2 * HOUR;
+        for (after, status) in
+            [(0, "past_due"), (3, "past_due"), (8, "past_due"), (15, "unpaid"), (16, "unpaid")]
+        {
+            stage.advance(&clock, due + after * DAY);
+            assert_eq!(stage.status(&subscription), status, "after {after} days");
+            let access = if status == "unpaid" { "locked" } else { past_due };
+            stage.expect_access(&app, access).await;
+        }
+        let invoice = stage.world.find(&subscription).unwrap()["latest_invoice"].clone();
+        let pay = json!({ "payment_method": "pm_card_visa" });
+        stage.post(&format!("invoices/{}/pay", invoice.as_str().unwrap()), &pay);
+        assert_eq!(stage.status(&subscription), "active");
+        stage.expect_access(&app, "granted").await;
     }
-    let invoice = stage.world.find(&subscription).unwrap()["latest_invoice"].clone();
-    let pay = json!({ "payment_method": "pm_card_visa" });
-    stage.post(&format!("invoices/{}/pay", invoice.as_str().unwrap()), &pay);
-    assert_eq!(stage.status(&subscription), "active");
-    stage.expect_truth(&app).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,8 +6,9 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::{some_webhook, stored};
+use crate::bodies::{DAY, STARTER, Story, Version};
 use crate::check::verify_log;
-use crate::harness::{Stripe, TestApp};
+use crate::harness::{Stripe, TestApp, now};
 
 const DELIVERIES: usize = 100;
 
@@ -46,17 +47,32 @@ async fn duplicates_to_two_services_are_one_event() {
     verify_log(app.owner(), "default").await;
 }
 
-/// Two deliveries of one event can differ: a counter, and the version at which it is rendered.
+/// Two deliveries of one event can differ: a counter, and the version in which it is rendered.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_id_alone_makes_a_duplicate() {
     let app = TestApp::start().await;
-    let mut webhook = some_webhook("evt_counted");
-    let first = app.stripe().post(&webhook).await.expect(200);
-    webhook["pending_webhooks"] = 7.into();
-    webhook["data"]["object"]["email"] = "other@example.test".into();
-    let second = app.stripe().post(&webhook).await.expect(200);
-    assert_eq!(second["status"], "already_appended");
-    assert_eq!(second["position"], first["position"]);
+    let begin = now() - DAY;
+    let bought = |version: Version| -> Value {
+        let mut story = Story::new("t1", version, begin);
+        story.purchase(STARTER);
+        let is_creation = |webhook: &Value| webhook["type"] == "customer.subscription.created";
+        let mut webhook = story.take().into_iter().find(is_creation).expect("a subscription");
+        webhook["id"] = "evt_rendered".into();
+        webhook
+    };
+    let newest = bought(Version::Endive);
+    let first = app.stripe().post(&newest).await.expect(200);
+    for (nth, version) in (2..).zip(Version::ALL) {
+        let mut webhook = bought(version);
+        webhook["pending_webhooks"] = nth.into();
+        let is_as_new = webhook["data"] == newest["data"];
+        assert!(!is_as_new || version > Version::Of2017, "{version:?} has a shape of its own");
+        let again = app.stripe().post(&webhook).await.expect(200);
+        assert_eq!(again["status"], "already_appended", "{version:?}");
+        assert_eq!(again["position"], first["position"], "{version:?}");
+    }
+    let seen = "SELECT count(*) FROM event WHERE type = 'IdReuseSeen'";
+    assert_eq!(app.database.number(seen).await, 0, "nothing else was told under the id");
 }
 
 /// Another event under an id that is taken changes nothing, and is told of in the log.

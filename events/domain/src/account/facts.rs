@@ -7,7 +7,10 @@
 //! 1. By the second in which Stripe made the event.
 //! 2. Within a second, start from the state that the second before left, and follow the trail: the
 //!    next fact is one whose `before` equals the state so far. See [`super::order`].
-//! 3. Where no fact continues the trail, take one that no other remaining fact leads to, by rank
+//! 3. A fact that no trail reaches and that tells of a change which has its place, in this second
+//!    or as the last one up to two seconds before it, is a second telling: it stands beside the
+//!    first.
+//! 4. Where no fact continues the trail, take one that no other remaining fact leads to, by rank
 //!    (created before others, deleted last; a draft invoice before a paid one), then by key.
 //!
 //! Facts before the last second are kept as fingerprints and briefs, so that the account doesn't
@@ -28,6 +31,10 @@ use super::order::{TRAIL_MAX, rival, settle};
 use crate::event::Code;
 use crate::event::stripe::Reported;
 use crate::id::{EventKey, StripeId};
+
+/// How many seconds after a fact a second event of its change may be stamped, unless the object
+/// changes before.
+const TWIN_SECONDS: i64 = 2;
 
 /// What the order of facts needs to know of a kind of object.
 pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
@@ -350,7 +357,8 @@ impl<S: Snapshot> Facts<S> {
             self.chunks.touch(&self.facts, self.facts[second.start].at);
             let facts = &mut self.facts;
             let start = state_before(facts, second.start);
-            let mut settled = settle(start, facts[second.clone()].to_vec());
+            let previous = shortly_before(facts, second.start);
+            let mut settled = settle(start, previous, facts[second.clone()].to_vec());
             let before = second.start.checked_sub(1).map(|last| &facts[last]);
             mark_unexpected::<S>(before, &mut settled);
             let old = &facts[second.clone()];
@@ -395,6 +403,13 @@ impl<B> Fact<B> {
 
 fn state_before<B>(facts: &[Fact<B>], index: usize) -> Prior {
     index.checked_sub(1).map_or(Prior::Nothing, |i| Prior::Known(facts[i].after))
+}
+
+/// The fact before a place, if a second event of its change may be in the place's second.
+fn shortly_before<B>(facts: &[Fact<B>], index: usize) -> &[Fact<B>] {
+    let last = index.saturating_sub(1);
+    let is_short = facts[index].at - facts[last].at <= TWIN_SECONDS;
+    if is_short { &facts[last..index] } else { &[] }
 }
 
 /// Finds the steps of a second, from the fact before it on, that should not happen.

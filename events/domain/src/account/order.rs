@@ -14,8 +14,13 @@ use super::facts::{Fact, Prior};
 /// The most facts of one second among which a trail is looked for.
 pub(super) const TRAIL_MAX: usize = 64;
 
-/// Orders the facts of one second, starting from the state before it.
-pub(super) fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fact<B>> {
+/// Orders the facts of one second, starting from the state before it. `previous` is the fact that
+/// left it so, if that was so shortly before that a second event of its change may be among them.
+pub(super) fn settle<B: Clone>(
+    start: Prior,
+    previous: &[Fact<B>],
+    mut facts: Vec<Fact<B>>,
+) -> Vec<Fact<B>> {
     sort(&mut facts);
     if facts.len() > TRAIL_MAX {
         let undecided = |(i, fact)| Fact { is_tied: i == 0, is_gap: false, ..fact };
@@ -24,12 +29,12 @@ pub(super) fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fac
     let mut state = start;
     let mut ordered: Vec<Fact<B>> = Vec::with_capacity(facts.len());
     while !facts.is_empty() {
-        let trail = trail(state, &facts);
+        let trail = trail(state, previous, &facts);
         if trail.is_empty()
-            && let Some((twin, place)) = twin(&facts, &ordered)
+            && let Some((twin, place)) = twin(&facts, previous, &ordered)
         {
             let fact = facts.remove(twin);
-            ordered.insert(place + 1, Fact { is_tied: false, is_gap: false, ..fact });
+            ordered.insert(place, Fact { is_tied: false, is_gap: false, ..fact });
             continue;
         }
         let (next, is_tied) = if trail.is_empty() {
@@ -38,12 +43,13 @@ pub(super) fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fac
         } else {
             (trail, false)
         };
-        let left = left_over(&facts, &next, &ordered);
+        let left = left_over(&facts, &next, (previous, &ordered));
         for &i in &next {
             let fact = &facts[i];
             let is_gap = fact.before.contradicts(state);
             // The same change twice: that it was taken back in between is likely, and not certain.
-            let is_again = fact.changes() && ordered.iter().any(|other| other.is_twin_of(fact));
+            let mut earlier = previous.iter().chain(&ordered);
+            let is_again = fact.changes() && earlier.any(|other| other.is_twin_of(fact));
             // What led back to where it began, so that the other one could follow, is missing; and
             // it may as well have followed the other one.
             let is_rivalled = left.iter().any(|&other| fact.rivals(&facts[other]));
@@ -61,17 +67,21 @@ pub(super) fn settle<B: Clone>(start: Prior, mut facts: Vec<Fact<B>>) -> Vec<Fac
 }
 
 /// The facts that have no place yet, and tell of no change that has one.
-fn left_over<B>(facts: &[Fact<B>], next: &[usize], ordered: &[Fact<B>]) -> Vec<usize> {
+fn left_over<B>(
+    facts: &[Fact<B>],
+    next: &[usize],
+    (previous, ordered): (&[Fact<B>], &[Fact<B>]),
+) -> Vec<usize> {
     let is_placed = |fact: &Fact<B>| {
-        let mut placed = next.iter().map(|&i| &facts[i]).chain(ordered);
+        let mut placed = next.iter().map(|&i| &facts[i]).chain(previous).chain(ordered);
         placed.any(|other| other.is_twin_of(fact))
     };
     (0..facts.len()).filter(|i| !next.contains(i) && !is_placed(&facts[*i])).collect()
 }
 
 /// The facts that follow each other from a state on, as far as they do.
-fn trail<B>(start: Prior, facts: &[Fact<B>]) -> Vec<usize> {
-    let copies = copies(facts);
+fn trail<B>(start: Prior, previous: &[Fact<B>], facts: &[Fact<B>]) -> Vec<usize> {
+    let copies = copies(previous, facts);
     let mut walked = vec![false; facts.len()];
     let mut path = walk(start, (facts, &copies), &mut walked);
     let mut place = 0;
@@ -94,10 +104,12 @@ fn trail<B>(start: Prior, facts: &[Fact<B>]) -> Vec<usize> {
     path
 }
 
-/// How many facts with smaller keys tell of the same change, for each fact.
-fn copies<B>(facts: &[Fact<B>]) -> Vec<usize> {
+/// How many facts of the second with smaller keys, or from before it, tell of the same change, for
+/// each fact.
+fn copies<B>(previous: &[Fact<B>], facts: &[Fact<B>]) -> Vec<usize> {
     let earlier = |fact: &Fact<B>| {
-        facts.iter().filter(|other| other.key < fact.key && other.is_twin_of(fact)).count()
+        let smaller = facts.iter().filter(|other| other.key < fact.key);
+        previous.iter().chain(smaller).filter(|other| other.is_twin_of(fact)).count()
     };
     facts.iter().map(earlier).collect()
 }
@@ -130,11 +142,13 @@ fn walk<B>(
     }
 }
 
-/// A fact that tells of a change which has its place already, and that place: sometimes Stripe
-/// makes two events of one change.
-fn twin<B>(facts: &[Fact<B>], ordered: &[Fact<B>]) -> Option<(usize, usize)> {
+/// A fact that tells of a change which has its place already, and the place after that: sometimes
+/// Stripe makes two events of one change.
+fn twin<B>(facts: &[Fact<B>], previous: &[Fact<B>], ordered: &[Fact<B>]) -> Option<(usize, usize)> {
     facts.iter().enumerate().find_map(|(i, fact)| {
-        let place = ordered.iter().rposition(|other| other.is_twin_of(fact))?;
+        let is_twin = |other: &Fact<B>| other.is_twin_of(fact);
+        let place = ordered.iter().rposition(is_twin).map(|place| place + 1);
+        let place = place.or_else(|| previous.iter().any(is_twin).then_some(0))?;
         fact.before.is_told().then_some((i, place))
     })
 }

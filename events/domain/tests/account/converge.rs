@@ -11,15 +11,17 @@ use serde_json::json;
 use crate::explain::expect_explained;
 use crate::given::{DAY_0, items, stripe_id, sub};
 
-/// A life of one subscription: each step changes something, at most a second after the last.
+/// A life of one subscription: each step changes something, at most a second after the last. Of
+/// some there is a second event, up to two seconds later, also after what came next.
 fn life(steps: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Entry>> {
-    let step = (0..5usize, 0..2i64, any::<bool>(), 0..1000u32);
+    let twin = prop::option::weighted(0.2, 0..3i64);
+    let step = (0..5usize, 0..2i64, any::<bool>(), 0..1000u32, twin);
     prop::collection::vec(step, steps).prop_map(|steps| {
         let mut at = DAY_0;
         let mut state = json!({"status": "incomplete"});
         let mut entries =
             vec![sub("evt_created", at, "created", state.clone(), json!("no_object"))];
-        for (i, (what, seconds, tells, id)) in steps.into_iter().enumerate() {
+        for (i, (what, seconds, tells, id, twin)) in steps.into_iter().enumerate() {
             at += seconds;
             let (field, value) = match what {
                 0 => ("status", json!(["active", "past_due", "trialing"][i % 3])),
@@ -34,7 +36,9 @@ fn life(steps: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Entry>> {
             let old = old["snapshot"].get(field).cloned().unwrap_or_default();
             state[field] = value;
             let before = if tells { json!({ field: old }) } else { json!("absent") };
-            entries.push(sub(&format!("evt_{id}_{i}"), at, "updated", state.clone(), before));
+            let tell = |id: &str, at| sub(id, at, "updated", state.clone(), before.clone());
+            entries.push(tell(&format!("evt_{id}_{i}"), at));
+            entries.extend(twin.map(|later| tell(&format!("evt_{}_{i}t", 999 - id), at + later)));
         }
         for (position, entry) in (1..).zip(&mut entries) {
             entry.position = position;

@@ -4,7 +4,7 @@ use ledger_domain::account::{Change, CustomerUnit, FactAnomaly};
 use ledger_domain::event::Entry;
 use serde_json::json;
 
-use crate::given::{DAY_0, arrived, folded, items, key, orders, stripe_id, sub, view};
+use crate::given::{DAY_0, anomalies, arrived, folded, items, key, orders, stripe_id, sub, view};
 
 /// Every order of arrival gives this status, and these steps of history.
 #[track_caller]
@@ -105,6 +105,60 @@ fn two_events_of_one_change_count_as_one() {
     ];
     check(&entries, "unpaid", &[Change::Created, Change::PaymentFailed]);
     assert!(folded(&entries).take_changes().anomalies.is_empty());
+}
+
+#[test]
+fn a_second_event_of_a_change_in_a_later_second_changes_nothing() {
+    let past_due = || json!({"status": "past_due"});
+    let failed =
+        |id: &str, at: i64| sub(id, at, "updated", past_due(), json!({"status": "active"}));
+    // Before the next change, in its second, whichever id is smaller, or where nothing else comes.
+    for (twin, at) in [("evt_4", 2), ("evt_4", 3), ("evt_6", 3)] {
+        let entries = [
+            sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+            sub("evt_2", DAY_0 + 2, "created", json!({}), json!("no_object")),
+            failed("evt_3", DAY_0 + 3),
+            failed(twin, DAY_0 + 3 + at - 1),
+            sub("evt_5", DAY_0 + 5, "updated", json!({"status": "unpaid"}), past_due()),
+        ];
+        for order in orders(&entries) {
+            let changes = folded(&order).take_changes();
+            assert!(changes.anomalies.is_empty(), "{twin}: {:?}", changes.anomalies);
+        }
+        check(&entries, "unpaid", &[Change::Created, Change::PaymentFailed]);
+    }
+}
+
+#[test]
+fn the_same_change_long_after_shows_that_something_is_missing() {
+    let past_due = || json!({"status": "past_due"});
+    let failed =
+        |id: &str, at: i64| sub(id, at, "updated", past_due(), json!({"status": "active"}));
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        failed("evt_2", DAY_0 + 3),
+        failed("evt_3", DAY_0 + 6),
+    ];
+    for order in orders(&entries) {
+        let found = anomalies(&order);
+        assert_eq!(found, [FactAnomaly::GapSuspected(key("evt_3"), Some(key("evt_2")))]);
+    }
+}
+
+#[test]
+fn the_same_change_taken_back_in_a_later_second_is_a_conflict() {
+    let until = |at: Option<i64>| json!({ "cancel_at": at });
+    let on = |id: &str, at: i64| sub(id, at, "updated", until(Some(DAY_0 + 9)), until(None));
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        on("evt_2", DAY_0 + 1),
+        sub("evt_3", DAY_0 + 2, "updated", json!({}), until(Some(DAY_0 + 9))),
+        on("evt_4", DAY_0 + 2),
+    ];
+    for order in orders(&entries) {
+        let found = anomalies(&order);
+        assert_eq!(found, [FactAnomaly::OrderConflict(key("evt_4"), key("evt_3"))]);
+    }
 }
 
 #[test]

@@ -9,6 +9,9 @@ use crate::world::Event;
 /// The length of an event's id after its prefix.
 const ID_LENGTH: usize = 24;
 
+/// How much later a second event object of one change may be made.
+const TWIN_SECONDS_MAX: usize = 2;
+
 pub(super) fn undisturbed(events: &[Event]) -> Vec<Delivery> {
     let deliver = |(index, event): (usize, &Event)| Delivery {
         index,
@@ -29,18 +32,40 @@ pub(super) fn collapse_seconds(deliveries: &mut [Delivery], within: u32) {
     }
 }
 
+/// Gives changes a second event object each, made up to two seconds later and before the object's
+/// next change. Of what names a trainer it's made in the same second: the last word counts there,
+/// and would be another one.
 pub(super) fn second_objects(deliveries: &mut Vec<Delivery>, percent: u8, chance: &mut Chance) {
+    let limits = until_next_of_object(deliveries);
     let mut all = Vec::with_capacity(deliveries.len());
-    for delivery in deliveries.drain(..) {
+    for (delivery, limit) in deliveries.drain(..).zip(limits) {
         let twin = chance.hits(percent).then(|| {
             let mut twin = delivery.clone();
-            twin.event.id = format!("evt_{}", chance.word(ID_LENGTH));
+            let event = &mut twin.event;
+            event.id = format!("evt_{}", chance.word(ID_LENGTH));
+            let later = i64::try_from(chance.below(TWIN_SECONDS_MAX + 1)).unwrap_or_default();
+            event.created += later.min(limit);
             twin
         });
         all.push(delivery);
         all.extend(twin);
     }
     *deliveries = all;
+}
+
+/// How many seconds after each delivery's event nothing else has happened yet to its object.
+fn until_next_of_object(deliveries: &[Delivery]) -> Vec<i64> {
+    let mut next: HashMap<&str, i64> = HashMap::new();
+    let mut limits: Vec<i64> = Vec::with_capacity(deliveries.len());
+    for Delivery { event, .. } in deliveries.iter().rev() {
+        let id = event.object["id"].as_str().unwrap_or_default();
+        let until = next.insert(id, event.created).map_or(i64::MAX, |next| next - event.created);
+        let kind = event.object["object"].as_str().unwrap_or_default();
+        let names = ["customer", "checkout.session"].contains(&kind);
+        limits.push(if names { 0 } else { until.max(0) });
+    }
+    limits.reverse();
+    limits
 }
 
 pub(super) fn reorder(deliveries: &mut [Delivery], how: Reorder, chance: &mut Chance) {

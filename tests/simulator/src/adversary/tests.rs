@@ -10,10 +10,10 @@ fn events(count: usize) -> Vec<Event> {
     (0..count)
         .map(|at| Event {
             id: format!("evt_{at}"),
-            kind: if at % 3 == 0 { "customer.created" } else { "customer.updated" }.to_owned(),
+            kind: format!("payout.{}", if at % 3 == 0 { "created" } else { "updated" }),
             created: 1_000 + i64::try_from(at).unwrap(),
             livemode: false,
-            object: json!({"object": "customer", "id": format!("cus_{}", at / 3)}),
+            object: json!({"object": "payout", "id": format!("po_{}", at / 3)}),
             previous_attributes: None,
             request_id: None,
             idempotency_key: None,
@@ -71,7 +71,24 @@ fn a_second_object_has_another_id_and_the_same_content() {
     assert_eq!(order(&deliveries), [0, 0, 1, 1, 2, 2]);
     let (one, two) = (&deliveries[0].event, &deliveries[1].event);
     assert_ne!(one.id, two.id);
-    assert_eq!((&one.object, one.created, &one.kind), (&two.object, two.created, &two.kind));
+    assert_eq!((&one.object, &one.kind), (&two.object, &two.kind));
+}
+
+#[test]
+fn a_second_object_is_made_before_the_next_change() {
+    let plan = Plan { two_objects_percent: 100, ..Plan::default() };
+    let mut later = HashSet::new();
+    for seed in 0..20 {
+        let deliveries = disturb(&events(8), &plan, seed);
+        for (one, two) in deliveries.iter().zip(&deliveries[1..]).step_by(2) {
+            let same = |other: &&Delivery| other.event.object["id"] == one.event.object["id"];
+            let next = deliveries[one.index * 2 + 2..].iter().find(same);
+            let until = next.map_or(i64::MAX, |next| next.event.created);
+            assert!((one.event.created..=until).contains(&two.event.created));
+            later.insert(two.event.created - one.event.created);
+        }
+    }
+    assert_eq!(later, HashSet::from([0, 1, 2]));
 }
 
 #[test]

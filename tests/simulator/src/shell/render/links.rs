@@ -18,7 +18,7 @@ const KEPT_WHOLE: [&str; 5] = ["charge", "coupon", "discount", "price", "product
 pub struct Links {
     count: usize,
     intents_of_invoice: HashMap<String, Vec<(usize, String)>>,
-    invoice_of_intent: HashMap<String, String>,
+    invoices_of_intent: HashMap<String, Vec<(usize, String)>>,
     charges_of_intent: HashMap<String, Vec<(usize, String)>>,
     snapshots: HashMap<String, Vec<(usize, Value)>>,
     events_of_object: HashMap<String, Vec<usize>>,
@@ -65,7 +65,7 @@ impl Links {
 
     fn link_payment(&mut self, at: usize, invoice: &str, payment: &Value) {
         let Some(intent) = payment["payment"]["payment_intent"].as_str() else { return };
-        self.invoice_of_intent.insert(intent.to_owned(), invoice.to_owned());
+        push_new(self.invoices_of_intent.entry(intent.to_owned()).or_default(), at, invoice);
         push_new(self.intents_of_invoice.entry(invoice.to_owned()).or_default(), at, intent);
     }
 
@@ -75,9 +75,11 @@ impl Links {
         }
     }
 
-    /// The invoice that a payment intent is to pay.
-    pub(crate) fn invoice_of(&self, intent: &str) -> Option<&str> {
-        self.invoice_of_intent.get(intent).map(String::as_str)
+    /// The invoice that a payment intent is to pay as of an event, or, where it's told of only
+    /// later, the first: an intent is made for its invoice, which tells of it in a later event.
+    pub(crate) fn invoice_of(&self, intent: &str, at: usize) -> Option<&str> {
+        let all = self.invoices_of_intent.get(intent)?;
+        until(all, at).last().or_else(|| all.first().map(|(_, invoice)| invoice.as_str()))
     }
 
     /// The intent that is to pay an invoice, as of an event.

@@ -57,12 +57,12 @@ pub(super) fn first_discount(fields: &mut Fields, scope: &Scope<'_>) {
 
 fn charge(charge: &mut Fields, scope: &Scope<'_>) {
     let intent = text(charge, "payment_intent").unwrap_or_default();
-    let invoice = scope.links.invoice_of(intent);
+    let invoice = scope.links.invoice_of(intent, scope.at);
     set(charge, "invoice", json!(invoice));
 }
 
 fn payment_intent(intent: &mut Fields, scope: &Scope<'_>) {
     let id = text(intent, "id").unwrap_or_default();
-    let invoice = scope.links.invoice_of(id);
+    let invoice = scope.links.invoice_of(id, scope.at);
     set(intent, "invoice", json!(invoice));
 }

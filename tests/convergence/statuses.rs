@@ -1,0 +1,212 @@
+//! What is listed of a life that was told whole, and how each payment stands, against what the
+//! simulator knows to be so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger_domain::account::FactAnomaly;
+use ledger_domain::id::StripeId;
+use ledger_simulator::world::{Event, Truth, World};
+use serde_json::Value;
+
+use crate::ledger::Shown;
+use crate::oracle::claims;
+
+/// The steps of a subscription's status that the simulator takes as Stripe does, and that Stripe's
+/// table of statuses lacks: they are listed, and nothing is wrong.
+const UNEXPECTED: [(&str, &str); 1] = [
+    // An active subscription is given a trial.
+    ("active", "trialing"),
+];
+
+/// About what nothing tells an order.
+#[derive(Debug, Default)]
+pub(crate) struct Undecided {
+    /// Customers of whom an order conflict is listed.
+    customers: BTreeSet<String>,
+    /// Those of them of whose subscriptions or payments one is listed.
+    objects: BTreeSet<String>,
+    /// Those of them of whom one is listed that may concern any of their subscriptions.
+    wholly: BTreeSet<String>,
+    /// Subscriptions about which one is listed, or about an invoice of theirs.
+    subscriptions: BTreeSet<String>,
+}
+
+impl Undecided {
+    pub(crate) fn of(shown: &Shown, world: &World, events: &[&Event]) -> Self {
+        let mut undecided = Self::default();
+        let listed = shown.anomalies.iter().filter(|(_, found)| found.iter().any(is_conflict));
+        for (customer, part) in listed.map(|(about, _)| about) {
+            let name = customer.to_string();
+            undecided.customers.insert(name.clone());
+            let trainers = claims(events).filter(|(of, ..)| *of == name);
+            let trainers: BTreeSet<&str> = trainers.map(|(_, trainer, _)| trainer).collect();
+            // Whatever else is so of a customer who is one trainer, nothing shows it.
+            if part.starts_with("customer/") && trainers.len() < 2 {
+                continue;
+            }
+            undecided.objects.insert(name.clone());
+            match subscription_of(part, world) {
+                Some(subscription) => undecided.subscriptions.insert(subscription),
+                None => undecided.wholly.insert(name),
+            };
+        }
+        undecided
+    }
+
+    /// Whether nothing tells how a subscription stands, or something that belongs to it.
+    pub(crate) fn concerns(&self, truth: &Truth) -> bool {
+        self.wholly.contains(&truth.customer) || self.subscriptions.contains(&truth.subscription)
+    }
+}
+
+const fn is_conflict(anomaly: &FactAnomaly) -> bool {
+    matches!(anomaly, FactAnomaly::OrderConflict(..))
+}
+
+/// The only subscription that an object is about.
+fn subscription_of(part: &str, world: &World) -> Option<String> {
+    let (kind, id) = part.split_once('/')?;
+    let object = world.find(id)?;
+    let subscription = match kind {
+        "subscription" => &object["id"],
+        "invoice" => &object["parent"]["subscription_details"]["subscription"],
+        _ => return None,
+    };
+    subscription.as_str().map(str::to_owned)
+}
+
+/// That nothing is listed but what these lives bring with them: conflicts of order and of links,
+/// and steps that Stripe's table lacks.
+pub(crate) fn check_anomalies(
+    shown: &Shown,
+    events: &[&Event],
+    undecided: &Undecided,
+) -> Result<(), String> {
+    let is_decided = |customer: &StripeId| !undecided.customers.contains(customer.as_str());
+    let of_customers = shown.anomalies.iter().filter(|((customer, _), _)| is_decided(customer));
+    let found = of_customers.map(|(_, found)| found).chain(shown.odd_sold.values()).flatten();
+    for anomaly in found {
+        match anomaly {
+            FactAnomaly::OrderConflict(..) | FactAnomaly::ConflictingLink(..) => {}
+            FactAnomaly::UnexpectedTransition(event, previous) => {
+                let told = |id: &str| events.iter().find(|event| event.id == id);
+                let (Some(before), Some(after)) =
+                    (told(previous.id.as_str()), told(event.id.as_str()))
+                else {
+                    return Err(format!("nobody told of {anomaly:?}"));
+                };
+                // Of one second's events without old values the kind decides, and may be wrong.
+                let is_silent = [before, after].iter().any(|it| it.previous_attributes.is_none());
+                if is_silent && before.created == after.created {
+                    continue;
+                }
+                let status = |event: &Event| event.object["status"].as_str().map(str::to_owned);
+                let step = (status(before), status(after));
+                let is_step = |(from, to): &(&str, &str)| {
+                    (step.0.as_deref(), step.1.as_deref()) == (Some(*from), Some(*to))
+                };
+                if !UNEXPECTED.iter().any(is_step) {
+                    return Err(format!("a step that nobody takes: {step:?} by {anomaly:?}"));
+                }
+            }
+            FactAnomaly::GapSuspected(..) | FactAnomaly::ConflictingCustomer(..) => {
+                return Err(format!("nothing is missing, and yet: {anomaly:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The ids of all objects of a kind of which something was told.
+fn told<'a>(events: &[&'a Event], kind: &str) -> BTreeMap<&'a str, &'a Value> {
+    let objects = events.iter().map(|event| &event.object);
+    let of_kind = objects.filter(|object| object["object"] == *kind);
+    of_kind.filter_map(|object| Some((object["id"].as_str()?, object))).collect()
+}
+
+/// That there is a row of each invoice, refund and dispute of which something was told, and that it
+/// stands as the object does.
+pub(crate) fn check_statuses(
+    shown: &Shown,
+    world: &World,
+    events: &[&Event],
+    undecided: &Undecided,
+) -> Result<(), String> {
+    for kind in ["invoice", "refund", "dispute"] {
+        for id in told(events, kind).into_keys() {
+            let object = world.find(id).unwrap_or_default();
+            check_status(shown, id, &object["status"], undecided)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same of payments: an intent has a row, in which its charges are. A charge has one to itself
+/// only where it has no intent; where nothing was told of the intent, its row stands as the charge
+/// does that succeeded, or as the last.
+///
+/// Events of intents carry no old values. Where several attempts of one second failed, nothing
+/// tells which was the last, and the row stands as one of them.
+pub(crate) fn check_payments(
+    shown: &Shown,
+    world: &World,
+    events: &[&Event],
+    undecided: &Undecided,
+) -> Result<(), String> {
+    let (intents, charges) = (told(events, "payment_intent"), told(events, "charge"));
+    for id in intents.keys() {
+        let status = world.find(id).unwrap_or_default()["status"].clone();
+        let is_over = status == "succeeded" || status == "canceled";
+        let of_last_second = latest(events, id);
+        let row = shown.payments.get(&stripe_id(id)).map(|row| row.status.as_str());
+        if is_over || !of_last_second.iter().any(|told| row == told.as_str()) {
+            check_status(shown, id, &status, undecided)?;
+        }
+    }
+    let mut without: BTreeMap<&str, Value> = BTreeMap::new();
+    for (id, charge) in charges {
+        let row = charge["payment_intent"].as_str().unwrap_or(id);
+        if row != id && shown.payments.contains_key(&stripe_id(id)) {
+            return Err(format!("{id} has a row beside that of {row}"));
+        }
+        if intents.contains_key(row) {
+            continue;
+        }
+        let status = world.find(id).unwrap_or_default()["status"].clone();
+        let of_row = without.entry(row).or_insert_with(|| status.clone());
+        if status == "succeeded" {
+            *of_row = status;
+        }
+    }
+    without.iter().try_for_each(|(id, status)| check_status(shown, id, status, undecided))
+}
+
+/// The statuses that were told of an object in the last second of which something was told.
+fn latest<'a>(events: &[&'a Event], id: &str) -> Vec<&'a Value> {
+    let told = || events.iter().filter(|event| event.object["id"] == *id);
+    let last = told().map(|event| event.created).max();
+    let told = told().filter(|event| Some(event.created) == last);
+    told.map(|event| &event.object["status"]).collect()
+}
+
+/// That an object has a row, which has its status.
+fn check_status(
+    shown: &Shown,
+    id: &str,
+    status: &Value,
+    undecided: &Undecided,
+) -> Result<(), String> {
+    let Some(row) = shown.payments.get(&stripe_id(id)) else {
+        return Err(format!("{id} has no row"));
+    };
+    let of_undecided =
+        row.customer.as_ref().is_some_and(|customer| undecided.objects.contains(customer.as_str()));
+    if !of_undecided && *status != *row.status.as_str() {
+        return Err(format!("{id} is {status}, and not as in {row:#?}"));
+    }
+    Ok(())
+}
+
+fn stripe_id(id: &str) -> StripeId {
+    StripeId::try_new(id).expect("an id")
+}
