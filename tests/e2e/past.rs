@@ -47,14 +47,16 @@ async fn what_was_answered_live_is_what_is_said_of_that_instant() {
         answers.push(caller.read_at(PATH, position).await);
     }
     assert!(answers.len() > 10);
+    // The trainer's tier doesn't allow so many questions.
+    let ask = async |query: String| ask(&service, &format!("trainer=t1&{query}")).await;
     for live in &answers {
         let then = given_at(live);
-        assert_eq!(ask(&caller, &format!("known_at={then}")).await, *live);
-        assert_eq!(ask(&caller, &format!("as_of={then}&known_at={then}")).await, *live);
+        assert_eq!(ask(format!("known_at={then}")).await, *live);
+        assert_eq!(ask(format!("as_of={then}&known_at={then}")).await, *live);
     }
     // What was told in time is the same by what is known now.
     let last = answers.last().expect("many");
-    assert_eq!(ask(&caller, &format!("as_of={}", given_at(last))).await, *last);
+    assert_eq!(ask(format!("as_of={}", given_at(last))).await, *last);
 }
 
 #[tokio::test(flavor = "multi_thread")]
