@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::anomaly::FactAnomaly;
 use super::chunks::group;
-use super::facts::{Facts, Snapshot};
+use super::facts::{ALWAYS, Facts, News, Snapshot};
 use super::history::History;
 use super::index::Index;
 use super::links::{Links, Tie, linked_trainer};
@@ -229,19 +229,19 @@ impl CustomerUnit {
         let moved = std::mem::take(&mut self.moved);
         let all_moved = std::mem::take(&mut self.all_moved);
         let mut changes = CustomerChanges::default();
-        let mut changed_from = BTreeMap::new();
+        let mut changed = BTreeMap::new();
         let linked = self.linked_trainer().cloned();
         for name in &touched {
             let part = self.parts.get_mut(name).expect("what is touched is there");
-            let (parts, (from, anomalies)) =
-                (part.take_parts(name), part.take_news(linked.as_ref()));
+            let parts = part.take_parts(name);
+            let News { seconds, anomalies } = part.take_news(linked.as_ref());
             for (part, bytes) in &parts {
                 self.resize(part, bytes.len());
             }
             changes.parts.extend(parts);
             let subject = self.subject(name);
             changes.anomalies.extend(anomalies.map(|anomalies| (subject, anomalies)));
-            changed_from.insert(name.as_str(), from);
+            changed.insert(name.as_str(), seconds);
         }
         changes.gone_payments = self.merged_charges(&payments);
         let shown = if all_moved {
@@ -254,10 +254,8 @@ impl CustomerUnit {
                 && let Some((_, subscription)) = facts.current()
             {
                 let is_moved = all_moved || moved.contains(&subscription.id);
-                let from = changed_from.get(name.as_str()).copied();
-                if let Some(from) = if is_moved { Some(0) } else { from } {
-                    changes.histories.extend(self.history(facts, from));
-                }
+                let seconds = if is_moved { Some(&ALWAYS) } else { changed.get(name.as_str()) };
+                changes.histories.extend(seconds.and_then(|s| self.history(facts, s)));
             }
             self.show(name, &mut changes);
         }
@@ -272,6 +270,10 @@ impl CustomerUnit {
     #[must_use]
     pub fn take_changes_since(&mut self, before: &Self) -> CustomerChanges {
         let mut changes = self.take_changes();
+        for history in &mut changes.histories {
+            // Facts that are no more may have lain outside what those that are left tell of.
+            history.seconds = Timestamp::MIN..=Timestamp::MAX;
+        }
         let is_gone = |part: &&String| !self.sizes.contains_key(*part);
         changes.gone_parts = before.sizes.keys().filter(is_gone).cloned().collect();
         let (shown, now) = (before.everything(), self.everything());
@@ -432,13 +434,12 @@ macro_rules! part_of {
             }
 
             /// See [`Facts::take_news`].
-            fn take_news(
-                &mut self,
-                linked: Option<&TrainerId>,
-            ) -> (usize, Option<Vec<FactAnomaly>>) {
+            fn take_news(&mut self, linked: Option<&TrainerId>) -> News {
                 match self {
                     $(Self::$kind(facts) => facts.take_news(),)*
-                    Self::Links(links) => (0, links.anomalies(linked)),
+                    Self::Links(links) => {
+                        News { seconds: ALWAYS, anomalies: links.anomalies(linked) }
+                    }
                 }
             }
 

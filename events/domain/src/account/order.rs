@@ -9,7 +9,7 @@
 //! times in a second. Where a second holds more than [`TRAIL_MAX`] facts they stand by rank and id,
 //! and the first of them says that nobody knows their order.
 
-use super::facts::{Fact, Prior};
+use super::fact::{Fact, Prior};
 
 /// The most facts of one second among which a trail is looked for.
 pub(super) const TRAIL_MAX: usize = 64;

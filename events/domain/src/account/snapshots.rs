@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::compared::{Fields, Name};
 use super::facts::Snapshot;
+use super::landmarks::Mark;
 use super::links::Tie;
-use super::transitions;
+use super::{history, transitions};
 use crate::event::stripe::{
     Charge, CheckoutSession, Customer, Dispute, Invoice, InvoicePayment, Item, KeptMetadata,
     PaymentIntent, PendingUpdate, Price, Product, Refund, Schedule, Subscription,
@@ -64,7 +65,9 @@ fn by_cause(cause: &Code) -> i64 {
         "created" => 0,
         // A subscription goes on after it was paused, and can't be paused again in that second.
         "resumed" => 2,
-        "deleted" => 3,
+        // A notice changes nothing, so that what it shows was made by another event before it.
+        "trial_will_end" => 3,
+        "deleted" => 4,
         _ => 1,
     }
 }
@@ -129,6 +132,10 @@ impl Snapshot for Subscription {
             cancel_at: cancel_at(self),
             collection_paused: self.pause_collection.is_some(),
         }
+    }
+
+    fn bears(brief: &SubscriptionBrief, mark: Mark) -> bool {
+        history::bears(brief, mark)
     }
 }
 
@@ -198,6 +205,10 @@ impl Snapshot for Invoice {
 
     fn brief(&self, cause: &Code) -> InvoiceBrief {
         InvoiceBrief { failed: *cause == "payment_failed" }
+    }
+
+    fn bears(brief: &InvoiceBrief, mark: Mark) -> bool {
+        mark == Mark::Failed && brief.failed
     }
 
     fn ties(&self) -> Vec<Tie> {
