@@ -11,7 +11,8 @@
 //!    or as the last one up to two seconds before it, is a second telling: it stands beside the
 //!    first.
 //! 4. Where no fact continues the trail, take one that no other remaining fact leads to, by rank
-//!    (created before others, deleted last; a draft invoice before a paid one), then by key.
+//!    (created before others, deleted last; a draft invoice before a paid one), then by key. If it
+//!    doesn't tell what was before it, it stands before what has a higher rank already.
 //!
 //! Facts before the last second are kept as fingerprints and briefs, so that the account doesn't
 //! grow by whole snapshots. One more fact orders its own second (and the seconds after it while
@@ -31,7 +32,7 @@ use super::compared::{Earlier, Fields, earlier, fingerprint};
 use super::fact::{Fact, Named, Prior};
 use super::landmarks::{Landmarks, Mark};
 use super::links::Tie;
-use super::order::{TRAIL_MAX, rival, settle};
+use super::order::{Before, TRAIL_MAX, rival, settle};
 use crate::event::Code;
 use crate::event::stripe::Reported;
 use crate::id::{EventKey, StripeId};
@@ -308,7 +309,8 @@ impl<S: Snapshot> Facts<S> {
         News { seconds, anomalies: tells.then(|| self.anomalies()) }
     }
 
-    fn anomalies(&self) -> Vec<FactAnomaly> {
+    /// What is odd about the facts.
+    pub(super) fn anomalies(&self) -> Vec<FactAnomaly> {
         let (mut found, mut conflicts) = (Vec::new(), BTreeMap::new());
         for i in self.odd.iter().flat_map(|at| self.second(*at)) {
             let fact = &self.facts[i];
@@ -369,14 +371,18 @@ impl<S: Snapshot> Facts<S> {
     /// looked at.
     fn settle_from(&mut self, start: usize) -> i64 {
         let mut second = self.second(self.facts[start].at);
+        let mut same_seconds = 0;
         let mut is_first = true;
         loop {
             let at = self.facts[second.start].at;
             self.chunks.touch(&self.facts, at);
             let facts = &mut self.facts;
-            let start = state_before(facts, second.start);
-            let previous = shortly_before(facts, second.start);
-            let mut settled = settle(start, previous, facts[second.clone()].to_vec());
+            let before = Before {
+                state: state_before(facts, second.start),
+                last: shortly_before(facts, second.start),
+                passed: passed_state(facts, second.start),
+            };
+            let mut settled = settle(&before, facts[second.clone()].to_vec());
             let before = second.start.checked_sub(1).map(|last| &facts[last]);
             mark_unexpected::<S>(before, &mut settled);
             let old = &facts[second.clone()];
@@ -387,7 +393,9 @@ impl<S: Snapshot> Facts<S> {
                 self.odd.remove(&at);
             }
             facts[second.clone()].clone_from_slice(&settled);
-            if second.end == facts.len() || (same && !is_first) {
+            // A second's order rests on the two facts before it.
+            same_seconds = if same && !is_first { same_seconds + 1 } else { 0 };
+            if second.end == facts.len() || same_seconds == 2 {
                 return at;
             }
             is_first = false;
@@ -419,6 +427,13 @@ fn shortly_before<B>(facts: &[Fact<B>], index: usize) -> &[Fact<B>] {
     let last = index.saturating_sub(1);
     let is_short = facts[index].at - facts[last].at <= TWIN_SECONDS;
     if is_short { &facts[last..index] } else { &[] }
+}
+
+/// What the object was before the last fact before a place, if that one doesn't tell it itself, and
+/// an event that tells of both changes at once may be in the place's second.
+fn passed_state<B>(facts: &[Fact<B>], index: usize) -> Option<Prior> {
+    let last = shortly_before(facts, index).first().filter(|last| !last.before.is_told());
+    last.map(|_| state_before(facts, index - 1)).filter(|passed| *passed != Prior::Nothing)
 }
 
 /// Finds the steps of a second, from the fact before it on, that should not happen.

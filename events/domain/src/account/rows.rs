@@ -109,7 +109,7 @@ impl CustomerUnit {
             ended_at: at(s.ended_at),
             past_due_since: self.past_due_since(facts, s).map(Timestamp::from_unix),
             collection_paused: s.pause_collection.is_some(),
-            scheduled: self.scheduled_change(s),
+            scheduled: self.scheduled_change(fact.at, s),
             once_active: once_active(facts),
             last_event: fact.key.clone(),
             position: facts.position(),
@@ -133,13 +133,18 @@ impl CustomerUnit {
     }
 
     /// What a live schedule will make of a subscription next, judged by the phase that Stripe says
-    /// is running, not by a clock.
-    fn scheduled_change(&self, s: &Subscription) -> Option<ScheduledChange> {
+    /// is running, not by a clock. A schedule that the subscription doesn't name any more has let
+    /// go of it.
+    fn scheduled_change(&self, said: i64, s: &Subscription) -> Option<ScheduledChange> {
         let schedules = self.index.about(&s.id).filter_map(|name| match &self.parts[name] {
-            Part::Schedule(facts) => facts.current().map(|(_, schedule)| schedule),
+            Part::Schedule(facts) => facts.current(),
             _ => None,
         });
-        schedules.filter(|schedule| steers(schedule, &s.id)).find_map(next_phase)
+        let steering = schedules.filter(|(fact, schedule)| {
+            let is_named = s.schedule.as_ref() == Some(&schedule.id);
+            (is_named || fact.at > said) && steers(schedule, &s.id)
+        });
+        steering.map(|(_, schedule)| schedule).find_map(next_phase)
     }
 
     pub(super) fn invoice_view(&self, facts: &Facts<Invoice>) -> Option<PaymentView> {

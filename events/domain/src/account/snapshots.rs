@@ -180,8 +180,12 @@ impl Snapshot for Invoice {
         fields.field("status", &self.status);
         fields.field("total", &self.total);
         fields.field("amount_due", &self.amount_due);
-        fields.field("amount_paid", &self.amount_paid);
-        fields.field("amount_remaining", &self.amount_remaining);
+        // Of a draft nothing is paid. Old values don't say so where one event tells of an invoice's
+        // finalisation and payment at once.
+        let is_draft = self.status.as_ref().is_none_or(|status| *status == "draft");
+        let (paid, remaining) = (self.amount_paid, self.amount_remaining);
+        fields.field("amount_paid", &if is_draft { 0 } else { paid });
+        fields.field("amount_remaining", &if is_draft { self.amount_due } else { remaining });
         fields.field("attempt_count", &self.attempt_count);
         fields.instant("next_payment_attempt", self.next_payment_attempt);
         // Not the instants of its transitions: the oldest API versions tell one of them.
@@ -201,6 +205,12 @@ impl Snapshot for Invoice {
         // Within one status: how often payment was tried tells what came later.
         let later = i64::from(*cause != "created" && *cause != "finalized");
         (by_status + later) * 1_000 + self.attempt_count.clamp(0, 999)
+    }
+
+    /// Neither a paid nor a void invoice becomes anything else:
+    /// <https://docs.stripe.com/invoicing/overview#invoice-statuses>.
+    fn is_final(&self, _cause: &Code) -> bool {
+        self.status.as_ref().is_some_and(|status| matches!(status.as_str(), "paid" | "void"))
     }
 
     fn brief(&self, cause: &Code) -> InvoiceBrief {
