@@ -156,9 +156,14 @@ impl Ingest {
         let content_hash = hex::encode(content_hash);
         let id = ids::derived(&[tenant.as_str(), "id_reuse", key.id.as_str(), &content_hash]);
         let id = EventId::try_new(&id.to_string()).expect("a UUID is an event id");
+        let causation_id = Some(key.id.as_str().into());
         let seen = IdReuseSeen { content_hash: content_hash.into(), key, position };
-        let metadata =
-            Metadata { actor: "stripe".into(), source: Source::Stripe, ..Metadata::default() };
+        let metadata = Metadata {
+            actor: "stripe".into(),
+            causation_id,
+            source: Source::Stripe,
+            ..Metadata::default()
+        };
         let key = EventKey::new(facts::ledger_namespace(), id);
         let stream = key.own_stream();
         let fact = Fact { key, stream, expected: Expected::NoStream, at: self.clock.now() };

@@ -21,14 +21,19 @@ const ID_BYTES_MAX: usize = 128;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The id of the request that is answered, which what it causes bears as `correlation_id`.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) Box<str>);
+
 pub(crate) async fn track(
     State(state): State<AppState>,
     path: Option<MatchedPath>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
+    request.extensions_mut().insert(RequestId(id.to_str().unwrap_or_default().into()));
     let route = path.as_ref().map_or("unmatched", |path| path.as_str());
     let span = tracing::info_span!(
         "request", id = id.to_str().unwrap_or_default(), method = %request.method(), route

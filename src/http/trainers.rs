@@ -1,8 +1,8 @@
 //! `POST /api/v1/trainers`: trainers who are known before any purchase.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use ledger_domain::event::{Metadata, Source, Subject};
 use ledger_domain::id::TrainerId;
 use ledger_log::{AppendError, Outcome, ReadError};
@@ -13,6 +13,7 @@ use super::auth::Principal;
 use super::body::JsonBody;
 use super::params::{NoQuery, Params};
 use super::problem::Problem;
+use super::track::RequestId;
 use crate::commands::trainer::{self, RegisterError};
 use crate::errors::chain;
 use crate::roles::Role;
@@ -35,6 +36,7 @@ pub(crate) struct Registered {
 pub(crate) async fn register(
     State(state): State<AppState>,
     principal: Principal,
+    Extension(request): Extension<RequestId>,
     Params(NoQuery {}): Params<NoQuery>,
     JsonBody(ToRegister { trainer }): JsonBody<ToRegister>,
 ) -> Result<(StatusCode, Json<Registered>), Problem> {
@@ -42,6 +44,7 @@ pub(crate) async fn register(
     let metadata = Metadata {
         actor: principal.actor()?.into(),
         actor_roles: principal.roles.names().map(Into::into).collect(),
+        correlation_id: Some(request.0),
         source: Source::Api,
         subject: Subject { trainer: Some(trainer.clone()), ..Subject::default() },
         ..Metadata::default()

@@ -3,7 +3,8 @@
 //! The list beside them gives the hash of each. It only grows: a file that changed, or went, would
 //! mean that the decoder isn't tested any more against what the logs out there hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
@@ -27,6 +28,35 @@ fn golden_files_are_listed_and_unchanged() {
         }
     }
     crate::assert_none(&violations(&list, &found));
+}
+
+/// Whatever an earlier commit listed is listed still. Where there is no history, as in an archive of
+/// the sources, there is nothing to compare with.
+#[test]
+fn the_list_of_golden_files_only_grew() {
+    let list = format!("{FOLDER}{LIST}");
+    let now = std::fs::read_to_string(root().join(&list)).unwrap();
+    let commits = git(&["log", "--format=%H", "--", &list]).unwrap_or_default();
+    let earlier = commits.lines().map(|commit| {
+        let then = git(&["show", &format!("{commit}:{list}")]).unwrap_or_default();
+        (commit.to_owned(), then)
+    });
+    crate::assert_none(&lost(&now, &earlier.collect::<Vec<_>>()));
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(root()).args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+/// Lines of earlier lists that the list doesn't have any more.
+fn lost(now: &str, earlier: &[(String, String)]) -> Vec<String> {
+    let now: BTreeSet<&str> = now.lines().collect();
+    let lost = earlier.iter().flat_map(|(commit, then)| {
+        let lines = then.lines().filter(|line| !now.contains(line));
+        lines.map(move |line| format!("{commit} listed this, and it must stay: {line}"))
+    });
+    lost.collect()
 }
 
 /// Compares the list with the hashes of the files that are there.
@@ -80,6 +110,13 @@ mod tests {
     fn a_listed_and_unchanged_file_is_fine() {
         assert!(check(&line("a", "v1/x.json"), &[("v1/x.json", "a")]).is_empty());
         assert!(check("", &[]).is_empty());
+    }
+
+    #[test]
+    fn a_line_that_is_lost_or_changed_is_found() {
+        let earlier = [("c0ffee".to_owned(), line("a", "x.json"))];
+        assert!(lost(&(line("b", "y.json") + &line("a", "x.json")), &earlier).is_empty());
+        assert_eq!(lost(&line("b", "x.json"), &earlier).len(), 1);
     }
 
     #[test]

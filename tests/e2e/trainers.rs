@@ -42,6 +42,11 @@ async fn a_trainer_is_registered_once_whoever_asks_and_how_often() {
     let event = &events[0];
     let said = [&event["trainer_id"], &event["actor"], &event["source"], &event["position"]];
     assert_eq!(said, [&json!("t1"), &json!("e2e-service"), &json!("api"), &known["position"]]);
+    let id = event["event_id"].as_str().expect("an id");
+    let told = app.auditor().get(&format!("/api/v1/audit/events/{id}")).await.expect(200);
+    let request = told["metadata"]["correlation_id"].as_str().expect("a request's id");
+    let ids = answers.iter().filter_map(|answer| answer.headers.get("x-request-id"));
+    assert_eq!(ids.filter(|id| *id == request).count(), 1, "one of the answers bears it");
     // It grants nothing.
     let position = known["position"].as_i64().expect("a position");
     let current = app.trainer("t1").read_at("/api/v1/tiers/current", position).await;

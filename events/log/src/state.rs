@@ -86,13 +86,10 @@ pub(crate) struct LogState {
     /// Last revisions of shared streams; none = no event yet.
     pub(crate) streams: Recent<StreamName, Option<i64>>,
     pub(crate) counters: Recent<Subject, Usage>,
-    /// Facts about keys hold for ever, so they outlive the rest.
     ids: Recent<EventKey, Known>,
     /// Keys found in the log while the present batch was tried; kept until it is done, however
     /// many there are.
     learned: HashMap<EventKey, Known>,
-    /// The log's id and epoch when `ids` was filled.
-    seen_in: Option<(Uuid, i32)>,
 }
 
 impl Default for LogState {
@@ -109,7 +106,6 @@ impl LogState {
             counters: Recent::new(counters),
             ids: Recent::new(ids),
             learned: HashMap::default(),
-            seen_in: None,
         }
     }
 
@@ -140,21 +136,19 @@ impl LogState {
         }
     }
 
-    /// Forgets all that another process may have changed.
+    /// Forgets all that another process may have changed. That is the keys, too: a backup that was
+    /// put back, or a standby that took over, may lack some, and what is remembered of them would
+    /// be compared with an end that was read without them.
     pub(crate) fn forget(&mut self) {
         self.tip = None;
         self.streams.clear();
         self.counters.clear();
+        self.ids.clear();
+        self.learned.clear();
     }
 
-    /// Takes over the end of the log as it was read. Keys are forgotten too when the log isn't the
-    /// one that they were seen in: a restored backup may lack some.
+    /// Takes over the end of the log as it was read.
     pub(crate) fn set_tip(&mut self, tip: Option<Tip>) {
-        let now = tip.as_ref().map(|tip| (tip.log_id, tip.epoch));
-        if self.seen_in.is_some() && now != self.seen_in {
-            self.ids.clear();
-        }
-        self.seen_in = now;
         self.tip = Some(tip);
     }
 }

@@ -14,7 +14,7 @@ CREATE TABLE lease (
     until  timestamptz NOT NULL,
     CONSTRAINT lease_pkey PRIMARY KEY (tenant, name)
 );
-COMMENT ON COLUMN lease.until IS 'by the clock of the database, which alone compares it';
+COMMENT ON COLUMN lease.until IS 'by the clock of the database, which alone compares it; infinity = held by hand, until somebody sets it otherwise';
 
 CREATE TABLE checkpoint (
     tenant      text COLLATE "C"   NOT NULL,

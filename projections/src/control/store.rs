@@ -12,7 +12,9 @@ use uuid::Uuid;
 use super::{Checkpoint, ParkColumns, ParkedEventColumns, ParkedUnit};
 
 /// Takes a lease that is free, has run out, or is the owner's own, and tells its new token: the
-/// highest that was ever given, so that whoever held the lease before can't write any more.
+/// highest that was ever given, so that whoever held the lease before can't write any more. One
+/// that would last longer than anybody asks for was given by a clock that has been set back since;
+/// one without an end is held by hand.
 pub(crate) async fn acquire(
     conn: &mut PgConnection,
     tenant: &Tenant,
@@ -26,6 +28,7 @@ pub(crate) async fn acquire(
         ON CONFLICT (tenant, name) DO UPDATE
             SET owner = excluded.owner, token = excluded.token, until = excluded.until
             WHERE lease.until < clock_timestamp() OR lease.owner = excluded.owner
+                OR (lease.until > clock_timestamp() + 2 * $4 AND lease.until < 'infinity')
         RETURNING token";
     sqlx::query_scalar(SQL)
         .bind(tenant.as_str())

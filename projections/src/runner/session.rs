@@ -277,7 +277,10 @@ impl<'a> Session<'a> {
             let linger = if events < MANY { config.linger } else { config.linger_busy };
             super::wait(linger, shutdown).await;
         }
-        if *head.borrow_and_update() > self.checkpoint.position {
+        // A head that goes on being ahead while nothing is there to read is wrong: a backup was put
+        // back. The log looks at it from time to time.
+        let moves = events > 0 || head.has_changed().unwrap_or(false);
+        if *head.borrow_and_update() > self.checkpoint.position && moves {
             return;
         }
         let longest = config.poll.min(self.parked.due_in(Instant::now()));

@@ -113,6 +113,7 @@ CREATE TABLE customer_link (
     position    bigint      NOT NULL,
     CONSTRAINT customer_link_pkey PRIMARY KEY (tenant, customer_id)
 ) WITH (fillfactor = 60);
+-- The condition keeps the index out of statements that look a link up by its key.
 CREATE INDEX customer_link_by_trainer ON customer_link (tenant, trainer_id)
     WHERE trainer_id IS NOT NULL;
 
@@ -160,6 +161,8 @@ CREATE TABLE anomaly (
     previous_event_id text COLLATE "C",
     CONSTRAINT anomaly_pkey PRIMARY KEY (tenant, customer_id, subject, kind, event_id)
 );
+COMMENT ON TABLE anomaly IS 'what a person should look at, recomputed from all facts of its subject, or (subject event/ID) stated by an event itself; customer_id is empty where such an event names none';
+
 CREATE TABLE dead_letter (
     tenant   text COLLATE "C" NOT NULL,
     event_id text COLLATE "C" NOT NULL,
@@ -170,8 +173,6 @@ CREATE TABLE dead_letter (
 CREATE INDEX dead_letter_by_position ON dead_letter (tenant, position);
 COMMENT ON TABLE dead_letter IS 'webhooks of a known type whose object could not be read; their redacted bodies are kept, so that a later translator can';
 COMMENT ON COLUMN dead_letter.lacks IS 'the path in the body of what is missing or not as it should be';
-
-COMMENT ON TABLE anomaly IS 'what a person should look at, recomputed from all facts of its subject, or (subject event/ID) stated by an event itself; customer_id is empty where such an event names none';
 
 DO $$
 DECLARE

@@ -152,6 +152,20 @@ fn run_out(world: &World) {
     world.sql("UPDATE projection.lease SET until = '-infinity'");
 }
 
+/// The database's clock was ahead and has been set back since: nobody waits until it has caught up.
+#[tokio::test]
+async fn a_lease_that_lasts_longer_than_any_is_no_longer_held() {
+    let world = World::new();
+    let tenant = world.open("default").await;
+    world.log.append(&tenant, facts()).await.unwrap();
+    world.sql(
+        "INSERT INTO projection.lease (tenant, name, owner, token, until) VALUES
+         ('default', 'live', 'dead', nextval('projection.fence'), now() + interval '1 hour')",
+    );
+    catch_up(&world.runner(config("other")), &*world.log, &tenant).await.unwrap();
+    assert_eq!(world.sql("SELECT owner FROM projection.lease"), "");
+}
+
 #[tokio::test]
 async fn a_paused_writer_that_was_overtaken_writes_nothing() {
     let world = World::new();

@@ -11,6 +11,7 @@ use super::super::AppState;
 use super::super::auth::Principal;
 use super::super::params::{NoQuery, Params, Segment};
 use super::super::problem::Problem;
+use super::super::track::RequestId;
 use crate::commands::usage::{Request, content_hash};
 use crate::ids;
 use crate::roles::Role;
@@ -23,6 +24,7 @@ pub(crate) struct Asked {
     pub(super) principal: Principal,
     pub(super) feature: FeatureSlug,
     key: Option<Box<str>>,
+    request: Option<RequestId>,
 }
 
 impl FromRequestParts<AppState> for Asked {
@@ -35,7 +37,8 @@ impl FromRequestParts<AppState> for Asked {
         let Params(NoQuery {}) = Params::from_request_parts(parts, state).await?;
         let Segment(feature) = Segment::from_request_parts(parts, state).await?;
         let feature = feature_of(&feature)?;
-        Ok(Self { principal, feature, key: key_in(&parts.headers)? })
+        let request = parts.extensions.get().cloned();
+        Ok(Self { principal, feature, key: key_in(&parts.headers)?, request })
     }
 }
 
@@ -66,6 +69,7 @@ impl Asked {
             metadata: Metadata {
                 actor: subject.clone(),
                 actor_roles: self.principal.roles.names().map(Into::into).collect(),
+                correlation_id: self.request.clone().map(|RequestId(id)| id),
                 source: Source::Api,
                 subject: Subject { trainer: Some(trainer), ..Subject::default() },
                 ..Metadata::default()

@@ -50,7 +50,7 @@ async fn verify_keys(owner: &PgPool, tenant: &str, events: i64) {
     assert_eq!(keys, events, "every key has its event");
 }
 
-/// Bodies and texts are bound to their event by a salted hash.
+/// Bodies are bound to their event by a salted hash.
 async fn verify_bodies(owner: &PgPool, tenant: &str) {
     let sql = "SELECT e.position, e.body_hash, b.salt, b.body
         FROM event e LEFT JOIN webhook_events b USING (tenant, position)

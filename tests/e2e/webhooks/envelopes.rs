@@ -33,6 +33,37 @@ async fn a_thin_event_is_recorded() {
     }
 }
 
+/// Types are recorded whatever they look like: refused, an event would be lost. What can't be a
+/// type of Stripe's isn't taken over, since it may be anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn strange_types_are_recorded() {
+    let app = TestApp::start().await;
+    let free = "Shimmered for somebody@example.com";
+    let types = [
+        ("v2.core.account[requirements].updated", None),
+        ("v2.core.account[configuration.merchant].capability_status_updated", None),
+        ("hologram.Shimmered", None),
+        (&"a.very_long_one".repeat(8), None),
+        (&"x".repeat(500), Some("unreadable")),
+        (free, Some("unreadable")),
+        ("", Some("unreadable")),
+    ];
+    for (nth, (of_type, kept)) in types.into_iter().enumerate() {
+        let (plain, thin) = (format!("evt_plain_{nth}"), format!("evt_thin_{nth}"));
+        let object = json!({ "id": "obj_1", "object": "hologram" });
+        let webhook = event(Version::Endive, &plain, of_type, now(), &object, None);
+        let mut thin_webhook = thin_event(&thin, "2026-11-02T10:20:30Z", "cus_1");
+        thin_webhook["type"] = of_type.into();
+        for (id, webhook) in [(plain, webhook), (thin, thin_webhook)] {
+            app.stripe().post(&webhook).await.expect(200);
+            assert_eq!(stored(&app, &id).await.1, "StripeEventRecorded", "{of_type}");
+            let told = app.auditor().get(&format!("/api/v1/audit/events/{id}")).await.expect(200);
+            let stripe = &told["metadata"]["stripe"];
+            assert_eq!(stripe["type"], kept.unwrap_or(of_type), "{told}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_cant_be_used_becomes_a_dead_letter() {
     let app = TestApp::start().await;

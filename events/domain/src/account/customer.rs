@@ -11,7 +11,6 @@ use super::chunks::group;
 use super::facts::{ALWAYS, Facts, News, Snapshot};
 use super::history::History;
 use super::index::Index;
-use super::landmarks::Mark;
 use super::links::{Links, Tie, linked_trainer};
 use super::view::{LinkView, PaymentView, SubscriptionView};
 use crate::event::stripe::{
@@ -296,32 +295,6 @@ impl CustomerUnit {
             }
         }
         changes
-    }
-
-    /// Stripe ends all subscriptions of a customer that is deleted: of one that isn't over, the
-    /// event of its end is missing.
-    fn add_missing_ends(&self, touched: &BTreeSet<String>, changes: &mut CustomerChanges) {
-        let own = part_name("customer", &self.customer);
-        let Some(Part::Customer(facts)) = self.parts.get(&own) else { return };
-        let Some(deleted) = facts.last(Mark::Over).map(|place| &facts.all()[place].key) else {
-            return;
-        };
-        let is_concerned = |name: &String| touched.contains(name) || touched.contains(&own);
-        for (name, part) in self.parts.iter().filter(|(name, _)| is_concerned(name)) {
-            let Part::Subscription(facts) = part else { continue };
-            let told = changes.anomalies.iter_mut().find(|(subject, _)| subject == name);
-            let anomalies = match told {
-                Some((_, anomalies)) => anomalies,
-                None => {
-                    changes.anomalies.push((name.clone(), facts.anomalies()));
-                    &mut changes.anomalies.last_mut().expect("it was pushed").1
-                }
-            };
-            if let Some((last, _)) = facts.current().filter(|(last, _)| !last.is_final) {
-                let gap = FactAnomaly::GapSuspected(deleted.clone(), Some(last.key.clone()));
-                anomalies.push(gap);
-            }
-        }
     }
 
     /// What the anomalies of a part are about.

@@ -9,6 +9,7 @@ mod anomaly;
 mod chunks;
 mod compared;
 mod customer;
+mod ends;
 mod explain;
 mod fact;
 mod facts;

@@ -266,7 +266,7 @@ fn the_missing_end_of_a_deleted_customers_subscription_is_suspected_until_it_arr
     let deleted = entry("evt_3", DAY_0 + 9, Event::CustomerReported(customer));
     let gap = FactAnomaly::GapSuspected(key("evt_3"), Some(key("evt_1")));
     for order in orders(&[created.clone(), deleted.clone()]) {
-        assert_eq!(anomalies(&order), [gap.clone()]);
+        assert_eq!(anomalies(&order), std::slice::from_ref(&gap));
         let mut unit = folded(&order);
         assert_eq!(
             unit.take_changes().anomalies,

@@ -12,6 +12,7 @@
 //!
 //! What it does while nothing can be written is in `recover`.
 
+mod ahead;
 mod recover;
 
 use std::panic::AssertUnwindSafe;
@@ -23,6 +24,8 @@ use metrics::{counter, histogram};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::time::Instant;
+
+use ahead::AheadOfClock;
 
 use super::collect::{Batch, Queue};
 use super::failpoint::Point;
@@ -63,6 +66,7 @@ pub(super) struct Leader {
     /// How many batches more look their keys up before they write.
     looks: u32,
     outage: Outage,
+    ahead: AheadOfClock,
     /// How long to rest the next time; longer each time, until a batch was written.
     rest: Duration,
 }
@@ -108,7 +112,20 @@ impl Leader {
     ) -> Self {
         let (logs, latest, outage) = (Logs::default(), Timestamp::MIN, Outage::default());
         let (connection, partitioned, looks, rest) = (None, 0, 0, recover::REST.0);
-        Self { shared, queue, options, connection, logs, latest, partitioned, looks, outage, rest }
+        let ahead = AheadOfClock::default();
+        Self {
+            shared,
+            queue,
+            options,
+            connection,
+            logs,
+            latest,
+            partitioned,
+            looks,
+            outage,
+            ahead,
+            rest,
+        }
     }
 
     /// Appends until the queue is closed and empty. A panic ends the batch that it happened in,
@@ -348,6 +365,7 @@ impl Leader {
             effects.slots.iter().map(|slot| slot.after.position - slot.before.position).sum();
         for slot in effects.slots.iter().filter(|slot| slot.writes()) {
             self.shared.wakes.appended(&slot.tenant, slot.after.position);
+            self.ahead.look(slot, self.latest);
         }
         if appended > 0 {
             #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^53")]

@@ -55,6 +55,26 @@ impl Wakes {
         self.told.notify_one();
     }
 
+    /// The log ends there, as was read before it could be told of later events: it may end earlier
+    /// than was believed, where a backup was put back or a notification was wrong.
+    fn ends(&self, tenant: &Tenant, position: i64, believed: i64) {
+        let mut positions = locked(&self.positions);
+        let sender = positions.entry(tenant.clone()).or_insert_with(|| watch::Sender::new(0));
+        sender.send_if_modified(|known| {
+            let moves = position > *known || (*known == believed && position != believed);
+            if moves {
+                *known = position;
+            }
+            moves
+        });
+    }
+
+    /// What is believed of each tenant's end.
+    fn believed(&self) -> HashMap<Tenant, i64> {
+        let positions = locked(&self.positions);
+        positions.iter().map(|(tenant, sender)| (tenant.clone(), *sender.borrow())).collect()
+    }
+
     /// Everything up to the position is durable.
     fn seen(&self, tenant: &Tenant, position: i64) {
         let mut positions = locked(&self.positions);
@@ -73,10 +93,12 @@ impl Wakes {
 
     /// Reads every head.
     pub(super) async fn look(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+        let believed = self.believed();
         for row in sqlx::query(HEADS).fetch_all(pool).await? {
             let tenant: &str = row.try_get("tenant")?;
             if let Ok(tenant) = Tenant::try_new(tenant) {
-                self.seen(&tenant, row.try_get("position")?);
+                let before = believed.get(&tenant).copied().unwrap_or(0);
+                self.ends(&tenant, row.try_get("position")?, before);
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ use crate::check::{RawLog, assert_no_violations};
 use crate::gate::{Gate, gated};
 use crate::load::{LIMIT, Load, PATIENCE};
 use crate::support::{database, log_on, log_with, owner};
+use crate::trouble::execute;
 
 async fn assert_sound(database: &str, events: usize) {
     let log = RawLog::read(&owner(database).await, "one").await;
@@ -171,4 +172,30 @@ async fn others_are_woken_by_notification_and_find_out_without_one() {
         let told = *watch.borrow();
         assert!(there.head(&one).await.unwrap().unwrap().position >= told);
     }
+}
+
+/// Whoever may connect may notify, and a backup that is put back ends the log earlier.
+#[tokio::test]
+async fn a_head_that_is_wrong_is_believed_until_the_next_look() {
+    let often = Duration::from_millis(20);
+    let settings = Settings { poll_interval: often, ..Settings::default() };
+    let (database, one) = (database().await, tenant("one"));
+    let log = log_with(&database, settings).await;
+    log.open(&one, opening()).await.unwrap();
+    let mut watch = log.watch(&one);
+    let owner = owner(&database).await;
+    let lie = async {
+        // The listener may start listening a moment after its log is there.
+        loop {
+            execute(&owner, "NOTIFY ledger_log, 'one 9223372036854775807'").await;
+            let told = watch.wait_for(|position| *position == i64::MAX);
+            if timeout(Duration::from_millis(50), told).await.is_ok() {
+                break;
+            }
+        }
+        watch.wait_for(|position| *position == 1).await.unwrap();
+    };
+    timeout(PATIENCE, lie).await.unwrap();
+    log.append(&one, vec![own("evt_1")]).await.unwrap();
+    timeout(PATIENCE, watch.wait_for(|position| *position == 2)).await.unwrap().unwrap();
 }

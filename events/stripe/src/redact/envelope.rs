@@ -141,6 +141,9 @@ fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A:
     Ok(map.next_value::<Option<Text<'de>>>()?.map(|text| text.0))
 }
 
+/// Stands for a type that no event of Stripe's has.
+const UNREADABLE_TYPE: &str = "unreadable";
+
 impl Parts<'_> {
     /// Checks the envelope, whatever is in it.
     pub(crate) fn check(self) -> Result<(Envelope, Data), RedactError> {
@@ -152,9 +155,8 @@ impl Parts<'_> {
         };
         let id = required(self.id, "id")?;
         let type_ = required(self.type_, "type")?;
-        if !format::is_code(&type_) {
-            return Err(RedactError::Invalid { field: "type" });
-        }
+        // An event is recorded whatever its type: refused, it would be lost.
+        let type_ = Some(type_).filter(|text| format::is_event_type(text));
         let account = match self.account {
             // An account that can't be read must not pass for none: that would be the platform's.
             Some(text) => Some(
@@ -180,7 +182,7 @@ impl Parts<'_> {
                 .idempotency_key
                 .filter(|key| format::is_uuid(key))
                 .map(Into::into),
-            type_: type_.into(),
+            type_: type_.as_deref().unwrap_or(UNREADABLE_TYPE).into(),
         };
         Ok((envelope, data))
     }

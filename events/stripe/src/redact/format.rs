@@ -5,6 +5,8 @@ use ledger_domain::id::TrainerId;
 
 /// The longest code: Stripe's enum values have up to about 50 characters.
 const CODE_BYTES_MAX: usize = 80;
+/// The longest event type: Stripe's have up to about 70 characters.
+const TYPE_BYTES_MAX: usize = 200;
 /// Ids may grow up to 255 characters (`/upgrades`, on changes that are backwards compatible).
 const ID_BYTES_MAX: usize = 255;
 /// The longest product name, nickname or lookup key that is kept.
@@ -17,10 +19,17 @@ pub(crate) fn is_id(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-'))
 }
 
-/// A value of an enum, an event type, an API version: no capitals, no spaces.
+/// A value of an enum, an API version: no capitals, no spaces.
 pub(crate) fn is_code(text: &str) -> bool {
     bounded(text, CODE_BYTES_MAX)
         && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-'))
+}
+
+/// An event's type, such as `v2.core.account[requirements].updated`: types that are new and strange
+/// may have capitals, too.
+pub(crate) fn is_event_type(text: &str) -> bool {
+    bounded(text, TYPE_BYTES_MAX)
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-[]".contains(&b))
 }
 
 /// A context of an organisation: ids joined by slashes.
