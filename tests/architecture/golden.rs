@@ -30,8 +30,8 @@ fn golden_files_are_listed_and_unchanged() {
     crate::assert_none(&violations(&list, &found));
 }
 
-/// Whatever an earlier commit listed is listed still. Where there is no history, as in an archive of
-/// the sources, there is nothing to compare with.
+/// Whatever an earlier commit listed is listed still. Where there is no history, as in an archive
+/// of the sources, there is nothing to compare with.
 #[test]
 fn the_list_of_golden_files_only_grew() {
     let list = format!("{FOLDER}{LIST}");
