@@ -1,6 +1,6 @@
 //! Events, made by comparing what an object was with what it is.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::World;
 use super::diff::previous_attributes;
@@ -16,12 +16,30 @@ const COMPARING: [&str; 4] = [
     "subscription_schedule.canceled",
 ];
 
+/// Old values as Stripe tells them of a draft that was made final and paid by one call: they don't
+/// name what was paid and what remained, although both changed.
+fn without_amounts(mut previous: Map<String, Value>, object: &Value) -> Map<String, Value> {
+    let was_draft = previous.get("status").is_some_and(|status| status == "draft");
+    if object["object"] == "invoice" && object["status"] == "paid" && was_draft {
+        previous.remove("amount_paid");
+        previous.remove("amount_remaining");
+    }
+    previous
+}
+
 impl World {
     /// Records that something happened to an object, which is already as it is afterwards. An
     /// update that changed nothing isn't one.
     pub(super) fn emit(&mut self, kind: &str, id: &str) {
         if let Some(object) = self.find(id) {
             self.emit_object(kind, object);
+        }
+    }
+
+    /// The same beside an update that is still to come: that one tells the old values.
+    pub(super) fn emit_beside(&mut self, kind: &str, id: &str) {
+        if let Some(object) = self.find(id) {
+            self.record(kind, object, None);
         }
     }
 
@@ -36,11 +54,16 @@ impl World {
         let is_update = kind.ends_with(".updated");
         let compares = is_update || COMPARING.contains(&kind);
         let previous = before.filter(|_| compares).map(|old| previous_attributes(&old, &object));
+        let previous = previous.map(|old| without_amounts(old, &object));
         let previous = previous.filter(|previous| !previous.is_empty());
         if is_update && previous.is_none() {
             return;
         }
         self.tell(text(&object, "id"));
+        self.record(kind, object, previous);
+    }
+
+    fn record(&mut self, kind: &str, object: Value, previous: Option<Map<String, Value>>) {
         let test_clock = self.clock_of(&object);
         let event = Event {
             id: self.ids.next("evt"),

@@ -50,6 +50,15 @@ fn checkout_without_trial() {
     let created = &of_kind(&told, "invoice.created").object;
     assert_eq!((&created["status"], &created["amount_paid"]), (&json!("draft"), &json!(0)));
     assert_eq!(created["billing_reason"], "subscription_create");
+    assert_eq!(of_kind(&told, "invoice.finalized").object["status"], "open");
+    let spanning = previous(of_kind(&told, "invoice.updated"));
+    assert_eq!(spanning["status"], "draft");
+    assert_eq!(
+        spanning["status_transitions"],
+        json!({ "finalized_at": null, "paid_at": null }),
+        "final and paid by one update"
+    );
+    assert_eq!((spanning.get("amount_paid"), spanning.get("amount_remaining")), (None, None));
     let paid = &of_kind(&told, "invoice.paid").object;
     assert_eq!((&paid["status"], &paid["amount_paid"]), (&json!("paid"), &json!(3_000)));
     let parent = &paid["parent"]["subscription_details"];
@@ -73,11 +82,11 @@ fn checkout_with_trial() {
     let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
     let setup = ["customer.created", "payment_method.attached"];
     let setup = [&setup[..], &["setup_intent.created", "setup_intent.succeeded"]].concat();
-    let free: Vec<_> =
-        BEGINNING[..6].iter().copied().filter(|kind| *kind != "invoice.updated").collect();
+    let free = &BEGINNING[..6];
     let expected =
-        [&setup[..], &["customer.updated"], &free, &["checkout.session.completed"]].concat();
+        [&setup[..], &["customer.updated"], free, &["checkout.session.completed"]].concat();
     assert_eq!(kinds, expected);
+    assert_eq!(previous(of_kind(&told, "invoice.updated"))["status"], "draft");
     let subscription = &of_kind(&told, "customer.subscription.created").object;
     assert_eq!(subscription["status"], "trialing");
     assert_eq!(
@@ -160,6 +169,7 @@ fn strong_authentication_by_call() {
         "invoice.created",
         "payment_intent.created",
         "invoice.finalized",
+        "invoice.updated",
         "payment_intent.requires_action",
         "invoice.updated",
         "invoice.payment_action_required",

@@ -42,7 +42,10 @@ impl Links {
         let object = &event.object;
         let kind = object["object"].as_str().unwrap_or_default();
         let Some(id) = object["id"].as_str() else { return };
-        self.events_of_object.entry(id.to_owned()).or_default().push(at);
+        // What stands beside an update is not what was before it.
+        if event.kind != "invoice.finalized" {
+            self.events_of_object.entry(id.to_owned()).or_default().push(at);
+        }
         if KEPT_WHOLE.contains(&kind) {
             self.snapshots.entry(id.to_owned()).or_default().push((at, object.clone()));
         }

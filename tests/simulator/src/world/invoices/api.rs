@@ -21,9 +21,11 @@ impl World {
         params::known(form, "", &["auto_advance"])?;
         self.invoice_in(id, &["draft"])?;
         params::flag(form, "auto_advance")?;
-        self.finalize(id);
         if self.invoices[id].due() == 0 {
+            self.finalize_untold(id);
             self.mark_paid(id);
+        } else {
+            self.finalize(id);
         }
         self.answer(id)
     }
@@ -42,7 +44,11 @@ impl World {
             None => self.method_of(&subscription),
         };
         if self.invoices[id].status == Status::Draft {
-            self.finalize(id);
+            if out_of_band {
+                self.finalize_untold(id);
+            } else {
+                self.finalize_to_pay(id, method.as_deref());
+            }
         }
         if out_of_band || self.invoices[id].due() == 0 {
             self.pay_without_charge(id);

@@ -137,10 +137,13 @@ impl World {
         if let Some(of) = self.invoices.get_mut(&invoice) {
             of.intent = intent;
         }
-        self.finalize(&invoice);
         if is_paid {
+            self.finalize_untold(&invoice);
             self.mark_paid(&invoice);
-        } else if how != Payment::Default {
+        } else if how == Payment::Default {
+            self.finalize(&invoice);
+        } else {
+            self.finalize_to_pay(&invoice, method.as_deref());
             self.attempt(&invoice, method.as_deref(), true);
         }
         self.announce_trial_end(&id);
