@@ -254,14 +254,15 @@ impl Ledger {
         }
         for history in changes.histories {
             let steps = shown.histories.entry(history.subscription).or_default();
-            let told = usize::try_from(history.steps.first().map_or(0, |step| step.ordinal));
-            if !history.steps.is_empty() {
-                steps.truncate(told.expect("ordinals count from 0"));
-            }
+            steps.retain(|step| !history.seconds.contains(&step.at));
             steps.extend(history.steps.into_iter().map(|step| ChangeView { position: 0, ..step }));
-            steps.truncate(history.len);
-            let in_place = |(at, step): (usize, &ChangeView)| i32::try_from(at) == Ok(step.ordinal);
-            assert!(steps.iter().enumerate().all(in_place), "a hole in a history: {steps:?}");
+            steps.sort_by_key(|step| (step.at, step.ordinal));
+            let place = |step: &ChangeView| (step.at, step.ordinal);
+            let follows = |pair: &[ChangeView]| match (place(&pair[0]), place(&pair[1])) {
+                ((at, ordinal), (then, next)) if at == then => next == ordinal + 1,
+                (_, (_, next)) => next == 0,
+            };
+            assert!(steps.windows(2).all(follows), "a hole in a history: {steps:?}");
         }
         if let Some(link) = changes.link {
             shown.links.insert(customer.clone(), LinkView { position: 0, ..link });

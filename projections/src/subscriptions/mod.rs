@@ -4,9 +4,13 @@ mod payments;
 mod rows;
 pub(crate) mod store;
 
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Utc};
 use ledger_domain::account::FactAnomaly;
 use ledger_domain::event::Entry;
 use ledger_domain::id::{EventKey, StripeId};
+use ledger_domain::time::Timestamp;
 
 use crate::history::ChangeRow;
 use crate::rows::{PartRow, key_text, table_rows};
@@ -42,6 +46,25 @@ table_rows! {
     CountRow, CountColumns {
         subject: String,
         count: i32,
+    }
+}
+
+table_rows! {
+    /// A stretch of a history, its last instant included, that is told anew.
+    StretchRow, StretchColumns {
+        subject: String,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    }
+}
+
+impl StretchRow {
+    fn new(subscription: &StripeId, seconds: &RangeInclusive<Timestamp>) -> Self {
+        Self {
+            subject: subscription.as_str().to_owned(),
+            since: seconds.start().to_datetime(),
+            until: seconds.end().to_datetime(),
+        }
     }
 }
 
@@ -128,7 +151,7 @@ impl Batch {
         }
         for history in &changes.histories {
             history.steps.iter().for_each(|step| self.history.push(ChangeRow::from(step)));
-            self.history_counts.push(count(history.subscription.as_str(), history.len));
+            self.stretches.push(StretchRow::new(&history.subscription, &history.seconds));
         }
         for (subject, len) in &news.item_counts {
             self.item_counts.push(count(subject.as_str(), *len));
@@ -143,7 +166,7 @@ impl Batch {
             |ids: &[StripeId]| ids.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
         for id in &changes.gone_subscriptions {
             self.item_counts.push(count(id.as_str(), 0));
-            self.history_counts.push(count(id.as_str(), 0));
+            self.stretches.push(StretchRow::new(id, &(Timestamp::MIN..=Timestamp::MAX)));
         }
         self.gone_subscriptions.extend(texts(&changes.gone_subscriptions));
         self.gone_payments.extend(texts(&changes.gone_payments));

@@ -69,11 +69,12 @@ CREATE TABLE tier_history (
     actor       text        NOT NULL,
     event_id    text COLLATE "C"        NOT NULL,
     position    bigint      NOT NULL,
-    CONSTRAINT tier_history_pkey PRIMARY KEY (tenant, subject, ordinal)
+    CONSTRAINT tier_history_pkey PRIMARY KEY (tenant, subject, at, ordinal)
 );
 CREATE INDEX tier_history_by_trainer ON tier_history (tenant, trainer_id, at)
     WHERE trainer_id IS NOT NULL;
 COMMENT ON TABLE tier_history IS 'one row per step in the life of a subscription; what administrators did is grant_history';
+COMMENT ON COLUMN tier_history.ordinal IS 'orders the steps of one instant';
 
 CREATE TABLE payment_logs (
     tenant          text COLLATE "C"        NOT NULL,

@@ -24,8 +24,8 @@ pub(crate) struct Batch {
     /// How many items a subscription has, where the table may have more.
     pub(crate) item_counts: super::CountColumns,
     pub(crate) history: ChangeColumns,
-    /// How many steps a subscription's history has, where the table may have more.
-    pub(crate) history_counts: super::CountColumns,
+    /// The stretches of histories that are replaced.
+    pub(crate) stretches: super::StretchColumns,
     pub(crate) payments: PaymentColumns,
     pub(crate) gone_parts: super::GonePartColumns,
     pub(crate) gone_subscriptions: Vec<String>,
@@ -47,7 +47,7 @@ pub(crate) async fn write(
     // What goes goes first: another unit may show it from now on.
     batch.gone_parts.run(conn, tenant, DELETE_PARTS).await?;
     batch.item_counts.run(conn, tenant, TRIM_ITEMS).await?;
-    batch.history_counts.run(conn, tenant, TRIM_HISTORY).await?;
+    batch.stretches.run(conn, tenant, DELETE_HISTORY).await?;
     let gone = [
         (batch.gone_subscriptions, DELETE_SUBSCRIPTIONS),
         (batch.gone_payments, DELETE_PAYMENTS),
@@ -61,7 +61,7 @@ pub(crate) async fn write(
     batch.parts.run(conn, tenant, UPSERT_PARTS).await?;
     batch.subscriptions.run(conn, tenant, include_str!("upsert_subscriptions.sql")).await?;
     batch.items.run(conn, tenant, include_str!("upsert_items.sql")).await?;
-    batch.history.run(conn, tenant, include_str!("upsert_history.sql")).await?;
+    batch.history.run(conn, tenant, UPSERT_HISTORY).await?;
     batch.payments.run(conn, tenant, include_str!("upsert_payments.sql")).await?;
     batch.links.run(conn, tenant, UPSERT_LINKS).await?;
     batch.looked_at.run(conn, tenant, DELETE_ANOMALIES).await?;
@@ -84,12 +84,32 @@ const TRIM_ITEMS: &str = "
                 WHERE i.tenant = $1 AND i.subscription_id = now.subject AND i.ordinal >= now.count
                 OFFSET 0) AS old))";
 
-const TRIM_HISTORY: &str = "
+const DELETE_HISTORY: &str = "
     DELETE FROM tier_history WHERE ctid = ANY (ARRAY (
-        SELECT old.row FROM unnest($2::text[], $3::integer[]) AS now (subject, count),
+        SELECT old.row FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[])
+                AS told (subject, since, until),
             LATERAL (SELECT h.ctid AS row FROM tier_history AS h
-                WHERE h.tenant = $1 AND h.subject = now.subject AND h.ordinal >= now.count
+                WHERE h.tenant = $1 AND h.subject = told.subject
+                    AND h.at BETWEEN told.since AND told.until
                 OFFSET 0) AS old))";
+
+const UPSERT_HISTORY: &str = "
+    INSERT INTO tier_history (tenant, subject, ordinal, trainer_id, change, from_prices, to_prices,
+        tier, feature, at, actor, event_id, position)
+    SELECT $1, subject, ordinal, trainer_id, change, string_to_array(from_prices, ' '),
+        string_to_array(to_prices, ' '), tier, feature, at, actor, event_id, position
+    FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[],
+        $8::text[], $9::text[], $10::timestamptz[], $11::text[], $12::text[], $13::bigint[])
+        AS new (subject, ordinal, trainer_id, change, from_prices, to_prices, tier, feature, at,
+        actor, event_id, position)
+    ON CONFLICT (tenant, subject, at, ordinal) DO UPDATE SET
+        trainer_id = excluded.trainer_id,
+        change = excluded.change,
+        from_prices = excluded.from_prices,
+        to_prices = excluded.to_prices,
+        actor = excluded.actor,
+        event_id = excluded.event_id,
+        position = excluded.position";
 
 const DELETE_PARTS: &str = "
     DELETE FROM unit_part WHERE ctid = ANY (ARRAY (

@@ -7,7 +7,8 @@ use crate::id::EventKey;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactAnomaly {
     /// The event says the object was otherwise before than the facts so far make it: a fact is
-    /// missing. The events concerned are the one that says so and the one before it, if any.
+    /// missing. The events concerned are the one that says so and the one before it, if any. Or the
+    /// customer was deleted, and what ended its subscription then is missing.
     GapSuspected(EventKey, Option<EventKey>),
     /// Nothing but their ids tells that the event came after another one of its second.
     OrderConflict(EventKey, EventKey),

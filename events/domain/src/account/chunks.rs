@@ -12,7 +12,8 @@ use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::facts::{Fact, Facts, Named, Prior, Snapshot};
+use super::fact::{Fact, Named, Prior};
+use super::facts::{Facts, Snapshot};
 use super::links::Tie;
 use crate::id::{EventId, EventKey, Namespace};
 

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::anomaly::FactAnomaly;
 use super::chunks::group;
-use super::facts::{Facts, Snapshot};
+use super::facts::{ALWAYS, Facts, News, Snapshot};
 use super::history::History;
 use super::index::Index;
+use super::landmarks::Mark;
 use super::links::{Links, Tie, linked_trainer};
 use super::view::{LinkView, PaymentView, SubscriptionView};
 use crate::event::stripe::{
@@ -229,20 +230,21 @@ impl CustomerUnit {
         let moved = std::mem::take(&mut self.moved);
         let all_moved = std::mem::take(&mut self.all_moved);
         let mut changes = CustomerChanges::default();
-        let mut changed_from = BTreeMap::new();
+        let mut changed = BTreeMap::new();
         let linked = self.linked_trainer().cloned();
         for name in &touched {
             let part = self.parts.get_mut(name).expect("what is touched is there");
-            let (parts, (from, anomalies)) =
-                (part.take_parts(name), part.take_news(linked.as_ref()));
+            let parts = part.take_parts(name);
+            let News { seconds, anomalies } = part.take_news(linked.as_ref());
             for (part, bytes) in &parts {
                 self.resize(part, bytes.len());
             }
             changes.parts.extend(parts);
             let subject = self.subject(name);
             changes.anomalies.extend(anomalies.map(|anomalies| (subject, anomalies)));
-            changed_from.insert(name.as_str(), from);
+            changed.insert(name.as_str(), seconds);
         }
+        self.add_missing_ends(&touched, &mut changes);
         changes.gone_payments = self.merged_charges(&payments);
         let shown = if all_moved {
             self.parts.keys().cloned().collect()
@@ -254,10 +256,8 @@ impl CustomerUnit {
                 && let Some((_, subscription)) = facts.current()
             {
                 let is_moved = all_moved || moved.contains(&subscription.id);
-                let from = changed_from.get(name.as_str()).copied();
-                if let Some(from) = if is_moved { Some(0) } else { from } {
-                    changes.histories.extend(self.history(facts, from));
-                }
+                let seconds = if is_moved { Some(&ALWAYS) } else { changed.get(name.as_str()) };
+                changes.histories.extend(seconds.and_then(|s| self.history(facts, s)));
             }
             self.show(name, &mut changes);
         }
@@ -272,6 +272,10 @@ impl CustomerUnit {
     #[must_use]
     pub fn take_changes_since(&mut self, before: &Self) -> CustomerChanges {
         let mut changes = self.take_changes();
+        for history in &mut changes.histories {
+            // Facts that are no more may have lain outside what those that are left tell of.
+            history.seconds = Timestamp::MIN..=Timestamp::MAX;
+        }
         let is_gone = |part: &&String| !self.sizes.contains_key(*part);
         changes.gone_parts = before.sizes.keys().filter(is_gone).cloned().collect();
         let (shown, now) = (before.everything(), self.everything());
@@ -292,6 +296,32 @@ impl CustomerUnit {
             }
         }
         changes
+    }
+
+    /// Stripe ends all subscriptions of a customer that is deleted: of one that isn't over, the
+    /// event of its end is missing.
+    fn add_missing_ends(&self, touched: &BTreeSet<String>, changes: &mut CustomerChanges) {
+        let own = part_name("customer", &self.customer);
+        let Some(Part::Customer(facts)) = self.parts.get(&own) else { return };
+        let Some(deleted) = facts.last(Mark::Over).map(|place| &facts.all()[place].key) else {
+            return;
+        };
+        let is_concerned = |name: &String| touched.contains(name) || touched.contains(&own);
+        for (name, part) in self.parts.iter().filter(|(name, _)| is_concerned(name)) {
+            let Part::Subscription(facts) = part else { continue };
+            let told = changes.anomalies.iter_mut().find(|(subject, _)| subject == name);
+            let anomalies = match told {
+                Some((_, anomalies)) => anomalies,
+                None => {
+                    changes.anomalies.push((name.clone(), facts.anomalies()));
+                    &mut changes.anomalies.last_mut().expect("it was pushed").1
+                }
+            };
+            if let Some((last, _)) = facts.current().filter(|(last, _)| !last.is_final) {
+                let gap = FactAnomaly::GapSuspected(deleted.clone(), Some(last.key.clone()));
+                anomalies.push(gap);
+            }
+        }
     }
 
     /// What the anomalies of a part are about.
@@ -432,13 +462,12 @@ macro_rules! part_of {
             }
 
             /// See [`Facts::take_news`].
-            fn take_news(
-                &mut self,
-                linked: Option<&TrainerId>,
-            ) -> (usize, Option<Vec<FactAnomaly>>) {
+            fn take_news(&mut self, linked: Option<&TrainerId>) -> News {
                 match self {
                     $(Self::$kind(facts) => facts.take_news(),)*
-                    Self::Links(links) => (0, links.anomalies(linked)),
+                    Self::Links(links) => {
+                        News { seconds: ALWAYS, anomalies: links.anomalies(linked) }
+                    }
                 }
             }
 

@@ -11,14 +11,17 @@
 //!    or as the last one up to two seconds before it, is a second telling: it stands beside the
 //!    first.
 //! 4. Where no fact continues the trail, take one that no other remaining fact leads to, by rank
-//!    (created before others, deleted last; a draft invoice before a paid one), then by key.
+//!    (created before others, deleted last; a draft invoice before a paid one), then by key. If it
+//!    doesn't tell what was before it, it stands before what has a higher rank already.
 //!
 //! Facts before the last second are kept as fingerprints and briefs, so that the account doesn't
 //! grow by whole snapshots. One more fact orders its own second (and the seconds after it while
-//! their beginning changes), and stores the chunk that it falls into; see [`super::chunks`].
+//! their beginning changes), and stores the chunk that it falls into; see [`super::chunks`]. What
+//! is shown of the others is found by [`super::landmarks`], and what is odd by its second, so that
+//! one more fact costs the same whatever the number of facts before.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Range, RangeInclusive};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,8 +29,10 @@ use serde::de::DeserializeOwned;
 use super::anomaly::FactAnomaly;
 use super::chunks::Chunks;
 use super::compared::{Earlier, Fields, earlier, fingerprint};
+use super::fact::{Fact, Named, Prior};
+use super::landmarks::{Landmarks, Mark};
 use super::links::Tie;
-use super::order::{TRAIL_MAX, rival, settle};
+use super::order::{Before, TRAIL_MAX, rival, settle};
 use crate::event::Code;
 use crate::event::stripe::Reported;
 use crate::id::{EventKey, StripeId};
@@ -64,6 +69,11 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
     /// What is remembered of this fact.
     fn brief(&self, cause: &Code) -> Self::Brief;
 
+    /// Whether a fact bears a mark of its kind of object.
+    fn bears(_brief: &Self::Brief, _mark: Mark) -> bool {
+        false
+    }
+
     /// Whether a fact may follow another one that it doesn't contradict.
     fn is_expected_step(_before: &Self::Brief, _after: &Self::Brief) -> bool {
         true
@@ -80,71 +90,6 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
     }
 }
 
-/// What an object was before a fact, as far as the fact tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Prior {
-    /// The fact doesn't say.
-    Unknown,
-    /// There was no such object.
-    Nothing,
-    /// There was one; the fact doesn't say what it looked like.
-    Something,
-    /// It looked like this.
-    Known(u64),
-}
-
-impl Prior {
-    /// Whether the fact says what was before.
-    pub(super) const fn is_told(self) -> bool {
-        matches!(self, Self::Nothing | Self::Known(_))
-    }
-
-    /// Whether the object can't have been in this state before the fact.
-    pub(super) fn contradicts(self, state: Self) -> bool {
-        match self {
-            Self::Unknown => false,
-            Self::Something => state == Self::Nothing,
-            Self::Nothing | Self::Known(_) => self != state,
-        }
-    }
-}
-
-/// Whose a fact says that the object is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Named {
-    /// It doesn't say.
-    Nobody,
-    /// Of the customer among whose facts it is.
-    Owner,
-    /// Of another one.
-    Other,
-}
-
-/// One fact in its place.
-#[derive(Debug, Clone)]
-pub(super) struct Fact<B> {
-    /// The second in which Stripe made the event.
-    pub(super) at: i64,
-    /// The event.
-    pub(super) key: EventKey,
-    /// The event's place in the log.
-    pub(super) position: i64,
-    /// What is remembered of it.
-    pub(super) brief: B,
-    pub(super) before: Prior,
-    pub(super) after: u64,
-    pub(super) rank: i64,
-    pub(super) named: Named,
-    /// Whether it says that the object is over.
-    pub(super) is_final: bool,
-    /// Whether nothing but its id could tell its place.
-    pub(super) is_tied: bool,
-    /// Whether the object was otherwise before it than the facts so far make it.
-    pub(super) is_gap: bool,
-    /// Whether the object should not have become what it says, by what it was.
-    pub(super) is_unexpected: bool,
-}
-
 /// The facts of one object in order.
 #[derive(Debug, Clone)]
 pub(super) struct Facts<S: Snapshot> {
@@ -154,17 +99,37 @@ pub(super) struct Facts<S: Snapshot> {
     /// What all facts together told of which objects belong together.
     pub(super) told: Vec<Tie>,
     pub(super) chunks: Chunks,
-    /// The places of the first and the last fact that says that the object is over.
-    over: Option<(usize, usize)>,
+    landmarks: Landmarks,
     /// The position of the latest event among the facts.
     position: i64,
-    /// How many facts are out of place.
-    odd: usize,
-    /// How many facts name another customer.
-    astray: usize,
-    /// From which fact on something changed since the last look, and whether any was odd then.
-    news: Option<(usize, bool)>,
+    /// The seconds with a fact that is out of place.
+    odd: BTreeSet<i64>,
+    /// Those of the last look.
+    odd_then: BTreeSet<i64>,
+    /// What changed since the last look.
+    changed: Option<Changed>,
 }
+
+/// What changed among the facts since the last look.
+#[derive(Debug, Clone)]
+struct Changed {
+    /// From the first to the last second in which anything may stand or show otherwise.
+    seconds: RangeInclusive<i64>,
+    /// Whether it was contested before whose the object is.
+    was_contested: bool,
+}
+
+/// What became of an object's facts since the last look.
+#[derive(Debug)]
+pub(super) struct News {
+    /// From the first to the last second in which anything may stand or show otherwise.
+    pub(super) seconds: RangeInclusive<i64>,
+    /// What is odd about the facts as the set shows it now; none = what was said of it holds.
+    pub(super) anomalies: Option<Vec<FactAnomaly>>,
+}
+
+/// All seconds.
+pub(super) const ALWAYS: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 
 impl<S: Snapshot> Default for Facts<S> {
     fn default() -> Self {
@@ -179,14 +144,13 @@ impl<S: Snapshot> Facts<S> {
         snapshots: Vec<(EventKey, S)>,
         told: Vec<Tie>,
     ) -> Self {
+        let mut landmarks = Landmarks::default();
+        facts.iter().for_each(|fact| landmarks.note(fact.at, |mark| Self::bears(fact, mark)));
         let position = facts.iter().map(|fact| fact.position).max().unwrap_or(0);
-        let odd = facts.iter().filter(|fact| fact.is_odd()).count();
-        let astray = facts.iter().filter(|fact| fact.named == Named::Other).count();
-        let (chunks, over, news) = (Chunks::default(), None, None);
-        let mut restored =
-            Self { facts, snapshots, told, chunks, over, position, odd, astray, news };
-        restored.find_end();
-        restored
+        let odd: BTreeSet<i64> =
+            facts.iter().filter(|fact| fact.is_odd()).map(|fact| fact.at).collect();
+        let (odd_then, chunks, changed) = (odd.clone(), Chunks::default(), None);
+        Self { facts, snapshots, told, chunks, landmarks, position, odd, odd_then, changed }
     }
 
     /// Adds a fact about an object of `owner`; one that is there already changes nothing. Tells
@@ -220,11 +184,10 @@ impl<S: Snapshot> Facts<S> {
             is_gap: false,
             is_unexpected: false,
         };
-        let (_, was_odd) = *self.news.get_or_insert((second.start, self.odd + self.astray > 0));
-        self.news = self.news.map(|(from, _)| (from.min(second.start), was_odd));
+        let is_contested = self.conflicting_customer().is_some();
+        let (over, begun) = (self.landmarks.first(Mark::Over), self.begun_at());
         self.position = self.position.max(position);
-        self.astray += usize::from(fact.named == Named::Other);
-        let may_end = fact.is_final || self.over.is_some();
+        self.landmarks.note(at, |mark| Self::bears(&fact, mark));
         self.facts.insert(second.end, fact);
         self.chunks.added(&self.facts, second.end);
         self.snapshots.push((key.clone(), snapshot.clone()));
@@ -235,10 +198,21 @@ impl<S: Snapshot> Facts<S> {
                 self.told.sort_unstable();
             }
         }
-        self.settle_from(second.start);
-        if may_end {
-            self.find_end();
-        }
+        let settled = self.settle_from(second.start);
+        // An end takes what comes after it out of history, and of a purchase that isn't paid yet
+        // there is none.
+        let until = if self.landmarks.first(Mark::Over) != over {
+            i64::MAX
+        } else if self.begun_at() != begun {
+            begun.map_or(i64::MAX, |begun| settled.max(begun))
+        } else {
+            settled
+        };
+        let changed = self.changed.take();
+        let new = || Changed { seconds: at..=until, was_contested: is_contested };
+        let changed = changed.unwrap_or_else(new);
+        let (from, to) = (changed.seconds.start(), changed.seconds.end());
+        self.changed = Some(Changed { seconds: at.min(*from)..=until.max(*to), ..changed });
         self.forget_old_snapshots();
         true
     }
@@ -251,13 +225,54 @@ impl<S: Snapshot> Facts<S> {
         Some((fact, snapshot))
     }
 
-    /// The facts that count with their places, in order: none after the object is over, unless it
-    /// says so too.
-    pub(super) fn in_order(
+    /// Of some places, those of facts that count: none after the object is over, unless it says so
+    /// too.
+    pub(super) fn counting(
         &self,
+        places: Range<usize>,
     ) -> impl DoubleEndedIterator<Item = (usize, &Fact<S::Brief>)> + use<'_, S> {
-        let over = self.over.map_or(self.facts.len(), |(first, _)| first);
-        self.facts.iter().enumerate().filter(move |(i, fact)| *i <= over || fact.is_final)
+        let over = self.first(Mark::Over).unwrap_or(self.facts.len());
+        let facts = places.clone().zip(&self.facts[places]);
+        facts.filter(move |(i, fact)| *i <= over || fact.is_final)
+    }
+
+    /// The places of the facts of some seconds.
+    pub(super) fn places(&self, seconds: &RangeInclusive<i64>) -> Range<usize> {
+        let from = self.facts.partition_point(|fact| fact.at < *seconds.start());
+        from..self.facts.partition_point(|fact| fact.at <= *seconds.end())
+    }
+
+    /// The place of the first fact that bears a mark.
+    pub(super) fn first(&self, mark: Mark) -> Option<usize> {
+        let mut second = self.second(self.landmarks.first(mark)?);
+        second.find(|i| Self::bears(&self.facts[*i], mark))
+    }
+
+    /// The place of the last fact that bears a mark.
+    pub(super) fn last(&self, mark: Mark) -> Option<usize> {
+        let mut second = self.second(self.landmarks.last(mark)?);
+        second.rfind(|i| Self::bears(&self.facts[*i], mark))
+    }
+
+    /// The place of the first fact that counts and from which on there is a history.
+    pub(super) fn begun(&self) -> Option<usize> {
+        let first = self.first(Mark::Begun)?;
+        let counts = self.counting(first..first + 1).next().is_some();
+        if counts { Some(first) } else { self.first(Mark::Ended) }
+    }
+
+    fn begun_at(&self) -> Option<i64> {
+        self.begun().map(|place| self.facts[place].at)
+    }
+
+    fn bears(fact: &Fact<S::Brief>, mark: Mark) -> bool {
+        match mark {
+            Mark::Over => fact.is_final,
+            Mark::Ended => fact.is_final && S::bears(&fact.brief, Mark::Begun),
+            Mark::OfOwner => fact.named == Named::Owner,
+            Mark::OfAnother => fact.named == Named::Other,
+            of_its_kind => S::bears(&fact.brief, of_its_kind),
+        }
     }
 
     /// Every fact in order.
@@ -278,16 +293,27 @@ impl<S: Snapshot> Facts<S> {
         self.position
     }
 
-    /// From which fact on something changed since the last call; and what is odd about the facts
-    /// as the set shows it now, if anything is or was.
-    pub(super) fn take_news(&mut self) -> (usize, Option<Vec<FactAnomaly>>) {
-        let (from, was_odd) = self.news.take().unwrap_or((self.facts.len(), false));
-        (from, (was_odd || self.odd + self.astray > 0).then(|| self.anomalies()))
+    /// What became of the facts since the last call.
+    pub(super) fn take_news(&mut self) -> News {
+        let Some(Changed { seconds, was_contested }) = self.changed.take() else {
+            return News { seconds: ALWAYS, anomalies: None };
+        };
+        let within = |odd: &BTreeSet<i64>| odd.range(seconds.clone()).copied().collect::<Vec<_>>();
+        let (odd, odd_then) = (within(&self.odd), within(&self.odd_then));
+        for at in &odd_then {
+            self.odd_then.remove(at);
+        }
+        self.odd_then.extend(&odd);
+        let is_contested = was_contested || self.conflicting_customer().is_some();
+        let tells = is_contested || !(odd.is_empty() && odd_then.is_empty());
+        News { seconds, anomalies: tells.then(|| self.anomalies()) }
     }
 
-    fn anomalies(&self) -> Vec<FactAnomaly> {
+    /// What is odd about the facts.
+    pub(super) fn anomalies(&self) -> Vec<FactAnomaly> {
         let (mut found, mut conflicts) = (Vec::new(), BTreeMap::new());
-        for (i, fact) in self.facts.iter().enumerate() {
+        for i in self.odd.iter().flat_map(|at| self.second(*at)) {
+            let fact = &self.facts[i];
             let previous = i.checked_sub(1).map(|i| self.facts[i].key.clone());
             if fact.is_gap {
                 found.push(FactAnomaly::GapSuspected(fact.key.clone(), previous.clone()));
@@ -311,13 +337,11 @@ impl<S: Snapshot> Facts<S> {
     /// Whether the latest word on whose the object is names another customer than the one that has
     /// it, by that fact and the last one that agrees.
     fn conflicting_customer(&self) -> Option<FactAnomaly> {
-        let last = |is_meant: fn(Named) -> bool| {
-            self.facts.iter().rev().find(|fact| is_meant(fact.named)).map(|fact| &fact.key)
-        };
-        let other = last(|named| named == Named::Other).filter(|_| self.astray > 0)?;
-        let is_latest = last(|named| named != Named::Nobody) == Some(other);
-        let agreeing = last(|named| named == Named::Owner).cloned();
-        is_latest.then(|| FactAnomaly::ConflictingCustomer(other.clone(), agreeing))
+        let other = self.last(Mark::OfAnother)?;
+        let agreeing = self.last(Mark::OfOwner);
+        let key = |place: usize| self.facts[place].key.clone();
+        let is_latest = agreeing.is_none_or(|agreeing| agreeing < other);
+        is_latest.then(|| FactAnomaly::ConflictingCustomer(key(other), agreeing.map(key)))
     }
 
     /// Of a fact whose place only its id decided: another that could have had the place.
@@ -332,13 +356,7 @@ impl<S: Snapshot> Facts<S> {
 
     fn current_index(&self) -> Option<usize> {
         let last = self.facts.len().checked_sub(1)?;
-        Some(self.over.map_or(last, |(_, last)| last))
-    }
-
-    fn find_end(&mut self) {
-        let first = self.facts.iter().position(|fact| fact.is_final);
-        let last = self.facts.iter().rposition(|fact| fact.is_final);
-        self.over = first.zip(last);
+        Some(self.last(Mark::Over).unwrap_or(last))
     }
 
     /// The places of the facts of one second.
@@ -349,25 +367,36 @@ impl<S: Snapshot> Facts<S> {
     }
 
     /// Orders the second that a new fact fell into, then the seconds after it for as long as
-    /// the state that they start from changes what is known of them.
-    fn settle_from(&mut self, start: usize) {
+    /// the state that they start from changes what is known of them. Tells the last second that it
+    /// looked at.
+    fn settle_from(&mut self, start: usize) -> i64 {
         let mut second = self.second(self.facts[start].at);
+        let mut same_seconds = 0;
         let mut is_first = true;
         loop {
-            self.chunks.touch(&self.facts, self.facts[second.start].at);
+            let at = self.facts[second.start].at;
+            self.chunks.touch(&self.facts, at);
             let facts = &mut self.facts;
-            let start = state_before(facts, second.start);
-            let previous = shortly_before(facts, second.start);
-            let mut settled = settle(start, previous, facts[second.clone()].to_vec());
+            let before = Before {
+                state: state_before(facts, second.start),
+                last: shortly_before(facts, second.start),
+                passed: passed_state(facts, second.start),
+            };
+            let mut settled = settle(&before, facts[second.clone()].to_vec());
             let before = second.start.checked_sub(1).map(|last| &facts[last]);
             mark_unexpected::<S>(before, &mut settled);
             let old = &facts[second.clone()];
             let same = settled.iter().zip(old).all(|(new, old)| new.stands_as(old));
-            self.odd += settled.iter().filter(|fact| fact.is_odd()).count();
-            self.odd -= old.iter().filter(|fact| fact.is_odd()).count();
+            if settled.iter().any(Fact::is_odd) {
+                self.odd.insert(at);
+            } else {
+                self.odd.remove(&at);
+            }
             facts[second.clone()].clone_from_slice(&settled);
-            if second.end == facts.len() || (same && !is_first) {
-                return;
+            // A second's order rests on the two facts before it.
+            same_seconds = if same && !is_first { same_seconds + 1 } else { 0 };
+            if second.end == facts.len() || same_seconds == 2 {
+                return at;
             }
             is_first = false;
             second = self.second(self.facts[second.end].at);
@@ -389,18 +418,6 @@ impl<S: Snapshot> Facts<S> {
     }
 }
 
-impl<B> Fact<B> {
-    const fn is_odd(&self) -> bool {
-        self.is_gap || self.is_tied || self.is_unexpected
-    }
-
-    /// Whether it is the same fact, and as odd in its place.
-    fn stands_as(&self, other: &Self) -> bool {
-        let odd = |fact: &Self| (fact.is_gap, fact.is_tied, fact.is_unexpected);
-        self.key == other.key && odd(self) == odd(other)
-    }
-}
-
 fn state_before<B>(facts: &[Fact<B>], index: usize) -> Prior {
     index.checked_sub(1).map_or(Prior::Nothing, |i| Prior::Known(facts[i].after))
 }
@@ -410,6 +427,13 @@ fn shortly_before<B>(facts: &[Fact<B>], index: usize) -> &[Fact<B>] {
     let last = index.saturating_sub(1);
     let is_short = facts[index].at - facts[last].at <= TWIN_SECONDS;
     if is_short { &facts[last..index] } else { &[] }
+}
+
+/// What the object was before the last fact before a place, if that one doesn't tell it itself, and
+/// an event that tells of both changes at once may be in the place's second.
+fn passed_state<B>(facts: &[Fact<B>], index: usize) -> Option<Prior> {
+    let last = shortly_before(facts, index).first().filter(|last| !last.before.is_told());
+    last.map(|_| state_before(facts, index - 1)).filter(|passed| *passed != Prior::Nothing)
 }
 
 /// Finds the steps of a second, from the fact before it on, that should not happen.

@@ -1,8 +1,12 @@
 //! The steps in a subscription's life, derived from its facts each time they change: an earlier
 //! fact that arrives late changes the steps after it.
 
+use std::ops::RangeInclusive;
+
 use super::customer::CustomerUnit;
-use super::facts::{Fact, Facts};
+use super::fact::Fact;
+use super::facts::Facts;
+use super::landmarks::Mark;
 use super::snapshots::SubscriptionBrief;
 use super::view::{Change, ChangeView};
 use crate::event::stripe::Subscription;
@@ -14,31 +18,52 @@ use crate::time::Timestamp;
 pub struct History {
     /// Whose it is.
     pub subscription: StripeId,
-    /// The steps that may have changed, to the end.
+    /// The stretch that it tells of, its last second included. What came before and comes after
+    /// stands.
+    pub seconds: RangeInclusive<Timestamp>,
+    /// All steps of that stretch.
     pub steps: Vec<ChangeView>,
-    /// How many steps there are now: there may have been more.
-    pub len: usize,
 }
 
 impl CustomerUnit {
-    /// A subscription's history as far as it tells of the facts from a place on.
-    pub(super) fn history(&self, facts: &Facts<Subscription>, from: usize) -> Option<History> {
+    /// A subscription's history as far as it tells of the facts of some seconds.
+    pub(super) fn history(
+        &self,
+        facts: &Facts<Subscription>,
+        seconds: &RangeInclusive<i64>,
+    ) -> Option<History> {
         let (_, snapshot) = facts.current()?;
         let trainer = self.owner(facts);
-        let (mut steps, mut len) = (Vec::new(), 0);
-        let mut before: Option<&SubscriptionBrief> = None;
-        for (place, fact) in facts.in_order() {
+        let places = facts.places(seconds);
+        let mut told = facts.counting(places.clone()).peekable();
+        // Where nothing is told, nobody looks for what was before.
+        let begun = facts.begun().filter(|begun| told.peek().is_some() && *begun < places.start);
+        let last = begun.and_then(|begun| facts.counting(begun..places.start).next_back());
+        let mut before = last.map(|(_, fact)| &fact.brief);
+        let mut steps: Vec<ChangeView> = Vec::new();
+        for (_, fact) in told {
             for change in changes(before, &fact.brief) {
-                if place >= from {
-                    steps.push(step(&snapshot.id, trainer.as_ref(), len, (change, before, fact)));
-                }
-                len += 1;
+                let at = Timestamp::from_unix(fact.at);
+                let beside = steps.iter().rev().take_while(|step| step.at == at).count();
+                steps.push(step(&snapshot.id, trainer.as_ref(), beside, (change, before, fact)));
             }
             if before.is_some() || has_begun(&fact.brief) {
                 before = Some(&fact.brief);
             }
         }
-        Some(History { subscription: snapshot.id.clone(), steps, len })
+        let second = |at: &i64| Timestamp::from_unix(*at);
+        let seconds = second(seconds.start())..=second(seconds.end());
+        Some(History { subscription: snapshot.id.clone(), seconds, steps })
+    }
+}
+
+/// Whether a fact bears a mark of subscriptions.
+pub(super) fn bears(brief: &SubscriptionBrief, mark: Mark) -> bool {
+    match mark {
+        Mark::Begun => has_begun(brief),
+        Mark::Active => brief.status == "active",
+        Mark::Undue => brief.status != "past_due",
+        Mark::Over | Mark::Ended | Mark::OfOwner | Mark::OfAnother | Mark::Failed => false,
     }
 }
 

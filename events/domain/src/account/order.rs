@@ -9,27 +9,43 @@
 //! times in a second. Where a second holds more than [`TRAIL_MAX`] facts they stand by rank and id,
 //! and the first of them says that nobody knows their order.
 
-use super::facts::{Fact, Prior};
+use super::fact::{Fact, Prior};
 
 /// The most facts of one second among which a trail is looked for.
 pub(super) const TRAIL_MAX: usize = 64;
 
-/// Orders the facts of one second, starting from the state before it. `previous` is the fact that
-/// left it so, if that was so shortly before that a second event of its change may be among them.
-pub(super) fn settle<B: Clone>(
-    start: Prior,
-    previous: &[Fact<B>],
-    mut facts: Vec<Fact<B>>,
-) -> Vec<Fact<B>> {
+/// What there was before a second.
+pub(super) struct Before<'a, B> {
+    /// What the object was.
+    pub(super) state: Prior,
+    /// The fact that left it so, if that was so shortly before that a second event of its change
+    /// may be in the second.
+    pub(super) last: &'a [Fact<B>],
+    /// What the object was before that fact, if an event that tells of its change and of the next
+    /// one at once may be in the second.
+    pub(super) passed: Option<Prior>,
+}
+
+/// Orders the facts of one second.
+pub(super) fn settle<B: Clone>(before: &Before<'_, B>, mut facts: Vec<Fact<B>>) -> Vec<Fact<B>> {
+    let previous = before.last;
     sort(&mut facts);
     if facts.len() > TRAIL_MAX {
         let undecided = |(i, fact)| Fact { is_tied: i == 0, is_gap: false, ..fact };
         return facts.into_iter().enumerate().map(undecided).collect();
     }
-    let mut state = start;
+    let mut state = before.state;
     let mut ordered: Vec<Fact<B>> = Vec::with_capacity(facts.len());
     while !facts.is_empty() {
-        let trail = trail(state, previous, &facts);
+        let mut trail = trail(state, previous, &facts);
+        if trail.is_empty()
+            && ordered.is_empty()
+            && let Some(passed) = before.passed
+            && facts.iter().any(|fact| fact.before == passed)
+        {
+            state = passed;
+            trail = self::trail(state, previous, &facts);
+        }
         if trail.is_empty()
             && let Some((twin, place)) = twin(&facts, previous, &ordered)
         {
@@ -39,6 +55,11 @@ pub(super) fn settle<B: Clone>(
         }
         let (next, is_tied) = if trail.is_empty() {
             let (next, rival) = starting(&facts);
+            if let Some(place) = overtaken(&facts[next], &ordered) {
+                let fact = facts.remove(next);
+                ordered.insert(place, Fact { is_tied: rival.is_some(), is_gap: false, ..fact });
+                continue;
+            }
             (vec![next], rival.is_some())
         } else {
             (trail, false)
@@ -64,6 +85,13 @@ pub(super) fn settle<B: Clone>(
         });
     }
     ordered
+}
+
+/// The place of a fact that doesn't tell what was before it, where the trail went past what it says
+/// to something of a higher rank: sometimes one event tells of two changes at once.
+fn overtaken<B>(fact: &Fact<B>, ordered: &[Fact<B>]) -> Option<usize> {
+    let place = ordered.iter().position(|other| other.rank > fact.rank)?;
+    (!fact.before.is_told()).then_some(place)
 }
 
 /// The facts that have no place yet, and tell of no change that has one.

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::customer::{CustomerUnit, Part, part_name};
-use super::facts::{Fact, Facts};
-use super::snapshots::{InvoiceBrief, SubscriptionBrief, cancel_at, current_period, trainer_in};
+use super::fact::Fact;
+use super::facts::Facts;
+use super::landmarks::Mark;
+use super::snapshots::{InvoiceBrief, cancel_at, current_period, trainer_in};
 use super::view::{PaymentKind, PaymentView, ScheduledChange, SubscriptionView};
 use crate::event::Code;
 use crate::event::stripe::{
@@ -107,8 +109,8 @@ impl CustomerUnit {
             ended_at: at(s.ended_at),
             past_due_since: self.past_due_since(facts, s).map(Timestamp::from_unix),
             collection_paused: s.pause_collection.is_some(),
-            scheduled: self.scheduled_change(s),
-            once_active: facts.in_order().any(|(_, fact)| fact.brief.status == "active"),
+            scheduled: self.scheduled_change(fact.at, s),
+            once_active: once_active(facts),
             last_event: fact.key.clone(),
             position: facts.position(),
         })
@@ -125,20 +127,24 @@ impl CustomerUnit {
             _ => None,
         });
         let since_invoice = failed.min().map(|(_, at)| at);
-        let is_past_due = |fact: &&Fact<SubscriptionBrief>| fact.brief.status == "past_due";
-        let latest_first = facts.in_order().rev().map(|(_, fact)| fact);
-        let run = latest_first.take_while(is_past_due).last();
-        since_invoice.or(run.map(|fact| fact.at))
+        let run = facts.last(Mark::Undue).map_or(0, |last| last + 1)..facts.all().len();
+        let first = facts.counting(run).next().map(|(_, fact)| fact.at);
+        since_invoice.or(first).or_else(|| facts.current().map(|(fact, _)| fact.at))
     }
 
     /// What a live schedule will make of a subscription next, judged by the phase that Stripe says
-    /// is running, not by a clock.
-    fn scheduled_change(&self, s: &Subscription) -> Option<ScheduledChange> {
+    /// is running, not by a clock. A schedule that the subscription doesn't name any more has let
+    /// go of it.
+    fn scheduled_change(&self, said: i64, s: &Subscription) -> Option<ScheduledChange> {
         let schedules = self.index.about(&s.id).filter_map(|name| match &self.parts[name] {
-            Part::Schedule(facts) => facts.current().map(|(_, schedule)| schedule),
+            Part::Schedule(facts) => facts.current(),
             _ => None,
         });
-        schedules.filter(|schedule| steers(schedule, &s.id)).find_map(next_phase)
+        let steering = schedules.filter(|(fact, schedule)| {
+            let is_named = s.schedule.as_ref() == Some(&schedule.id);
+            (is_named || fact.at > said) && steers(schedule, &s.id)
+        });
+        steering.map(|(_, schedule)| schedule).find_map(next_phase)
     }
 
     pub(super) fn invoice_view(&self, facts: &Facts<Invoice>) -> Option<PaymentView> {
@@ -275,6 +281,12 @@ impl CustomerUnit {
     }
 }
 
+/// Whether a subscription was active before it was over.
+fn once_active(facts: &Facts<Subscription>) -> bool {
+    let first = facts.first(Mark::Active);
+    first.is_some_and(|first| facts.counting(first..first + 1).next().is_some())
+}
+
 /// Of a payment's charges the one that tells how it went: the one that succeeded, else the latest.
 fn telling<'a>(charges: &[&'a Facts<Charge>]) -> Option<&'a Facts<Charge>> {
     let rank = |facts: &&Facts<Charge>| {
@@ -307,7 +319,6 @@ fn first_failure(facts: &Facts<Invoice>, subscription: &StripeId) -> Option<(i64
     if !is_open || invoice.subscription.as_ref() != Some(subscription) {
         return None;
     }
-    let failed = |fact: &&Fact<InvoiceBrief>| fact.brief.failed;
-    let first = facts.all().iter().find(failed)?;
+    let first = &facts.all()[facts.first(Mark::Failed)?];
     Some((invoice.created.unwrap_or(first.at), first.at))
 }

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::compared::{Fields, Name};
 use super::facts::Snapshot;
+use super::landmarks::Mark;
 use super::links::Tie;
-use super::transitions;
+use super::{history, transitions};
 use crate::event::stripe::{
     Charge, CheckoutSession, Customer, Dispute, Invoice, InvoicePayment, Item, KeptMetadata,
     PaymentIntent, PendingUpdate, Price, Product, Refund, Schedule, Subscription,
@@ -64,7 +65,9 @@ fn by_cause(cause: &Code) -> i64 {
         "created" => 0,
         // A subscription goes on after it was paused, and can't be paused again in that second.
         "resumed" => 2,
-        "deleted" => 3,
+        // A notice changes nothing, so that what it shows was made by another event before it.
+        "trial_will_end" => 3,
+        "deleted" => 4,
         _ => 1,
     }
 }
@@ -130,6 +133,10 @@ impl Snapshot for Subscription {
             collection_paused: self.pause_collection.is_some(),
         }
     }
+
+    fn bears(brief: &SubscriptionBrief, mark: Mark) -> bool {
+        history::bears(brief, mark)
+    }
 }
 
 impl Snapshot for Schedule {
@@ -173,8 +180,12 @@ impl Snapshot for Invoice {
         fields.field("status", &self.status);
         fields.field("total", &self.total);
         fields.field("amount_due", &self.amount_due);
-        fields.field("amount_paid", &self.amount_paid);
-        fields.field("amount_remaining", &self.amount_remaining);
+        // Of a draft nothing is paid. Old values don't say so where one event tells of an invoice's
+        // finalisation and payment at once.
+        let is_draft = self.status.as_ref().is_none_or(|status| *status == "draft");
+        let (paid, remaining) = (self.amount_paid, self.amount_remaining);
+        fields.field("amount_paid", &if is_draft { 0 } else { paid });
+        fields.field("amount_remaining", &if is_draft { self.amount_due } else { remaining });
         fields.field("attempt_count", &self.attempt_count);
         fields.instant("next_payment_attempt", self.next_payment_attempt);
         // Not the instants of its transitions: the oldest API versions tell one of them.
@@ -196,8 +207,18 @@ impl Snapshot for Invoice {
         (by_status + later) * 1_000 + self.attempt_count.clamp(0, 999)
     }
 
+    /// Neither a paid nor a void invoice becomes anything else:
+    /// <https://docs.stripe.com/invoicing/overview#invoice-statuses>.
+    fn is_final(&self, _cause: &Code) -> bool {
+        self.status.as_ref().is_some_and(|status| matches!(status.as_str(), "paid" | "void"))
+    }
+
     fn brief(&self, cause: &Code) -> InvoiceBrief {
         InvoiceBrief { failed: *cause == "payment_failed" }
+    }
+
+    fn bears(brief: &InvoiceBrief, mark: Mark) -> bool {
+        mark == Mark::Failed && brief.failed
     }
 
     fn ties(&self) -> Vec<Tie> {

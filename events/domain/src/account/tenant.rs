@@ -74,12 +74,12 @@ impl TenantUnit {
         let mut changes = SoldChanges::default();
         for name in std::mem::take(&mut self.touched) {
             let facts = self.sold.get_mut(&name).expect("what is touched is there");
-            let (parts, (_, anomalies)) = match facts {
+            let (parts, news) = match facts {
                 SoldFacts::Price(facts) => (facts.take_parts(&name), facts.take_news()),
                 SoldFacts::Product(facts) => (facts.take_parts(&name), facts.take_news()),
             };
             changes.parts.extend(parts);
-            changes.anomalies.extend(anomalies.map(|anomalies| (name, anomalies)));
+            changes.anomalies.extend(news.anomalies.map(|anomalies| (name, anomalies)));
         }
         changes
     }

@@ -211,7 +211,7 @@ pub struct PaymentView {
 pub struct ChangeView {
     /// What it is a step of: a subscription's id, or `trainer` for acts of administrators.
     pub subject: Box<str>,
-    /// Its place among the steps of its subject, from 0.
+    /// Orders the steps of its subject that have one instant.
     pub ordinal: i32,
     /// Whose step; none = not known yet.
     pub trainer: Option<TrainerId>,

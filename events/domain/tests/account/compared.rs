@@ -142,7 +142,7 @@ fn of_invoices_and_their_payments() {
         "next_payment_attempt": DAY_0,
     });
     let rows = [
-        plain("status", json!("open"), json!("draft")),
+        plain("status", json!("open"), json!("uncollectible")),
         plain("total", json!(1), json!(2)),
         plain("amount_due", json!(1), json!(2)),
         plain("amount_paid", json!(1), json!(2)),

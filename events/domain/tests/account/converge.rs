@@ -62,10 +62,11 @@ fn shown(unit: &mut CustomerUnit, into: &mut BTreeMap<String, String>) {
     }
     for history in histories {
         let subject = format!("step {} ", history.subscription);
-        let ordinal = |ordinal: usize| format!("{subject}{ordinal:06}");
-        into.retain(|name, _| !name.starts_with(&subject) || *name < ordinal(history.len));
+        let name = |at, ordinal: i32| format!("{subject}{at}{ordinal:06}");
+        let told = name(*history.seconds.start(), 0)..=name(*history.seconds.end(), i32::MAX);
+        into.retain(|name, _| !told.contains(name));
         for step in history.steps {
-            into.insert(format!("{subject}{:06}", step.ordinal), format!("{step:?}"));
+            into.insert(name(step.at, step.ordinal), format!("{step:?}"));
         }
     }
     for (name, anomalies) in anomalies {

@@ -3,6 +3,7 @@
 mod accounts;
 mod compared;
 mod converge;
+mod cost;
 mod customers;
 mod explain;
 mod given;

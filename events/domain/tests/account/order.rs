@@ -1,10 +1,13 @@
 //! The order of facts within one object.
 
 use ledger_domain::account::{Change, CustomerUnit, FactAnomaly};
-use ledger_domain::event::Entry;
+use ledger_domain::event::stripe::Customer;
+use ledger_domain::event::{Entry, Event};
 use serde_json::json;
 
-use crate::given::{DAY_0, anomalies, arrived, folded, items, key, orders, stripe_id, sub, view};
+use crate::given::{
+    DAY_0, anomalies, arrived, entry, folded, items, key, orders, reported, stripe_id, sub, view,
+};
 
 /// Every order of arrival gives this status, and these steps of history.
 #[track_caller]
@@ -252,6 +255,29 @@ fn a_missing_fact_is_suspected_until_it_arrives() {
     assert_eq!(anomalies(&[active, created, past_due.clone()]), []);
     let nothing_before = FactAnomaly::GapSuspected(key("evt_2"), None);
     assert_eq!(anomalies(&[past_due]), [nothing_before]);
+}
+
+/// Stripe ends all subscriptions of a customer that it deletes.
+#[test]
+fn the_missing_end_of_a_deleted_customers_subscription_is_suspected_until_it_arrives() {
+    let created = sub("evt_1", DAY_0, "created", json!({}), json!("no_object"));
+    let end = sub("evt_2", DAY_0 + 9, "deleted", json!({"status": "canceled"}), json!("absent"));
+    let customer = reported::<Customer>("deleted", json!({"id": "cus_1"}), json!("absent"));
+    let deleted = entry("evt_3", DAY_0 + 9, Event::CustomerReported(customer));
+    let gap = FactAnomaly::GapSuspected(key("evt_3"), Some(key("evt_1")));
+    for order in orders(&[created.clone(), deleted.clone()]) {
+        assert_eq!(anomalies(&order), [gap.clone()]);
+        let mut unit = folded(&order);
+        assert_eq!(
+            unit.take_changes().anomalies,
+            [("subscription/sub_1".into(), vec![gap.clone()])]
+        );
+        unit.evolve(&end);
+        assert_eq!(unit.take_changes().anomalies, [("subscription/sub_1".into(), vec![])]);
+    }
+    for order in orders(&[created, end, deleted]) {
+        assert_eq!(anomalies(&order), []);
+    }
 }
 
 #[test]

@@ -108,6 +108,35 @@ fn of_invoices_and_their_payments() {
     );
 }
 
+/// One event tells that an invoice was finalised and paid, and another one, which doesn't tell what
+/// was before, that it was finalised. What was paid stays so in later seconds, too.
+#[test]
+fn an_invoice_that_was_finalised_and_paid_at_once_is_paid() {
+    let invoice = |id: &str, after: i64, cause: &str, changes: Value, before: Value| {
+        let object = json!({"id": "in_1", "customer": "cus_1", "currency": "usd", "total": 9,
+            "amount_due": 9, "amount_paid": 0, "amount_remaining": 9, "created": DAY_0});
+        let event = Event::InvoiceReported(reported(cause, with(&object, &changes), before));
+        entry(id, DAY_0 + after, event)
+    };
+    let paid = json!({"status": "paid", "amount_paid": 9, "amount_remaining": 0});
+    let draft = json!({"status": "draft"});
+    for (created, finalized) in [(0, 0), (-5, 0), (0, 1), (-1, -1), (-5, -1), (-2, -2)] {
+        let facts = [
+            invoice("evt_5", created, "created", draft.clone(), json!("no_object")),
+            invoice("evt_4", finalized, "finalized", json!({"status": "open"}), json!("absent")),
+            invoice("evt_3", 0, "updated", paid.clone(), draft.clone()),
+            invoice("evt_2", 0, "paid", paid.clone(), json!("absent")),
+            invoice("evt_1", 0, "payment_succeeded", paid.clone(), json!("absent")),
+        ];
+        for order in orders(&facts) {
+            assert_eq!(anomalies(&order), [], "{order:#?}");
+            let changes = folded(&order).take_changes();
+            row("paid")(&changes);
+            assert_eq!(changes.payments[0].paid_minor, 9);
+        }
+    }
+}
+
 #[test]
 fn of_payment_intents_and_charges() {
     let intent = json!({"id": "pi_1", "customer": "cus_1", "currency": "usd", "amount": 1});

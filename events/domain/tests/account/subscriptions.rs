@@ -77,9 +77,15 @@ fn a_schedule_shows_what_comes_next_while_it_is_live() {
         assert_eq!(view(&order).scheduled, Some(next.clone()));
     }
     let released = schedule("evt_3", DAY_0 + 9, "released", "released");
-    let entries = [entries.to_vec(), vec![released]].concat();
-    for order in orders(&entries) {
+    for order in orders(&[entries.to_vec(), vec![released]].concat()) {
         assert_eq!(view(&order).scheduled, None);
+    }
+    // The subscription itself tells whether the schedule has let go of it.
+    for (named, scheduled) in [(json!("sub_sched_1"), Some(next)), (Value::Null, None)] {
+        let later = sub("evt_3", DAY_0 + 9, "updated", json!({"schedule": named}), json!("absent"));
+        for order in orders(&[entries.to_vec(), vec![later]].concat()) {
+            assert_eq!(view(&order).scheduled, scheduled);
+        }
     }
 }
 

@@ -175,6 +175,9 @@ impl Keep<'_> {
             let kind = *data.filter(|_| *name == "data").unwrap_or(kind);
             kept.add(place, map.next_value_seed(Self { kind, depth, ..self })?);
         }
+        if fields::is_not_for_sale(shape, kept.object()) {
+            kept.drop_texts();
+        }
         Ok(kept.into())
     }
 
@@ -244,6 +247,19 @@ impl Kept {
         if node.is_some() && self.nodes[place].is_none() {
             self.nodes[place] = node;
             self.count += 1;
+        }
+    }
+
+    /// What the object calls itself.
+    fn object(&self) -> Option<&str> {
+        self.shape.place("object").and_then(|place| self.nodes[place].as_ref()?.as_str())
+    }
+
+    fn drop_texts(&mut self) {
+        for (field, node) in self.shape.fields().iter().zip(&mut self.nodes) {
+            if matches!(field.kind, Kind::Text) && node.take().is_some() {
+                self.count -= 1;
+            }
         }
     }
 }

@@ -54,6 +54,18 @@ fn an_expanded_object_goes_by_the_field_it_stands_in() {
     );
 }
 
+/// What is sold has a name that anybody may know; whatever else is called something has not.
+#[test]
+fn an_object_that_is_for_sale_by_its_place_alone_has_no_name() {
+    let item = |product: Value| json!({"id": "ii_1", "object": "invoiceitem", "plan": {"id": "plan_1", "product": product}});
+    let named = |object: &str| json!({"id": "prod_1", "name": "Pro", "object": object});
+    for kept_whole in [named("product"), json!({"id": "prod_1", "name": "Pro"})] {
+        assert_eq!(kept(&item(kept_whole.clone())), item(kept_whole));
+    }
+    let without_name = item(json!({"id": "prod_1", "object": "account"}));
+    assert_eq!(kept(&item(named("account"))), without_name);
+}
+
 #[test]
 fn an_allowed_field_of_another_form_is_dropped() {
     for (field, value) in [

@@ -92,3 +92,11 @@ pub(crate) fn shape_of(object: Option<&str>) -> &'static Shape {
         _ => &OTHER,
     }
 }
+
+/// Whether an object stands where something that is sold belongs, and calls itself something else:
+/// then what it is called may be a person's name.
+pub(crate) fn is_not_for_sale(shape: &Shape, object: Option<&str>) -> bool {
+    let is_table_of = |object| std::ptr::eq(shape_of(object), shape);
+    let is_for_sale = ["product", "price", "plan"].iter().any(|sold| is_table_of(Some(*sold)));
+    is_for_sale && object.is_some() && !is_table_of(object)
+}
