@@ -65,6 +65,8 @@ impl World {
 
     fn record(&mut self, kind: &str, object: Value, previous: Option<Map<String, Value>>) {
         let test_clock = self.clock_of(&object);
+        let invoice = self.invoices.get(text(&object, "id"));
+        let intent = invoice.and_then(|invoice| invoice.intent.clone());
         let event = Event {
             id: self.ids.next("evt"),
             kind: kind.to_owned(),
@@ -75,6 +77,7 @@ impl World {
             request_id: self.request.as_ref().map(|(id, _)| id.clone()),
             idempotency_key: self.request.as_ref().and_then(|(_, key)| key.clone()),
             test_clock,
+            intent,
         };
         self.events.push(event);
     }
@@ -82,10 +85,9 @@ impl World {
     /// What an object was, if it has been changed and no event told of that yet.
     fn find_before(&self, id: &str) -> Option<Value> {
         let livemode = self.config.livemode;
-        let payment = |id: &str| self.plain.before(id).or_else(|| self.plain.get(id));
         let subscription = self.subscriptions.before(id).map(Subscription::render);
         subscription
-            .or_else(|| Some(self.invoices.before(id)?.render(livemode, &payment)))
+            .or_else(|| Some(self.invoices.before(id)?.render(livemode)))
             .or_else(|| Some(self.schedules.before(id)?.render(livemode)))
             .or_else(|| Some(self.sessions.before(id)?.render(livemode)))
             .or_else(|| self.plain.before(id).cloned())

@@ -175,8 +175,7 @@ fn strong_authentication_by_call() {
         "invoice.payment_action_required",
     ];
     assert_eq!(sim.kinds(), expected);
-    let invoice = sim.get(made["latest_invoice"].as_str().unwrap());
-    let intent = invoice["payments"]["data"][0]["payment"]["payment_intent"].as_str().unwrap();
+    let intent = sim.intent_of(made["latest_invoice"].as_str().unwrap());
     sim.post(&format!("test_helpers/payment_intents/{intent}/authenticate"), json!({}));
     let told = sim.told();
     let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
@@ -259,8 +258,7 @@ fn a_default_incomplete_subscription_waits_to_be_confirmed() {
         "payment_behavior": "default_incomplete" });
     let made = sim.post("subscriptions", form);
     assert_eq!(made["status"], "incomplete");
-    let invoice = sim.get(made["latest_invoice"].as_str().unwrap());
-    let intent = invoice["payments"]["data"][0]["payment"]["payment_intent"].as_str().unwrap();
+    let intent = sim.intent_of(made["latest_invoice"].as_str().unwrap());
     let form = json!({ "payment_method": "pm_card_visa" });
     let paid = sim.post(&format!("payment_intents/{intent}/confirm"), form);
     assert_eq!(paid["status"], "succeeded");

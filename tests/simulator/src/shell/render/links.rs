@@ -51,13 +51,14 @@ impl Links {
         }
         match kind {
             "invoice" => {
-                for payment in object["payments"]["data"].as_array().into_iter().flatten() {
-                    self.link_payment(at, id, payment);
+                if let Some(intent) = &event.intent {
+                    self.link_payment(at, id, intent);
                 }
             }
             "invoice_payment" => {
-                if let Some(invoice) = object["invoice"].as_str() {
-                    self.link_payment(at, invoice, object);
+                let intent = object["payment"]["payment_intent"].as_str();
+                if let (Some(invoice), Some(intent)) = (object["invoice"].as_str(), intent) {
+                    self.link_payment(at, invoice, intent);
                 }
             }
             "charge" => self.link_charge(at, object["payment_intent"].as_str(), Some(id)),
@@ -66,8 +67,7 @@ impl Links {
         }
     }
 
-    fn link_payment(&mut self, at: usize, invoice: &str, payment: &Value) {
-        let Some(intent) = payment["payment"]["payment_intent"].as_str() else { return };
+    fn link_payment(&mut self, at: usize, invoice: &str, intent: &str) {
         push_new(self.invoices_of_intent.entry(intent.to_owned()).or_default(), at, invoice);
         push_new(self.intents_of_invoice.entry(invoice.to_owned()).or_default(), at, intent);
     }

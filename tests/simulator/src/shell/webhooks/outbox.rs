@@ -397,6 +397,7 @@ mod tests {
             request_id: None,
             idempotency_key: None,
             test_clock: None,
+            intent: None,
         };
         for _ in 0..OVER_MAX + 20 {
             outbox.push("we_1", 0, &event, None, None, 0);
