@@ -98,6 +98,31 @@ fn checkout_with_trial() {
 }
 
 #[test]
+fn a_page_may_give_a_trial_until_a_date() {
+    let mut sim = Sim::new();
+    let end = sim.world.now() + 20 * 24 * HOUR;
+    let data = json!({ "trial_end": end, "description": "With a coach" });
+    let session = session(&mut sim, data);
+    let done = sim.post(&act(&session, "pay"), json!({}));
+    assert_eq!(done["payment_status"], "no_payment_required");
+    let subscription = sim.get(done["subscription"].as_str().unwrap());
+    assert_eq!(
+        (&subscription["status"], &subscription["trial_end"]),
+        (&json!("trialing"), &json!(end))
+    );
+    assert_eq!(subscription["description"], "With a coach");
+    for data in [
+        json!({ "trial_end": sim.world.now() + 47 * HOUR }),
+        json!({ "trial_end": end, "trial_period_days": 7 }),
+    ] {
+        let form = json!({ "mode": "subscription", "success_url": "https://example.test/done",
+            "line_items": [{ "price": "price_starter" }], "subscription_data": data });
+        let refused = sim.refused("checkout/sessions", form);
+        assert_eq!(refused.param.as_deref(), Some("subscription_data[trial_end]"));
+    }
+}
+
+#[test]
 fn a_trial_that_is_ended_early_is_followed_by_a_whole_period() {
     let mut sim = Sim::new();
     let session = session(&mut sim, json!({ "trial_period_days": 14 }));

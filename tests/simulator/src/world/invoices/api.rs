@@ -18,9 +18,8 @@ impl World {
     }
 
     pub(in super::super) fn finalize_call(&mut self, id: &str, form: &Form) -> Answered {
-        params::known(form, "", &["auto_advance"])?;
+        params::known(form, "", &[])?;
         self.invoice_in(id, &["draft"])?;
-        params::flag(form, "auto_advance")?;
         if self.invoices[id].due() == 0 {
             self.finalize_untold(id);
             self.mark_paid(id);
@@ -31,7 +30,7 @@ impl World {
     }
 
     pub(in super::super) fn pay_call(&mut self, id: &str, form: &Form) -> Answered {
-        params::known(form, "", &["payment_method", "off_session", "paid_out_of_band"])?;
+        params::known(form, "", &["payment_method", "paid_out_of_band"])?;
         let out_of_band = params::flag(form, "paid_out_of_band")?.unwrap_or(false);
         if self.invoices.get(id).is_some_and(|invoice| invoice.status == Status::Paid) {
             return Err(ApiError::state("invoice_already_paid", "Invoice is already paid"));

@@ -109,7 +109,7 @@ impl World {
         id: &str,
         form: &Form,
     ) -> Result<Answer, ApiError> {
-        params::known(form, "", &["billing_cycle_anchor", "proration_behavior"])?;
+        params::known(form, "", &["billing_cycle_anchor"])?;
         params::word(form, "billing_cycle_anchor", &["now"])?;
         let of = self.living(id)?.clone();
         if of.status != Status::Paused || of.resuming.is_some() {
