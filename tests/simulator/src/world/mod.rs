@@ -53,6 +53,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 pub use config::{Config, Exhausted, RetryPolicy};
+pub(crate) use params::created;
 pub use request::{API_VERSION, Answer, ApiError, Event, Method, Request};
 pub use truth::Truth;
 
