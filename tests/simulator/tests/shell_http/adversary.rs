@@ -60,7 +60,9 @@ async fn a_second_object_for_a_change_can_be_asked_for() {
 async fn listed(api: &Api, filter: &str) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     loop {
-        let from = all.last().map(|last| format!("&starting_after={}", ids(&[last.clone()])[0]));
+        let from = all
+            .last()
+            .map(|last| format!("&starting_after={}", ids(std::slice::from_ref(last))[0]));
         let path = format!("/v1/events?limit=7{filter}{}", from.unwrap_or_default());
         let page = api.get(&path).await.json;
         all.extend(page["data"].as_array().unwrap().iter().cloned());
