@@ -39,8 +39,8 @@ pub(crate) struct Told {
 }
 
 /// The entries of deliveries, in their order. Versions that don't know an event leave it out; where
-/// there are several, another one tells what is sold, of which each change tells the one before, and
-/// which invoice a payment paid, of which newer versions tell nowhere else.
+/// there are several, another one tells what is sold, of which each change tells the one before,
+/// and which invoice a payment paid, of which newer versions tell nowhere else.
 pub(crate) fn tell(events: &[world::Event], deliveries: Vec<Delivery>) -> Vec<Told> {
     let links = Links::of(events);
     let first = deliveries.first().and_then(|delivery| delivery.api_version.clone());

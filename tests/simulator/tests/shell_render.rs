@@ -35,8 +35,8 @@ fn own(value: &Value) -> Value {
     }
 }
 
-/// Whether a draft became final and paid by one update. Such an update leaves what was paid and what
-/// remained out of its old values, as Stripe was seen to do.
+/// Whether a draft became final and paid by one update. Such an update leaves what was paid and
+/// what remained out of its old values, as Stripe was seen to do.
 fn spans(event: &Event) -> bool {
     let previous = event.previous_attributes.as_ref();
     let was_draft = previous.and_then(|old| old.get("status")).is_some_and(|was| was == "draft");

@@ -13,8 +13,8 @@ use crate::world::{Answer, Event, Request, created};
 /// How far back events can be asked for.
 const RETENTION_SECONDS: i64 = 30 * 24 * 60 * 60;
 
-/// `GET /v1/events`. The world filters by type and time; deliveries are the shell's, and the time of
-/// what is told otherwise than it happened.
+/// `GET /v1/events`. The world filters by type and time; deliveries are the shell's, and so is the
+/// time of what is told otherwise than it happened.
 pub(super) fn list(
     state: &mut State,
     mut call: Request,
