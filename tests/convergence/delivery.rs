@@ -39,7 +39,8 @@ pub(crate) struct Told {
 }
 
 /// The entries of deliveries, in their order. Versions that don't know an event leave it out; where
-/// there are several, another one tells what is sold, of which each change tells the one before.
+/// there are several, another one tells what is sold, of which each change tells the one before,
+/// and which invoice a payment paid, of which newer versions tell nowhere else.
 pub(crate) fn tell(events: &[world::Event], deliveries: Vec<Delivery>) -> Vec<Told> {
     let links = Links::of(events);
     let first = deliveries.first().and_then(|delivery| delivery.api_version.clone());
@@ -48,9 +49,8 @@ pub(crate) fn tell(events: &[world::Event], deliveries: Vec<Delivery>) -> Vec<To
     let mut told = Vec::with_capacity(deliveries.len());
     for Delivery { index, event, api_version, .. } in deliveries {
         let version = api_version.as_deref().and_then(Version::parse);
-        let version = version.filter(|version| {
-            !(are_several && is_about_sale(&event)) || version.knows(&event.kind)
-        });
+        let version = version
+            .filter(|version| !(are_several && is_told_once(&event)) || version.knows(&event.kind));
         let version = version.unwrap_or_else(Version::newest);
         if version.knows(&event.kind) {
             let tell = || entry(&renderer.event(index, &event, &version, 1));
@@ -60,6 +60,11 @@ pub(crate) fn tell(events: &[world::Event], deliveries: Vec<Delivery>) -> Vec<To
         }
     }
     told
+}
+
+/// Whether some versions tell by this event alone what all know.
+fn is_told_once(event: &world::Event) -> bool {
+    is_about_sale(event) || event.kind.starts_with("invoice_payment.")
 }
 
 /// Whether it's about what is sold, which begins the same in all lives.

@@ -24,6 +24,13 @@ fn told_in(version: &str, shown: &Shown) -> Shown {
     let mut shown = Shown { parts: Default::default(), ..shown.clone() };
     if version < INVOICE_PAYMENTS {
         shown.ties.retain(|object, _| !object.as_str().starts_with("inpay_"));
+        // Since basil only the payment of an invoice that is paid tells which it is. Before, what
+        // was tried in vain named its invoice, too.
+        let of_payments =
+            shown.payments.values_mut().filter(|row| row.kind == PaymentKind::Payment);
+        for row in of_payments.filter(|row| row.status != "succeeded") {
+            (row.invoice, row.subscription, row.trainer) = (None, None, None);
+        }
     }
     if version == OLDEST {
         for item in shown.subscriptions.values_mut().flat_map(|view| &mut view.items) {

@@ -35,6 +35,14 @@ fn own(value: &Value) -> Value {
     }
 }
 
+/// Whether a draft became final and paid by one update. Such an update leaves what was paid and
+/// what remained out of its old values, as Stripe was seen to do.
+fn spans(event: &Event) -> bool {
+    let previous = event.previous_attributes.as_ref();
+    let was_draft = previous.and_then(|old| old.get("status")).is_some_and(|was| was == "draft");
+    event.kind == "invoice.updated" && was_draft && event.object["status"] == "paid"
+}
+
 fn check(events: &[Event], name: &str) -> Result<usize, TestCaseError> {
     let (links, version) = (Links::of(events), Version::parse(name).expect("a version"));
     let renderer = Renderer { links: &links };
@@ -49,11 +57,22 @@ fn check(events: &[Event], name: &str) -> Result<usize, TestCaseError> {
         if let (Some(previous), Some(before)) =
             (data["previous_attributes"].as_object(), last.get(&id))
         {
-            let restored = own(&put_back(&data["object"], previous));
-            proptest::prop_assert_eq!(&restored, &own(before), "{} {}", name, event.kind);
+            let (mut restored, mut before) =
+                (own(&put_back(&data["object"], previous)), own(before));
+            if spans(event) {
+                for side in [&mut restored, &mut before] {
+                    let fields = side.as_object_mut().expect("an invoice");
+                    fields
+                        .retain(|name, _| !["amount_paid", "amount_remaining"].contains(&&**name));
+                }
+            }
+            proptest::prop_assert_eq!(&restored, &before, "{} {}", name, event.kind);
             compared += 1;
         }
-        last.insert(id, data["object"].clone());
+        // The update beside it tells what was before.
+        if event.kind != "invoice.finalized" {
+            last.insert(id, data["object"].clone());
+        }
     }
     Ok(compared)
 }

@@ -18,6 +18,7 @@ fn events(count: usize) -> Vec<Event> {
             request_id: None,
             idempotency_key: None,
             test_clock: None,
+            intent: None,
         })
         .collect()
 }

@@ -84,10 +84,9 @@ async fn deliveries(State(shared): At) -> Json<Value> {
 async fn resend(State(shared): At, Path(id): Path<String>) -> Result<Json<Value>, Refused> {
     let count = {
         let mut state = shared.lock();
-        let (index, event) = state.event(&id).ok_or_else(not_found)?;
-        let (event, now) = (event.clone(), state.world.now());
-        let is_twin = state.outbox.twin(&id).is_some();
-        state.outbox.resend(index, &event, is_twin, now)
+        let ((index, _), event) = state.event(&id).ok_or_else(not_found)?;
+        let (event, now) = (event.into_owned(), state.world.now());
+        state.outbox.resend(index, &event, now)
     };
     shared.wake.notify_one();
     Ok(Json(json!({ "endpoints": count })))

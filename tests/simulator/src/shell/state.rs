@@ -1,5 +1,6 @@
 //! What all parts of the simulator share.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,7 @@ use super::config::{Clock, Config, Sending, Time};
 use super::faults::Faults;
 use super::journal::{Entry, Journal, JournalError, Sum};
 use super::render::{Links, Renderer, Version};
-use super::webhooks::Outbox;
+use super::webhooks::{Outbox, Place};
 use crate::world::{Event, World};
 
 /// The state behind its mutex, and what needs none.
@@ -153,11 +154,27 @@ impl State {
         }
     }
 
-    /// An event and its place. A second object for one change has the place of the first.
-    pub(crate) fn event(&self, id: &str) -> Option<(usize, &Event)> {
+    /// An event as it's told, and its place.
+    pub(crate) fn event(&self, id: &str) -> Option<(Place, Cow<'_, Event>)> {
         match self.index_of.get(id) {
-            Some(&index) => Some((index, &self.world.events()[index])),
-            None => self.outbox.twin(id),
+            Some(&index) => Some(((index, 0), self.outbox.told.event(&self.world.events()[index]))),
+            None => self.outbox.told.twin(id).map(|(place, event)| (place, Cow::Borrowed(event))),
+        }
+    }
+
+    /// The event at a place, as it's told.
+    pub(crate) fn event_at(&self, (index, twin): Place) -> Option<Cow<'_, Event>> {
+        let told = &self.outbox.told;
+        match twin.checked_sub(1) {
+            None => self.world.events().get(index).map(|event| told.event(event)),
+            Some(at) => told.twins_of(index).nth(at).map(|(_, event)| Cow::Borrowed(event)),
+        }
+    }
+
+    /// Sends what waits on its way, where that decides how it's told.
+    pub(crate) fn settle_times(&mut self) {
+        if self.outbox.may_alter() {
+            self.outbox.schedule(self.world.events(), self.world.now());
         }
     }
 

@@ -135,8 +135,26 @@ impl World {
         }
     }
 
-    /// Makes a draft final, and an intent to pay it where there is something to pay.
+    /// Makes a draft final, and tells of both: that it became final, and what it was before.
     pub(super) fn finalize(&mut self, id: &str) {
+        self.finalize_untold(id);
+        self.emit("invoice.updated", id);
+    }
+
+    /// The same for a draft that is then to be paid by a method. What can be paid at once was never
+    /// anything in between to an update: the one that tells of the payment has the draft's values.
+    pub(super) fn finalize_to_pay(&mut self, id: &str, method: Option<&str>) {
+        let is_free = self.invoices.get(id).is_some_and(|invoice| invoice.due() == 0);
+        if is_free || self.predict(method) == Outcome::Succeeded {
+            self.finalize_untold(id);
+        } else {
+            self.finalize(id);
+        }
+    }
+
+    /// Makes a draft final, and an intent to pay it where there is something to pay. An update has
+    /// to follow, or what becomes of the invoice at once: none has told what changed.
+    pub(super) fn finalize_untold(&mut self, id: &str) {
         let Some(invoice) = self.invoices.get(id) else { return };
         let (due, currency) = (invoice.due(), invoice.currency.clone());
         let customer = invoice.customer.clone();
@@ -177,7 +195,7 @@ impl World {
             invoice.finalizes_at = None;
             invoice.number = Some(format!("{}-{number:04}", prefix.to_uppercase()));
         }
-        self.emit("invoice.finalized", id);
+        self.emit_beside("invoice.finalized", id);
     }
 
     /// The intent that pays an invoice.
@@ -232,9 +250,7 @@ impl World {
                 "status_transitions": transitions });
             self.set(payment, paid);
         }
-        if due > 0 {
-            self.emit("invoice.updated", id);
-        }
+        self.emit("invoice.updated", id);
         self.emit("invoice.paid", id);
         self.emit("invoice.payment_succeeded", id);
         for payment in &payments {

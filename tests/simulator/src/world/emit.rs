@@ -1,6 +1,6 @@
 //! Events, made by comparing what an object was with what it is.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::World;
 use super::diff::previous_attributes;
@@ -16,12 +16,30 @@ const COMPARING: [&str; 4] = [
     "subscription_schedule.canceled",
 ];
 
+/// Old values as Stripe tells them of a draft that was made final and paid by one call: they don't
+/// name what was paid and what remained, although both changed.
+fn without_amounts(mut previous: Map<String, Value>, object: &Value) -> Map<String, Value> {
+    let was_draft = previous.get("status").is_some_and(|status| status == "draft");
+    if object["object"] == "invoice" && object["status"] == "paid" && was_draft {
+        previous.remove("amount_paid");
+        previous.remove("amount_remaining");
+    }
+    previous
+}
+
 impl World {
     /// Records that something happened to an object, which is already as it is afterwards. An
     /// update that changed nothing isn't one.
     pub(super) fn emit(&mut self, kind: &str, id: &str) {
         if let Some(object) = self.find(id) {
             self.emit_object(kind, object);
+        }
+    }
+
+    /// The same beside an update that is still to come: that one tells the old values.
+    pub(super) fn emit_beside(&mut self, kind: &str, id: &str) {
+        if let Some(object) = self.find(id) {
+            self.record(kind, object, None);
         }
     }
 
@@ -36,12 +54,19 @@ impl World {
         let is_update = kind.ends_with(".updated");
         let compares = is_update || COMPARING.contains(&kind);
         let previous = before.filter(|_| compares).map(|old| previous_attributes(&old, &object));
+        let previous = previous.map(|old| without_amounts(old, &object));
         let previous = previous.filter(|previous| !previous.is_empty());
         if is_update && previous.is_none() {
             return;
         }
         self.tell(text(&object, "id"));
+        self.record(kind, object, previous);
+    }
+
+    fn record(&mut self, kind: &str, object: Value, previous: Option<Map<String, Value>>) {
         let test_clock = self.clock_of(&object);
+        let invoice = self.invoices.get(text(&object, "id"));
+        let intent = invoice.and_then(|invoice| invoice.intent.clone());
         let event = Event {
             id: self.ids.next("evt"),
             kind: kind.to_owned(),
@@ -52,6 +77,7 @@ impl World {
             request_id: self.request.as_ref().map(|(id, _)| id.clone()),
             idempotency_key: self.request.as_ref().and_then(|(_, key)| key.clone()),
             test_clock,
+            intent,
         };
         self.events.push(event);
     }
@@ -59,10 +85,9 @@ impl World {
     /// What an object was, if it has been changed and no event told of that yet.
     fn find_before(&self, id: &str) -> Option<Value> {
         let livemode = self.config.livemode;
-        let payment = |id: &str| self.plain.before(id).or_else(|| self.plain.get(id));
         let subscription = self.subscriptions.before(id).map(Subscription::render);
         subscription
-            .or_else(|| Some(self.invoices.before(id)?.render(livemode, &payment)))
+            .or_else(|| Some(self.invoices.before(id)?.render(livemode)))
             .or_else(|| Some(self.schedules.before(id)?.render(livemode)))
             .or_else(|| Some(self.sessions.before(id)?.render(livemode)))
             .or_else(|| self.plain.before(id).cloned())

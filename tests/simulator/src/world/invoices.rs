@@ -89,18 +89,11 @@ impl Invoice {
         matches!(self.status, Status::Open | Status::Uncollectible)
     }
 
-    /// `payment` finds an invoice payment.
-    pub(super) fn render<'a>(
-        &self,
-        livemode: bool,
-        payment: &dyn Fn(&str) -> Option<&'a Value>,
-    ) -> Value {
+    /// Without its payments, as it's told of: they are shown to who asks to have them expanded.
+    pub(super) fn render(&self, livemode: bool) -> Value {
         let lines = self.lines.iter().map(|line| self.render_line(line, livemode));
         let lines: Vec<_> = lines.collect();
-        let payments = self.payments.iter().filter_map(|id| payment(id).cloned());
-        let payments: Vec<_> = payments.collect();
         let url = format!("/v1/invoices/{}/lines", self.id);
-        let payments_url = format!("/v1/invoice_payments?invoice={}", self.id);
         let (due, total) = (self.due(), self.total());
         let hosted = self.number.as_ref().map(|_| format!("https://invoice.test/{}", self.id));
         filled(
@@ -132,7 +125,6 @@ impl Invoice {
                         { "metadata": self.metadata, "subscription": self.subscription },
                     "type": "subscription_details",
                 },
-                "payments": list(&payments_url, &payments),
                 "period_end": self.period.1,
                 "period_start": self.period.0,
                 "status": self.status.name(),

@@ -53,6 +53,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 pub use config::{Config, Exhausted, RetryPolicy};
+pub(crate) use params::created;
 pub use request::{API_VERSION, Answer, ApiError, Event, Method, Request};
 pub use truth::Truth;
 
@@ -155,7 +156,7 @@ impl World {
             return Some(subscription.render());
         }
         if let Some(invoice) = self.invoices.get(id) {
-            return Some(invoice.render(self.config.livemode, &|id| self.plain.get(id)));
+            return Some(invoice.render(self.config.livemode));
         }
         if let Some(schedule) = self.schedules.get(id) {
             return Some(schedule.render(self.config.livemode));
@@ -164,6 +165,14 @@ impl World {
             return Some(session.render(self.config.livemode));
         }
         self.plain.get(id).cloned()
+    }
+
+    /// The list of an invoice's payments, oldest first, which an invoice shows only to who asks.
+    #[must_use]
+    pub fn payments_of(&self, invoice: &str) -> Option<Value> {
+        let ids = &self.invoices.get(invoice)?.payments;
+        let payments: Vec<Value> = ids.iter().filter_map(|id| self.find(id)).collect();
+        Some(template::list(&format!("/v1/invoice_payments?invoice={invoice}"), &payments))
     }
 
     /// All objects of a kind, newest first, without those deleted.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::request::ApiError;
 
 /// A form, or a nested part of one.
-pub(super) type Form = Map<String, Value>;
+pub(crate) type Form = Map<String, Value>;
 
 type Read<T> = Result<T, ApiError>;
 
@@ -160,7 +160,7 @@ pub(super) fn metadata(form: &Form, mut current: Form) -> Read<Form> {
 }
 
 /// Bounds of `created`, from `created=N` or `created[gte]=N` and the like: whether a time fits.
-pub(super) fn created(form: &Form) -> Read<impl Fn(i64) -> bool + use<>> {
+pub(crate) fn created(form: &Form) -> Read<impl Fn(i64) -> bool + use<>> {
     let (mut low, mut high) = (i64::MIN, i64::MAX);
     match form.get("created") {
         Some(Value::Object(bounds)) => {

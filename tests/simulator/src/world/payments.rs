@@ -217,7 +217,7 @@ impl World {
 
     /// Pays an intent as its owner would on a page; an invoice behind it learns of it.
     pub(super) fn confirm_intent(&mut self, id: &str, form: &Form) -> Answered {
-        params::known(form, "", &["payment_method", "return_url", "off_session"])?;
+        params::known(form, "", &["payment_method", "return_url"])?;
         let intent = self.named("payment_intent", id, "intent")?;
         let payable = ["requires_payment_method", "requires_confirmation", "requires_action"];
         self.in_status(&intent, &payable)?;
@@ -276,6 +276,9 @@ impl World {
             let message = "You cannot cancel this PaymentIntent because it belongs to an invoice.";
             return Err(ApiError::state("payment_intent_unexpected_state", message));
         }
+        let reasons = ["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
+        let reason = params::word(form, "cancellation_reason", &reasons)?;
+        self.set(id, json!({ "cancellation_reason": reason }));
         self.drop_intent(id);
         self.answer(id)
     }

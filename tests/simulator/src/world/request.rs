@@ -85,6 +85,9 @@ pub struct Event {
     pub idempotency_key: Option<String>,
     /// The test clock that the object lives by.
     pub test_clock: Option<String>,
+    /// The payment intent of an invoice. The newest shape tells of it in events of invoice payments
+    /// only; older ones named it in the invoice.
+    pub intent: Option<String>,
 }
 
 /// The API version of everything that the world renders.

@@ -25,7 +25,8 @@ pub(super) struct Session {
     pub(super) metadata: Map<String, Value>,
     /// What the subscription will carry.
     pub(super) carried: Map<String, Value>,
-    pub(super) trial_days: Option<i64>,
+    pub(super) description: Option<String>,
+    pub(super) trial: Option<Promised>,
     pub(super) missing_method: &'static str,
     pub(super) flexible: bool,
     /// `always` or `if_required`.
@@ -39,10 +40,29 @@ pub(super) struct Session {
     pub(super) method: Option<String>,
 }
 
+/// A trial that somebody gets who subscribes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Promised {
+    /// So many days from then on.
+    Days(i64),
+    /// Until this time.
+    Until(i64),
+}
+
+impl Promised {
+    /// When it ends for who subscribes now.
+    fn end(self, now: i64) -> i64 {
+        match self {
+            Self::Days(days) => now + days * 86_400,
+            Self::Until(end) => end,
+        }
+    }
+}
+
 impl Session {
     /// What is to be paid on the page.
     pub(super) fn due(&self) -> i64 {
-        match self.trial_days {
+        match self.trial {
             Some(_) => 0,
             None => self.items.iter().map(amount_of).sum(),
         }

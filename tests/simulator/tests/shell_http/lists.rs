@@ -48,6 +48,16 @@ async fn references_are_expanded() {
     let product = api.get(&format!("{path}?expand[]=items.data.price.product")).await;
     assert_eq!(product.json["items"]["data"][0]["price"]["product"]["object"], "product");
 
+    // An invoice shows its payments to who asks.
+    assert_eq!(one.json["latest_invoice"].get("payments"), None);
+    let asked = "latest_invoice.payments.data.payment";
+    let paid = api.get(&format!("{path}?expand[]={asked}")).await;
+    let payment = &paid.json["latest_invoice"]["payments"]["data"][0];
+    assert_eq!(
+        (&payment["object"], &payment["status"]),
+        (&json!("invoice_payment"), &json!("paid"))
+    );
+
     for expand in ["status", "nothing", "a.b.c.d.e"] {
         assert_eq!(api.get(&format!("{path}?expand[]={expand}")).await.status, 400, "{expand}");
     }

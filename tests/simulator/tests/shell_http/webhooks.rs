@@ -47,6 +47,7 @@ async fn endpoints_are_made_changed_and_deleted() {
         "url=http://127.0.0.1:9/a&enabled_events[]=everything",
         "url=http://127.0.0.1:9/a&enabled_events[]=*&api_version=1999-01-01",
         "url=http://127.0.0.1:9/a&enabled_events[]=*&colour=red",
+        "url=http://127.0.0.1:9/a&enabled_events[]=*&connect=true",
     ] {
         assert_eq!(api.post("/v1/webhook_endpoints", form).await.status, 400, "{form}");
     }

@@ -1,7 +1,7 @@
 //! What is refused, and in which words.
 
 use ledger_simulator::world::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::Sim;
 
@@ -42,6 +42,65 @@ fn parameters() {
     let form = json!({ "customer": customer, "items": [{ "price": "price_starter", "x": 1 }] });
     assert_eq!(sim.refused("subscriptions", form).param.as_deref(), Some("items[x]"));
     assert!(sim.world.truth().is_empty());
+}
+
+#[test]
+fn what_would_come_to_nothing_is_refused() {
+    let mut sim = Sim::new();
+    let (customer, subscription) = sim.subscriber("price_starter");
+    let schedule = sim.post("subscription_schedules", json!({ "from_subscription": subscription }));
+    let schedule = format!("subscription_schedules/{}", schedule["id"].as_str().unwrap());
+    let page = |name: &str, value: Value| {
+        let mut form = json!({ "mode": "subscription", "success_url": "https://example.test/done",
+            "line_items": [{ "price": "price_starter" }] });
+        form[name] = value;
+        ("checkout/sessions".to_owned(), form, name.to_owned())
+    };
+    let items = json!([{ "price": "price_starter" }]);
+    let call = |path: &str, form: Value, param: &str| (path.to_owned(), form, param.to_owned());
+    let called = format!("subscriptions/{subscription}");
+    for (path, form, param) in [
+        page("ui_mode", json!("embedded")),
+        page("return_url", json!("https://example.test/back")),
+        page("payment_method_types", json!(["sepa_debit"])),
+        call(
+            "subscriptions",
+            json!({ "customer": customer, "items": items,
+            "payment_settings": { "save_default_payment_method": "on_subscription" } }),
+            "payment_settings",
+        ),
+        call(
+            "subscriptions",
+            json!({ "customer": customer, "items": items,
+            "currency": "eur" }),
+            "currency",
+        ),
+        call(
+            "subscriptions",
+            json!({ "customer": customer, "items": items,
+            "proration_behavior": "sometimes" }),
+            "proration_behavior",
+        ),
+        call(&called, json!({ "off_session": true }), "off_session"),
+        call(&called, json!({ "currency": "eur" }), "currency"),
+        call(
+            &format!("{called}/resume"),
+            json!({ "proration_behavior": "none" }),
+            "proration_behavior",
+        ),
+        call(
+            &format!("{schedule}/release"),
+            json!({ "preserve_cancel_date": true }),
+            "preserve_cancel_date",
+        ),
+        call(&format!("{schedule}/cancel"), json!({ "invoice_now": true }), "invoice_now"),
+        call(&format!("{schedule}/cancel"), json!({ "prorate": true }), "prorate"),
+    ] {
+        let before = sim.world.events().len();
+        let error = sim.refused(&path, form);
+        assert_eq!((error.status, error.param.as_deref()), (400, Some(&*param)), "{path}");
+        assert_eq!(sim.world.events().len(), before, "{path} {param}");
+    }
 }
 
 #[test]

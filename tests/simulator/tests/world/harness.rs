@@ -117,6 +117,13 @@ impl Sim {
         self.world.find(id).unwrap()
     }
 
+    /// The intent that an invoice is to be paid by.
+    #[track_caller]
+    pub(crate) fn intent_of(&self, invoice: &str) -> String {
+        let payments = self.world.payments_of(invoice).unwrap();
+        payments["data"][0]["payment"]["payment_intent"].as_str().unwrap().to_owned()
+    }
+
     /// Begins to look at events from here on.
     pub(crate) fn skip(&mut self) {
         self.mark = self.world.events().len();

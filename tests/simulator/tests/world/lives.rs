@@ -22,6 +22,15 @@ fn bare(value: &Value) -> Value {
     }
 }
 
+/// An invoice without what the update that makes a draft both final and paid leaves out of its old
+/// values, as Stripe was seen to do: what was paid by then, and what remained.
+fn without_amounts(mut invoice: Value) -> Value {
+    let fields = invoice.as_object_mut().unwrap();
+    fields.remove("amount_paid");
+    fields.remove("amount_remaining");
+    invoice
+}
+
 fn check(world: &World) {
     let mut told: BTreeMap<(String, String), Value> = BTreeMap::new();
     for event in world.events() {
@@ -32,7 +41,15 @@ fn check(world: &World) {
         if let Some(previous) = &event.previous_attributes {
             let before = before.expect("what changes was there");
             assert!(!previous.is_empty(), "{} tells nothing", event.kind);
-            assert_eq!(bare(&put_back(object, previous)), bare(before), "{}", event.kind);
+            let restored = bare(&put_back(object, previous));
+            let spans = key.0 == "invoice"
+                && object["status"] == "paid"
+                && previous.get("status").is_some_and(|status| status == "draft");
+            if spans {
+                assert_eq!(without_amounts(restored), without_amounts(bare(before)));
+            } else {
+                assert_eq!(restored, bare(before), "{}", event.kind);
+            }
         }
         if key.0 == "subscription"
             && let Some(before) = before
@@ -45,7 +62,10 @@ fn check(world: &World) {
             assert_eq!(amount("amount_paid") + amount("amount_remaining"), amount("amount_due"));
             assert!(amount("amount_paid") >= 0 && amount("amount_remaining") >= 0);
         }
-        told.insert(key, object.clone());
+        // The update beside it tells what was before.
+        if event.kind != "invoice.finalized" {
+            told.insert(key, object.clone());
+        }
     }
     for ((kind, id), object) in told {
         let now = world.find(&id).expect("what was told of is there");

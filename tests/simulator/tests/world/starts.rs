@@ -50,6 +50,15 @@ fn checkout_without_trial() {
     let created = &of_kind(&told, "invoice.created").object;
     assert_eq!((&created["status"], &created["amount_paid"]), (&json!("draft"), &json!(0)));
     assert_eq!(created["billing_reason"], "subscription_create");
+    assert_eq!(of_kind(&told, "invoice.finalized").object["status"], "open");
+    let spanning = previous(of_kind(&told, "invoice.updated"));
+    assert_eq!(spanning["status"], "draft");
+    assert_eq!(
+        spanning["status_transitions"],
+        json!({ "finalized_at": null, "paid_at": null }),
+        "final and paid by one update"
+    );
+    assert_eq!((spanning.get("amount_paid"), spanning.get("amount_remaining")), (None, None));
     let paid = &of_kind(&told, "invoice.paid").object;
     assert_eq!((&paid["status"], &paid["amount_paid"]), (&json!("paid"), &json!(3_000)));
     let parent = &paid["parent"]["subscription_details"];
@@ -73,11 +82,11 @@ fn checkout_with_trial() {
     let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
     let setup = ["customer.created", "payment_method.attached"];
     let setup = [&setup[..], &["setup_intent.created", "setup_intent.succeeded"]].concat();
-    let free: Vec<_> =
-        BEGINNING[..6].iter().copied().filter(|kind| *kind != "invoice.updated").collect();
+    let free = &BEGINNING[..6];
     let expected =
-        [&setup[..], &["customer.updated"], &free, &["checkout.session.completed"]].concat();
+        [&setup[..], &["customer.updated"], free, &["checkout.session.completed"]].concat();
     assert_eq!(kinds, expected);
+    assert_eq!(previous(of_kind(&told, "invoice.updated"))["status"], "draft");
     let subscription = &of_kind(&told, "customer.subscription.created").object;
     assert_eq!(subscription["status"], "trialing");
     assert_eq!(
@@ -86,6 +95,31 @@ fn checkout_with_trial() {
     );
     let completed = &of_kind(&told, "checkout.session.completed").object;
     assert_eq!(completed["payment_status"], "no_payment_required");
+}
+
+#[test]
+fn a_page_may_give_a_trial_until_a_date() {
+    let mut sim = Sim::new();
+    let end = sim.world.now() + 20 * 24 * HOUR;
+    let data = json!({ "trial_end": end, "description": "With a coach" });
+    let session = session(&mut sim, data);
+    let done = sim.post(&act(&session, "pay"), json!({}));
+    assert_eq!(done["payment_status"], "no_payment_required");
+    let subscription = sim.get(done["subscription"].as_str().unwrap());
+    assert_eq!(
+        (&subscription["status"], &subscription["trial_end"]),
+        (&json!("trialing"), &json!(end))
+    );
+    assert_eq!(subscription["description"], "With a coach");
+    for data in [
+        json!({ "trial_end": sim.world.now() + 47 * HOUR }),
+        json!({ "trial_end": end, "trial_period_days": 7 }),
+    ] {
+        let form = json!({ "mode": "subscription", "success_url": "https://example.test/done",
+            "line_items": [{ "price": "price_starter" }], "subscription_data": data });
+        let refused = sim.refused("checkout/sessions", form);
+        assert_eq!(refused.param.as_deref(), Some("subscription_data[trial_end]"));
+    }
 }
 
 #[test]
@@ -160,13 +194,13 @@ fn strong_authentication_by_call() {
         "invoice.created",
         "payment_intent.created",
         "invoice.finalized",
+        "invoice.updated",
         "payment_intent.requires_action",
         "invoice.updated",
         "invoice.payment_action_required",
     ];
     assert_eq!(sim.kinds(), expected);
-    let invoice = sim.get(made["latest_invoice"].as_str().unwrap());
-    let intent = invoice["payments"]["data"][0]["payment"]["payment_intent"].as_str().unwrap();
+    let intent = sim.intent_of(made["latest_invoice"].as_str().unwrap());
     sim.post(&format!("test_helpers/payment_intents/{intent}/authenticate"), json!({}));
     let told = sim.told();
     let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
@@ -249,8 +283,7 @@ fn a_default_incomplete_subscription_waits_to_be_confirmed() {
         "payment_behavior": "default_incomplete" });
     let made = sim.post("subscriptions", form);
     assert_eq!(made["status"], "incomplete");
-    let invoice = sim.get(made["latest_invoice"].as_str().unwrap());
-    let intent = invoice["payments"]["data"][0]["payment"]["payment_intent"].as_str().unwrap();
+    let intent = sim.intent_of(made["latest_invoice"].as_str().unwrap());
     let form = json!({ "payment_method": "pm_card_visa" });
     let paid = sim.post(&format!("payment_intents/{intent}/confirm"), form);
     assert_eq!(paid["status"], "succeeded");

@@ -4,15 +4,17 @@ use serde_json::Value;
 
 use super::execute::list as list_of;
 use super::failure::{Failure, bad_request, missing, unknown_parameter};
-use super::page::{Paging, Place};
+use super::page::{Paging, Place as Cut};
 use crate::shell::render::Version;
 use crate::shell::state::State;
-use crate::world::{Answer, Event, Request};
+use crate::shell::webhooks::Place;
+use crate::world::{Answer, Event, Request, created};
 
 /// How far back events can be asked for.
 const RETENTION_SECONDS: i64 = 30 * 24 * 60 * 60;
 
-/// `GET /v1/events`. The world filters by type and time; deliveries are the shell's.
+/// `GET /v1/events`. The world filters by type and time; deliveries are the shell's, and so is the
+/// time of what is told otherwise than it happened.
 pub(super) fn list(
     state: &mut State,
     mut call: Request,
@@ -28,16 +30,25 @@ pub(super) fn list(
             return Err(bad_request(None, Some("delivery_success"), message));
         }
     };
+    state.settle_times();
+    let is_created_then = created(&call.params)?;
+    if state.outbox.told.is_altered() {
+        call.params.remove("created");
+    }
     let Answer::List { url, data } = state.world.call(&call)? else {
         return Err(bad_request(None, None, "Events come as a list".to_owned()));
     };
-    let mut found: Vec<usize> = Vec::new();
+    let mut found: Vec<Place> = Vec::new();
     for event in &data {
         let id = event["id"].as_str().unwrap_or_default();
-        let Some((at, event)) = state.event(id) else { continue };
-        let fits = delivered.is_none_or(|wanted| (state.outbox.pending(id) == 0) == wanted);
-        if fits && is_kept(state, event) {
-            found.push(at);
+        let Some((place, event)) = state.event(id) else { continue };
+        let twins = state.outbox.told.twins_of(place.0);
+        for (place, event) in std::iter::once((place, &*event)).chain(twins) {
+            let has_arrived = state.outbox.pending(&event.id) == 0;
+            let fits = delivered.is_none_or(|wanted| has_arrived == wanted);
+            if fits && is_created_then(event.created) && is_kept(state, event) {
+                found.push(place);
+            }
         }
     }
     found.sort_unstable_by(|a, b| b.cmp(a));
@@ -46,17 +57,19 @@ pub(super) fn list(
         let (at, _) = state.event(cursor)?;
         let newer = all.partition_point(|each| *each > at);
         let is_there = all.get(newer) == Some(&at);
-        Some(Place { newer, older_from: newer + usize::from(is_there) })
+        Some(Cut { newer, older_from: newer + usize::from(is_there) })
     })?;
-    let events = state.world.events();
-    let data: Vec<Value> =
-        page.into_iter().map(|at| state.render_event(at, &events[at], version)).collect();
+    let data = page.into_iter().filter_map(|place| {
+        let event = state.event_at(place)?;
+        Some(state.render_event(place.0, &event, version))
+    });
+    let data: Vec<Value> = data.collect();
     Ok(list_of(&url, &data, has_more))
 }
 
 /// `GET /v1/events/{id}`.
 pub(super) fn one(
-    state: &State,
+    state: &mut State,
     call: &Request,
     id: &str,
     version: &Version,
@@ -64,9 +77,10 @@ pub(super) fn one(
     if let Some(name) = call.params.keys().next() {
         return Err(unknown_parameter(name));
     }
+    state.settle_times();
     let found = state.event(id).filter(|(_, event)| is_kept(state, event));
-    let (at, event) = found.ok_or_else(|| missing(404, "event", id, "id"))?;
-    Ok(state.render_event(at, event, version))
+    let ((at, _), event) = found.ok_or_else(|| missing(404, "event", id, "id"))?;
+    Ok(state.render_event(at, &event, version))
 }
 
 /// Whether an event is young enough to be asked for. What a test clock made keeps that clock's

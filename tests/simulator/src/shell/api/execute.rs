@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::expand::Expansion;
+use super::expand::{Expansion, Source};
 use super::failure::{Failure, bad_request};
 use super::page::{Paging, Place};
 use super::{Reply, events};
 use crate::shell::journal::Entry;
 use crate::shell::render::Version;
 use crate::shell::state::{Shared, State};
-use crate::world::{Answer, Method, Request};
+use crate::world::{Answer, Method, Request, World};
 
 /// Whether a request is carried out for the first time, or once more after a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,9 +73,32 @@ fn outcome(
             show(state, called?, &paging, version)?
         }
     };
-    let find = |id: &str| state.find(id).map(|object| state.render(&object, version));
-    expansion.apply(&mut shown, &find)?;
+    let find = |id: &str| state.find(id);
+    expansion.apply(&mut shown, &Shown { state, world: &state.world, find: &find, version })?;
     Ok(shown)
+}
+
+/// The first version in which an invoice can show its payments.
+const PAYMENTS_SINCE: &str = "2025-03-31";
+
+/// The objects of a world in the shape of a version.
+struct Shown<'a> {
+    state: &'a State,
+    world: &'a World,
+    find: &'a dyn Fn(&str) -> Option<Value>,
+    version: &'a Version,
+}
+
+impl Source for Shown<'_> {
+    fn object(&self, id: &str) -> Option<Value> {
+        (self.find)(id).map(|object| self.state.render(&object, self.version))
+    }
+
+    fn payments_of(&self, invoice: &str) -> Option<Value> {
+        let payments = self.world.payments_of(invoice);
+        let payments = payments.filter(|_| !self.version.is_before(PAYMENTS_SINCE))?;
+        Some(self.state.render(&payments, self.version))
+    }
 }
 
 /// Writes down what is about to be carried out, if it may change something.
@@ -106,8 +129,9 @@ fn rehearse(
     }
     let mut world = state.world.clone();
     let Ok(Answer::Object(object)) = world.call(call) else { return Ok(()) };
-    let find = |id: &str| world.find(id).map(|object| state.render(&object, version));
-    expansion.apply(&mut state.render(&object, version), &find)
+    let find = |id: &str| world.find(id);
+    let source = Shown { state, world: &world, find: &find, version };
+    expansion.apply(&mut state.render(&object, version), &source)
 }
 
 fn show(

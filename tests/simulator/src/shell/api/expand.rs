@@ -7,6 +7,15 @@ use super::failure::{Failure, bad_request};
 const LEVELS_MAX: usize = 4;
 const PATHS_MAX: usize = 20;
 
+/// Where objects are found, in the answer's own shape.
+pub(crate) trait Source {
+    /// An object by its id.
+    fn object(&self, id: &str) -> Option<Value>;
+
+    /// The list of an invoice's payments, in shapes that have it.
+    fn payments_of(&self, invoice: &str) -> Option<Value>;
+}
+
 /// What is to be expanded: paths into an answer, step by step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Expansion(Vec<Vec<String>>);
@@ -40,14 +49,10 @@ impl Expansion {
         self.0.is_empty()
     }
 
-    /// Expands an answer in place. `find` gives an object in the answer's own shape.
-    pub(crate) fn apply(
-        &self,
-        answer: &mut Value,
-        find: &dyn Fn(&str) -> Option<Value>,
-    ) -> Result<(), Failure> {
+    /// Expands an answer in place.
+    pub(crate) fn apply(&self, answer: &mut Value, source: &dyn Source) -> Result<(), Failure> {
         for path in &self.0 {
-            expand(answer, path, find).map_err(|()| {
+            expand(answer, path, source).map_err(|()| {
                 let path = path.join(".");
                 let message = format!("This property cannot be expanded ({path}).");
                 bad_request(None, Some("expand"), message)
@@ -57,21 +62,18 @@ impl Expansion {
     }
 }
 
-fn expand(
-    value: &mut Value,
-    path: &[String],
-    find: &dyn Fn(&str) -> Option<Value>,
-) -> Result<(), ()> {
+fn expand(value: &mut Value, path: &[String], source: &dyn Source) -> Result<(), ()> {
     let Some((step, rest)) = path.split_first() else { return Ok(()) };
     if let Value::Array(values) = value {
         // Members of a list may be of different kinds; some lack what others have.
-        for value in values.iter_mut().filter(|value| value.get(step).is_some()) {
-            expand(value, path, find)?;
+        let has = |value: &&mut Value| value.get(step).is_some() || may_have(value, step);
+        for value in values.iter_mut().filter(has) {
+            expand(value, path, source)?;
         }
         return Ok(());
     }
-    if step == "confirmation_secret" && value["object"] == "invoice" {
-        value[step] = confirmation_secret(value, find);
+    if may_have(value, step) {
+        include(value, step, source)?;
     }
     let inner = value.get_mut(step).ok_or(())?;
     match inner {
@@ -79,21 +81,36 @@ fn expand(
         Value::Object(_) => {}
         Value::Array(references) => {
             for reference in references {
-                resolve(reference, find)?;
+                resolve(reference, source)?;
             }
         }
-        _ => resolve(inner, find)?,
+        _ => resolve(inner, source)?,
     }
-    expand(inner, rest, find)
+    expand(inner, rest, source)
 }
 
-/// What a page needs to confirm an open invoice's payment. An invoice shows it only to who asks.
-fn confirmation_secret(invoice: &Value, find: &dyn Fn(&str) -> Option<Value>) -> Value {
-    let payments = invoice["payments"]["data"].as_array().into_iter().flatten();
-    let mut intents = payments.map(|payment| &payment["payment"]["payment_intent"]);
-    let intent = intents.next().unwrap_or(&invoice["payment_intent"]);
+/// Whether it's something that an object shows only to who asks.
+fn may_have(object: &Value, field: &str) -> bool {
+    object["object"] == "invoice" && ["confirmation_secret", "payments"].contains(&field)
+}
+
+/// Puts it there.
+fn include(invoice: &mut Value, field: &str, source: &dyn Source) -> Result<(), ()> {
+    // What was put there for one path is there for the next.
+    if invoice[field].is_object() {
+        return Ok(());
+    }
+    let payments = invoice["id"].as_str().and_then(|id| source.payments_of(id)).ok_or(())?;
+    invoice[field] =
+        if field == "payments" { payments } else { secret(invoice, &payments, source) };
+    Ok(())
+}
+
+/// What a page needs to confirm an open invoice's payment.
+fn secret(invoice: &Value, payments: &Value, source: &dyn Source) -> Value {
+    let intent = payments["data"][0]["payment"]["payment_intent"].as_str();
     let secret = |intent: Value| intent["client_secret"].clone();
-    match intent.as_str().and_then(find).map(secret) {
+    match intent.and_then(|id| source.object(id)).map(secret) {
         Some(secret) if invoice["status"] == "open" => {
             json!({ "client_secret": secret, "type": "payment_intent" })
         }
@@ -101,9 +118,9 @@ fn confirmation_secret(invoice: &Value, find: &dyn Fn(&str) -> Option<Value>) ->
     }
 }
 
-fn resolve(reference: &mut Value, find: &dyn Fn(&str) -> Option<Value>) -> Result<(), ()> {
+fn resolve(reference: &mut Value, source: &dyn Source) -> Result<(), ()> {
     match reference {
-        Value::String(id) => *reference = find(id).ok_or(())?,
+        Value::String(id) => *reference = source.object(id).ok_or(())?,
         Value::Object(_) => {}
         _ => return Err(()),
     }
@@ -114,17 +131,29 @@ fn resolve(reference: &mut Value, find: &dyn Fn(&str) -> Option<Value>) -> Resul
 mod tests {
     use super::*;
 
+    struct Few;
+
+    impl Source for Few {
+        fn object(&self, id: &str) -> Option<Value> {
+            match id {
+                "cus_1" => Some(json!({"id": "cus_1", "boss": "cus_2"})),
+                "cus_2" => Some(json!({"id": "cus_2", "boss": null})),
+                "in_1" => Some(json!({"id": "in_1", "object": "invoice", "status": "open"})),
+                "pi_1" => Some(json!({"id": "pi_1", "client_secret": "pi_1_secret"})),
+                _ => None,
+            }
+        }
+
+        fn payments_of(&self, invoice: &str) -> Option<Value> {
+            let payments = json!({"data": [{"payment": {"payment_intent": "pi_1"}}]});
+            (invoice == "in_1").then_some(payments)
+        }
+    }
+
     fn check(path: &str, answer: Value) -> Result<Value, Failure> {
         let mut params = json!({"expand": [path]}).as_object().unwrap().clone();
         let mut answer = answer;
-        Expansion::take(&mut params)?.apply(&mut answer, &|id| match id {
-            "cus_1" => Some(json!({"id": "cus_1", "boss": "cus_2"})),
-            "cus_2" => Some(json!({"id": "cus_2", "boss": null})),
-            "in_1" => Some(json!({"object": "invoice", "status": "open", "payments":
-                {"data": [{"payment": {"payment_intent": "pi_1"}}]}})),
-            "pi_1" => Some(json!({"client_secret": "pi_1_secret"})),
-            _ => None,
-        })?;
+        Expansion::take(&mut params)?.apply(&mut answer, &Few)?;
         Ok(answer)
     }
 
@@ -152,8 +181,20 @@ mod tests {
         let answer = check("latest_invoice.confirmation_secret", answer).unwrap();
         let secret = json!({"client_secret": "pi_1_secret", "type": "payment_intent"});
         assert_eq!(answer["latest_invoice"]["confirmation_secret"], secret);
-        let paid = json!({"object": "invoice", "status": "paid"});
+        let paid = json!({"id": "in_1", "object": "invoice", "status": "paid"});
         assert_eq!(check("confirmation_secret", paid).unwrap()["confirmation_secret"], Value::Null);
+    }
+
+    #[test]
+    fn an_invoice_shows_its_payments_to_who_asks() {
+        let list = json!({"data": [{"id": "in_1", "object": "invoice"}, {"id": "sub_1"}]});
+        let answer = check("data.payments.data.payment", list).unwrap();
+        let payment = json!({"data": [{"payment": {"payment_intent": "pi_1"}}]});
+        assert_eq!(answer["data"][0]["payments"], payment);
+        assert_eq!(answer["data"][1].get("payments"), None);
+        // In a shape that doesn't have them.
+        let older = json!({"id": "in_2", "object": "invoice"});
+        assert_eq!(check("payments", older).unwrap_err().status(), 400);
     }
 
     #[test]

@@ -42,19 +42,23 @@ impl Links {
         let object = &event.object;
         let kind = object["object"].as_str().unwrap_or_default();
         let Some(id) = object["id"].as_str() else { return };
-        self.events_of_object.entry(id.to_owned()).or_default().push(at);
+        // What stands beside an update is not what was before it.
+        if event.kind != "invoice.finalized" {
+            self.events_of_object.entry(id.to_owned()).or_default().push(at);
+        }
         if KEPT_WHOLE.contains(&kind) {
             self.snapshots.entry(id.to_owned()).or_default().push((at, object.clone()));
         }
         match kind {
             "invoice" => {
-                for payment in object["payments"]["data"].as_array().into_iter().flatten() {
-                    self.link_payment(at, id, payment);
+                if let Some(intent) = &event.intent {
+                    self.link_payment(at, id, intent);
                 }
             }
             "invoice_payment" => {
-                if let Some(invoice) = object["invoice"].as_str() {
-                    self.link_payment(at, invoice, object);
+                let intent = object["payment"]["payment_intent"].as_str();
+                if let (Some(invoice), Some(intent)) = (object["invoice"].as_str(), intent) {
+                    self.link_payment(at, invoice, intent);
                 }
             }
             "charge" => self.link_charge(at, object["payment_intent"].as_str(), Some(id)),
@@ -63,8 +67,7 @@ impl Links {
         }
     }
 
-    fn link_payment(&mut self, at: usize, invoice: &str, payment: &Value) {
-        let Some(intent) = payment["payment"]["payment_intent"].as_str() else { return };
+    fn link_payment(&mut self, at: usize, invoice: &str, intent: &str) {
         push_new(self.invoices_of_intent.entry(intent.to_owned()).or_default(), at, invoice);
         push_new(self.intents_of_invoice.entry(invoice.to_owned()).or_default(), at, intent);
     }

@@ -5,6 +5,8 @@ mod outbox;
 mod resource;
 mod sender;
 mod signature;
+mod told;
 
 pub(crate) use self::outbox::Outbox;
 pub(crate) use self::sender::{Passed, pass, work};
+pub(crate) use self::told::Place;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::{Value, json};
 
 use super::endpoint::Hook;
+use super::told::Told;
 use crate::adversary::{Plan, disturb};
 use crate::shell::StartError;
 use crate::shell::config::Endpoint;
@@ -62,8 +63,7 @@ pub(crate) struct Outbox {
     over: BTreeSet<usize>,
     /// By event and endpoint, whether it has arrived.
     arrived: HashMap<String, BTreeMap<String, bool>>,
-    /// Second objects for one change, which the world doesn't know.
-    twins: HashMap<String, (usize, Event)>,
+    pub(crate) told: Told,
     pub(crate) account: Version,
     pub(crate) livemode: bool,
     seed: u64,
@@ -79,7 +79,7 @@ impl Outbox {
             open: BTreeSet::new(),
             over: BTreeSet::new(),
             arrived: HashMap::new(),
-            twins: HashMap::new(),
+            told: Told::default(),
             account,
             seed,
         }
@@ -155,7 +155,12 @@ impl Outbox {
     /// Turns the events that wait into deliveries, for better or worse.
     pub(crate) fn schedule(&mut self, events: &[Event], now: i64) {
         let harmless = Plan::default();
-        for at in 0..self.hooks.len() {
+        // An event has one time: who changes it comes before who would tell the true one.
+        let changes_time =
+            |at: &usize| self.hooks[*at].plan.as_ref().is_some_and(|plan| plan.same_second > 0);
+        let mut order: Vec<usize> = (0..self.hooks.len()).collect();
+        order.sort_by_key(|at| !changes_time(at));
+        for at in order {
             let hook = &mut self.hooks[at];
             let waiting = std::mem::take(&mut hook.waiting);
             let Some(first) = waiting.first() else { continue };
@@ -165,11 +170,11 @@ impl Outbox {
             let seed = self.seed ^ luck ^ u64::try_from(at).unwrap_or_default();
             let plan = hook.plan.as_ref().unwrap_or(&harmless);
             let (id, disturbed) = (hook.id.clone(), disturb(&batch, plan, seed));
-            for delivery in disturbed {
+            for mut delivery in disturbed {
                 let index = waiting[delivery.index];
+                self.told.learn(index, &events[index], &mut delivery.event);
                 let altered = (delivery.event != events[index]).then_some(delivery.event);
                 if let Some(twin) = altered.as_ref().filter(|twin| twin.id != events[index].id) {
-                    self.twins.insert(twin.id.clone(), (index, twin.clone()));
                     let arrived = self.arrived.entry(twin.id.clone()).or_default();
                     arrived.entry(id.clone()).or_insert(false);
                 }
@@ -217,12 +222,21 @@ impl Outbox {
         }
     }
 
-    /// Has an event delivered once more, to each endpoint that is on. Returns to how many.
-    pub(crate) fn resend(&mut self, index: usize, event: &Event, twin: bool, now: i64) -> usize {
+    /// Whether an endpoint that an event waits for may get it with another time.
+    pub(crate) fn may_alter(&self) -> bool {
+        let alters = |hook: &Hook| {
+            !hook.waiting.is_empty() && hook.plan.as_ref().is_some_and(|plan| plan.same_second > 0)
+        };
+        self.hooks.iter().any(alters)
+    }
+
+    /// Has an event, as it's told, delivered once more, to each endpoint that is on. Returns to how
+    /// many.
+    pub(crate) fn resend(&mut self, index: usize, event: &Event, now: i64) -> usize {
         let on = self.hooks.iter().filter(|hook| hook.is_enabled);
         let hooks: Vec<String> = on.map(|hook| hook.id.clone()).collect();
         for hook in &hooks {
-            self.push(hook, index, event, twin.then(|| event.clone()), None, now);
+            self.push(hook, index, event, Some(event.clone()), None, now);
             let arrived = self.arrived.entry(event.id.clone()).or_default();
             arrived.entry(hook.clone()).or_insert(false);
         }
@@ -235,10 +249,6 @@ impl Outbox {
             arrived.values().filter(|arrived| !**arrived).count()
         };
         u64::try_from(self.arrived.get(event).map_or(0, missing)).unwrap_or(u64::MAX)
-    }
-
-    pub(crate) fn twin(&self, id: &str) -> Option<(usize, &Event)> {
-        self.twins.get(id).map(|(index, event)| (*index, event))
     }
 
     /// The deliveries that are open, in the order in which they're due.
@@ -397,6 +407,7 @@ mod tests {
             request_id: None,
             idempotency_key: None,
             test_clock: None,
+            intent: None,
         };
         for _ in 0..OVER_MAX + 20 {
             outbox.push("we_1", 0, &event, None, None, 0);

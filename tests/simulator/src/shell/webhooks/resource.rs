@@ -83,7 +83,10 @@ impl State {
         hook.version = version.map(|name| parse_version(&name)).transpose()?;
         hook.livemode = self.outbox.livemode;
         update(&mut hook, params)?;
-        params.remove("connect");
+        // There are no connected accounts to hear of.
+        if params.get("connect").is_some_and(|connect| connect == "false") {
+            params.remove("connect");
+        }
         no_more(params)?;
         let secret = self.next_secret();
         hook.id = self.ids.next("we_", ID_LENGTH);

@@ -18,18 +18,19 @@ impl World {
     }
 
     pub(in super::super) fn finalize_call(&mut self, id: &str, form: &Form) -> Answered {
-        params::known(form, "", &["auto_advance"])?;
+        params::known(form, "", &[])?;
         self.invoice_in(id, &["draft"])?;
-        params::flag(form, "auto_advance")?;
-        self.finalize(id);
         if self.invoices[id].due() == 0 {
+            self.finalize_untold(id);
             self.mark_paid(id);
+        } else {
+            self.finalize(id);
         }
         self.answer(id)
     }
 
     pub(in super::super) fn pay_call(&mut self, id: &str, form: &Form) -> Answered {
-        params::known(form, "", &["payment_method", "off_session", "paid_out_of_band"])?;
+        params::known(form, "", &["payment_method", "paid_out_of_band"])?;
         let out_of_band = params::flag(form, "paid_out_of_band")?.unwrap_or(false);
         if self.invoices.get(id).is_some_and(|invoice| invoice.status == Status::Paid) {
             return Err(ApiError::state("invoice_already_paid", "Invoice is already paid"));
@@ -42,7 +43,11 @@ impl World {
             None => self.method_of(&subscription),
         };
         if self.invoices[id].status == Status::Draft {
-            self.finalize(id);
+            if out_of_band {
+                self.finalize_untold(id);
+            } else {
+                self.finalize_to_pay(id, method.as_deref());
+            }
         }
         if out_of_band || self.invoices[id].due() == 0 {
             self.pay_without_charge(id);

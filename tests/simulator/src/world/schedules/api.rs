@@ -186,7 +186,7 @@ impl World {
     }
 
     pub(in super::super) fn release_schedule(&mut self, id: &str, form: &Form) -> Answered {
-        params::known(form, "", &["preserve_cancel_date"])?;
+        params::known(form, "", &[])?;
         let (_, subscription) = self.active_schedule(id)?;
         let now = self.now_of(&subscription);
         if let Some(schedule) = self.schedules.get_mut(id) {
@@ -204,7 +204,7 @@ impl World {
     }
 
     pub(in super::super) fn cancel_schedule(&mut self, id: &str, form: &Form) -> Answered {
-        params::known(form, "", &["invoice_now", "prorate"])?;
+        params::known(form, "", &[])?;
         let (_, subscription) = self.active_schedule(id)?;
         self.end(&subscription, Some("cancellation_requested"));
         self.answer(id)

@@ -7,11 +7,12 @@ use super::super::params::{self, Form};
 use super::super::request::{Answer, ApiError};
 use super::super::subscriptions::{amount_of, missing_method, trial_days};
 use super::super::template::{filled, integer};
-use super::Session;
+use super::{Promised, Session};
 
 type Answered = Result<Answer, ApiError>;
 
-const KNOWN: [&str; 17] = [
+/// The last three are of the page only, which isn't there: they are taken and come to nothing.
+const KNOWN: [&str; 16] = [
     "mode",
     "line_items",
     "client_reference_id",
@@ -22,19 +23,22 @@ const KNOWN: [&str; 17] = [
     "payment_method_collection",
     "success_url",
     "cancel_url",
-    "return_url",
     "ui_mode",
     "expires_at",
+    "payment_method_types",
     "locale",
     "allow_promotion_codes",
-    "payment_method_types",
     "billing_address_collection",
 ];
+
+/// The soonest that a trial may end that a session gives by a date.
+const TRIAL_SECONDS_MIN: i64 = 48 * 3_600;
 
 /// What a session says about the subscription that it will make.
 struct Carried {
     metadata: Map<String, Value>,
-    trial_days: Option<i64>,
+    description: Option<String>,
+    trial: Option<Promised>,
     missing_method: &'static str,
     flexible: bool,
 }
@@ -49,7 +53,12 @@ impl World {
             self.named("customer", customer, "customer")?;
         }
         let now = customer.as_ref().map_or(self.now, |customer| self.present(customer));
-        let carried = self.carried(form)?;
+        let carried = self.carried(form, now)?;
+        params::word(form, "ui_mode", &["hosted"])?;
+        if params::texts(form, "payment_method_types")?.iter().any(|kind| kind != "card") {
+            let message = "The payment method type provided is invalid: there are cards only.";
+            return Err(ApiError::invalid("payment_method_types", message));
+        }
         let collections = ["always", "if_required"];
         let collection = params::word(form, "payment_method_collection", &collections)?;
         let expires_at = params::time(form, "expires_at")?.unwrap_or(now + 86_400);
@@ -71,7 +80,8 @@ impl World {
             reference: params::text(form, "client_reference_id")?,
             metadata: params::metadata(form, Map::new())?,
             carried: carried.metadata,
-            trial_days: carried.trial_days,
+            description: carried.description,
+            trial: carried.trial,
             missing_method: carried.missing_method,
             flexible: carried.flexible,
             collection: collection.unwrap_or("always"),
@@ -89,7 +99,7 @@ impl World {
         self.answer(&id)
     }
 
-    fn carried(&self, form: &Form) -> Result<Carried, ApiError> {
+    fn carried(&self, form: &Form, now: i64) -> Result<Carried, ApiError> {
         let empty = Map::new();
         let data = params::nested(form, "subscription_data")?.unwrap_or(&empty);
         let known = [
@@ -101,9 +111,23 @@ impl World {
             "description",
         ];
         params::known(data, "subscription_data", &known)?;
+        let trial = match (params::time(data, "trial_end")?, trial_days(data)?) {
+            (Some(_), Some(_)) => {
+                let message = "You may only specify one of these parameters: trial_end, \
+                               trial_period_days.";
+                return Err(ApiError::invalid("subscription_data[trial_end]", message));
+            }
+            (Some(end), None) if end < now + TRIAL_SECONDS_MIN => {
+                let message = "The `trial_end` date has to be at least 2 days in the future.";
+                return Err(ApiError::invalid("subscription_data[trial_end]", message));
+            }
+            (Some(end), None) => Some(Promised::Until(end)),
+            (None, days) => days.map(Promised::Days),
+        };
         Ok(Carried {
             metadata: params::metadata(data, Map::new())?,
-            trial_days: trial_days(data)?,
+            description: params::text(data, "description")?,
+            trial,
             missing_method: missing_method(data)?.unwrap_or("create_invoice"),
             flexible: self.billing_mode(data)?,
         })

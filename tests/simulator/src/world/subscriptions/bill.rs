@@ -109,8 +109,10 @@ impl World {
         self.subscriptions.insert(id.to_owned(), of);
         self.emit("customer.subscription.updated", id);
         self.emit("invoice.created", &invoice);
-        self.finalize(&invoice);
-        if due <= 0 || payment != Payment::Default {
+        if due > 0 && payment == Payment::Default {
+            self.finalize(&invoice);
+        } else {
+            self.finalize_to_pay(&invoice, method.as_deref());
             self.attempt(&invoice, method.as_deref(), payment != Payment::Pending);
         }
     }

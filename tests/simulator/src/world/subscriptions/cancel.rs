@@ -54,8 +54,8 @@ impl World {
         let invoice = self.new_invoice(id, draft);
         self.emit("customer.subscription.updated", id);
         self.emit("invoice.created", &invoice);
-        self.finalize(&invoice);
         let method = self.method_of(id);
+        self.finalize_to_pay(&invoice, method.as_deref());
         self.attempt(&invoice, method.as_deref(), false);
     }
 

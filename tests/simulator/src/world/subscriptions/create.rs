@@ -8,7 +8,7 @@ use super::super::request::{Answer, ApiError};
 use super::form::{self, TrialEnd};
 use super::{Payment, Starting, Status, Subscription, bill, interval_of};
 
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 13] = [
     "customer",
     "items",
     "metadata",
@@ -16,13 +16,11 @@ const KNOWN: [&str; 15] = [
     "default_payment_method",
     "payment_behavior",
     "proration_behavior",
-    "payment_settings",
     "trial_end",
     "trial_period_days",
     "trial_settings",
     "billing_mode",
     "collection_method",
-    "off_session",
     "currency",
 ];
 
@@ -37,6 +35,8 @@ impl World {
         let now = self.present(&customer);
         let how = bill::payment(form)?;
         let flexible = self.billing_mode(form)?;
+        // Nothing is prorated where nothing was before.
+        bill::billing(form)?;
         params::word(form, "collection_method", &["charge_automatically"])?;
         let trial_end = match form::trial_end(form, now)? {
             Some(TrialEnd::At(at)) => Some(at),
@@ -46,6 +46,7 @@ impl World {
         let metadata = params::metadata(form, Form::new())?;
         let description = params::text(form, "description")?;
         let items = self.new_items(form, "items", now)?;
+        form::currency(form, &items)?;
         let method = match params::text(form, "default_payment_method")? {
             Some(method) => Some(self.usable(&method, Some(&customer))?),
             None => None,
@@ -137,10 +138,13 @@ impl World {
         if let Some(of) = self.invoices.get_mut(&invoice) {
             of.intent = intent;
         }
-        self.finalize(&invoice);
         if is_paid {
+            self.finalize_untold(&invoice);
             self.mark_paid(&invoice);
-        } else if how != Payment::Default {
+        } else if how == Payment::Default {
+            self.finalize(&invoice);
+        } else {
+            self.finalize_to_pay(&invoice, method.as_deref());
             self.attempt(&invoice, method.as_deref(), true);
         }
         self.announce_trial_end(&id);

@@ -134,6 +134,17 @@ pub(in super::super) fn fitting(items: &[Item]) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// That the currency which a form names, if it does, is that of the items: each price has one only.
+pub(super) fn currency(form: &Form, items: &[Item]) -> Result<(), ApiError> {
+    let asked = params::text(form, "currency")?;
+    let is_theirs = |asked: &String| items.iter().all(|item| item.price["currency"] == **asked);
+    if asked.as_ref().is_none_or(is_theirs) {
+        return Ok(());
+    }
+    let message = "The price specified doesn't support the currency that was asked for.";
+    Err(ApiError::invalid("currency", message))
+}
+
 /// The end of the trial that a form asks for, by date or in days.
 pub(super) fn trial_end(form: &Form, now: i64) -> Result<Option<TrialEnd>, ApiError> {
     if params::text(form, "trial_end")?.as_deref() == Some("now") {

@@ -67,15 +67,23 @@ impl World {
         false
     }
 
-    /// A draft has waited long enough.
+    /// A draft has waited long enough. It's final before anything is tried, and an update says so;
+    /// of what is free there's only the one that it's paid.
     pub(in super::super) fn finalize_due(&mut self, id: &str) {
         let subscription = self.invoices[id].subscription.clone();
         let pause = self.subscriptions.get(&subscription).and_then(|of| of.pause);
-        self.finalize(id);
-        match pause {
-            Some(("void", _)) => self.void(id),
-            Some(("mark_uncollectible", _)) => self.mark_uncollectible(id),
-            _ => self.collect_due(id),
+        let given_up = pause.map(|(behavior, _)| behavior);
+        let given_up =
+            given_up.filter(|behavior| ["void", "mark_uncollectible"].contains(behavior));
+        if given_up.is_none() {
+            self.finalize_to_pay(id, None);
+        } else {
+            self.finalize(id);
+        }
+        match given_up {
+            Some("void") => self.void(id),
+            Some(_) => self.mark_uncollectible(id),
+            None => self.collect_due(id),
         }
     }
 
@@ -101,7 +109,7 @@ impl World {
         id: &str,
         form: &Form,
     ) -> Result<Answer, ApiError> {
-        params::known(form, "", &["billing_cycle_anchor", "proration_behavior"])?;
+        params::known(form, "", &["billing_cycle_anchor"])?;
         params::word(form, "billing_cycle_anchor", &["now"])?;
         let of = self.living(id)?.clone();
         if of.status != Status::Paused || of.resuming.is_some() {
@@ -122,8 +130,8 @@ impl World {
         }
         self.emit("customer.subscription.updated", id);
         self.emit("invoice.created", &invoice);
-        self.finalize(&invoice);
         let method = self.method_of(id);
+        self.finalize_to_pay(&invoice, method.as_deref());
         self.attempt(&invoice, method.as_deref(), false);
         self.answer(id)
     }

@@ -9,14 +9,13 @@ use super::bill::{self, Change};
 use super::form::{self, TrialEnd};
 use super::{Status, Subscription, interval_of};
 
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 16] = [
     "items",
     "metadata",
     "description",
     "proration_behavior",
     "proration_date",
     "payment_behavior",
-    "payment_settings",
     "cancel_at_period_end",
     "cancel_at",
     "cancellation_details",
@@ -25,7 +24,6 @@ const KNOWN: [&str; 18] = [
     "pause_collection",
     "default_payment_method",
     "billing_cycle_anchor",
-    "off_session",
     "collection_method",
     "currency",
 ];
@@ -45,6 +43,7 @@ impl World {
         Self::change_cancellation(&mut of, form, now)?;
         Self::change_fields(&mut of, form)?;
         let items = self.changed_items(form, &of.items, now)?;
+        form::currency(form, items.as_deref().unwrap_or(&of.items))?;
         let ends_trial = matches!(trial_end, Some(TrialEnd::Now)) && of.status == Status::Trialing;
         let other_interval =
             items.as_ref().is_some_and(|items| interval_of(items) != of.interval());

@@ -15,11 +15,8 @@ pub(super) fn invoice(invoice: &mut Fields, scope: &Scope<'_>) {
     set(invoice, "subscription_details", details);
     set(invoice, "quote", parent["quote_details"]["quote"].clone());
 
-    let payments = take(invoice, "payments");
-    let intent = default_intent(&payments).or_else(|| {
-        let id = text(invoice, "id")?;
-        scope.links.intent_of(id, scope.at).map(str::to_owned)
-    });
+    let id = text(invoice, "id").unwrap_or_default();
+    let intent = scope.links.intent_of(id, scope.at).map(str::to_owned);
     let charge = intent.as_deref().and_then(|intent| {
         scope.links.charges_of(intent, scope.at).last().map(|&charge| charge.to_owned())
     });
@@ -37,14 +34,6 @@ pub(super) fn invoice(invoice: &mut Fields, scope: &Scope<'_>) {
         set(invoice, key, Value::Null);
     }
     drop_all(invoice, &["amount_overpaid", "confirmation_secret"]);
-}
-
-/// The intent of the payment that is the invoice's own.
-fn default_intent(payments: &Value) -> Option<String> {
-    let payments = payments["data"].as_array()?;
-    let own = payments.iter().find(|payment| payment["is_default"] == true);
-    let payment = own.or_else(|| payments.first())?;
-    payment["payment"]["payment_intent"].as_str().map(str::to_owned)
 }
 
 fn sum(taxes: &Value) -> Option<i64> {
