@@ -341,8 +341,8 @@ impl<'a> Player<'a> {
     /// The charge that paid the latest invoice, if nothing was done about it yet.
     fn last_charge(&self, subscription: &Value) -> Option<Value> {
         let world = self.account.world();
-        let invoice = world.find(subscription["latest_invoice"].as_str()?)?;
-        let payment = &invoice["payments"]["data"][0]["payment"]["payment_intent"];
+        let payments = world.payments_of(subscription["latest_invoice"].as_str()?)?;
+        let payment = &payments["data"][0]["payment"]["payment_intent"];
         let charge = world.find(world.find(payment.as_str()?)?["latest_charge"].as_str()?)?;
         let is_untouched = charge["status"] == "succeeded"
             && charge["amount_refunded"] == 0

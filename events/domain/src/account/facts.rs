@@ -393,7 +393,7 @@ impl<S: Snapshot> Facts<S> {
                 self.odd.remove(&at);
             }
             facts[second.clone()].clone_from_slice(&settled);
-            // A second's order rests on the two facts before it.
+            // A second's order rests on what there was up to two seconds before it.
             same_seconds = if same && !is_first { same_seconds + 1 } else { 0 };
             if second.end == facts.len() || same_seconds == 2 {
                 return at;
@@ -422,18 +422,22 @@ fn state_before<B>(facts: &[Fact<B>], index: usize) -> Prior {
     index.checked_sub(1).map_or(Prior::Nothing, |i| Prior::Known(facts[i].after))
 }
 
-/// The fact before a place, if a second event of its change may be in the place's second.
+/// The fact that left the object as it was before a place, and those after it that say the same, if
+/// a second event of its change may be in the place's second.
 fn shortly_before<B>(facts: &[Fact<B>], index: usize) -> &[Fact<B>] {
-    let last = index.saturating_sub(1);
-    let is_short = facts[index].at - facts[last].at <= TWIN_SECONDS;
-    if is_short { &facts[last..index] } else { &[] }
+    let Some(last) = index.checked_sub(1) else { return &[] };
+    let since = facts[index].at - TWIN_SECONDS;
+    let says_the_same = |fact: &&Fact<B>| fact.at >= since && fact.after == facts[last].after;
+    let same = facts[..index].iter().rev().take(TRAIL_MAX).take_while(says_the_same).count();
+    &facts[index - same..index]
 }
 
-/// What the object was before the last fact before a place, if that one doesn't tell it itself, and
-/// an event that tells of both changes at once may be in the place's second.
+/// What the object was before those facts, if the first of them doesn't tell it itself, and an event
+/// that tells of both changes at once may be in the place's second.
 fn passed_state<B>(facts: &[Fact<B>], index: usize) -> Option<Prior> {
-    let last = shortly_before(facts, index).first().filter(|last| !last.before.is_told());
-    last.map(|_| state_before(facts, index - 1)).filter(|passed| *passed != Prior::Nothing)
+    let before = shortly_before(facts, index);
+    before.first().filter(|first| !first.before.is_told())?;
+    Some(state_before(facts, index - before.len())).filter(|passed| *passed != Prior::Nothing)
 }
 
 /// Finds the steps of a second, from the fact before it on, that should not happen.

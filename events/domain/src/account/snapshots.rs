@@ -415,6 +415,7 @@ impl Snapshot for Price {
     fn compared(&self, fields: &mut impl Fields) {
         fields.field("active", &self.active);
         fields.field("currency", &self.currency);
+        fields.field("nickname", &self.nickname);
         fields.field("product", &self.product);
         fields.field("unit_amount", &self.unit_amount);
         fields.field("unit_amount_decimal", &self.unit_amount_decimal);

@@ -132,6 +132,22 @@ fn a_second_event_of_a_change_in_a_later_second_changes_nothing() {
     }
 }
 
+/// Also if what tells nothing of what was before came after the first event of the change.
+#[test]
+fn a_second_event_of_a_change_is_known_behind_a_fact_without_old_values() {
+    let trial = json!({"status": "trialing"});
+    let entries = [
+        sub("evt_1", DAY_0, "created", trial.clone(), json!("no_object")),
+        sub("evt_4", DAY_0, "updated", json!({}), trial.clone()),
+        sub("evt_3", DAY_0 + 1, "updated", json!({}), json!("absent")),
+        sub("evt_2", DAY_0 + 2, "updated", json!({}), trial),
+    ];
+    for order in orders(&entries) {
+        assert_eq!(anomalies(&order), []);
+    }
+    check(&entries, "active", &[Change::Created, Change::TrialStarted, Change::TrialEnded]);
+}
+
 #[test]
 fn the_same_change_long_after_shows_that_something_is_missing() {
     let past_due = || json!({"status": "past_due"});
