@@ -164,7 +164,8 @@ pub(crate) async fn publish(
             expected: seen.expected,
             at: effective_at,
         };
-        let event = fact.stating(&Event::CatalogPublished(published), &facts::by_operator(publisher.command()));
+        let event = fact
+            .stating(&Event::CatalogPublished(published), &facts::by_operator(publisher.command()));
         match log.append(tenant, vec![event]).await {
             Ok(outcomes) => {
                 let position = outcomes.first().map_or(0, |outcome| Outcome::position(*outcome));
