@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
+use crate::commands::catalog::Publisher;
 use crate::config::{AuthConfig, Config, ConfigErrors, DatabaseConfig, JwksConfig};
 use crate::handles;
 use crate::http::{self, Authenticator, Budget, Limits};
@@ -165,11 +166,20 @@ impl Running {
     }
 }
 
-/// Starts the service: connects, opens logs, publishes catalogues that changed, listens.
+/// Starts the service: connects, opens logs, publishes catalogues where none was, listens.
 ///
 /// # Errors
 /// When anything that it needs isn't there.
 pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    start_as(config, clock, Publisher::Start).await
+}
+
+/// [`start`], with a say in which catalogues the settings may replace.
+pub(crate) async fn start_as(
+    config: Config,
+    clock: Clock,
+    publisher: Publisher,
+) -> Result<Running, StartError> {
     config.check_reach()?;
     let fetched = fetched(&config.auth)?;
     // First of all: a taken address is the likeliest mistake, and nothing has begun yet. Whoever
@@ -179,7 +189,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let meters = Arc::new(Meters::new());
     let pools = pools(&config.database)?;
     let log = connect(&pools).await?;
-    let (tenants, keeper) = tenants::open_all(config.tenants.clone(), &*log, &clock).await?;
+    let opened = tenants::open_all(config.tenants.clone(), publisher, &*log, &clock);
+    let (tenants, keeper) = opened.await?;
     let tenants = Arc::new(tenants);
     let base = Base { clock, pools, log, tenants, meters };
 

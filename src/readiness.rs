@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ledger_domain::id::Tenant;
+use ledger_domain::time::{SECOND, Timestamp};
 use ledger_log::EventLog as _;
 use ledger_log::postgres::PostgresLog;
 use ledger_projections::Positions;
 use tokio::time::timeout;
 
+use crate::clock::Clock;
 use crate::tenants::Tenants;
 
 /// How long the log may take to answer.
@@ -17,6 +19,23 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How far the read models may be behind while events keep coming. More than that, and answers
 /// would be seconds old.
 const LAG_EVENTS_MAX: i64 = 10_000;
+/// How long ago the log may have accepted the first event that they lack. A change of the process
+/// that writes them takes seconds; with few events, a stand-still shows in nothing else.
+const LAG_AGE_MAX: i64 = 60 * SECOND;
+
+/// Why the service can't be asked. Anybody may hear the reason, operators alone of whom it is true.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotReady {
+    /// What is wrong, and what to do.
+    pub(crate) reason: &'static str,
+    pub(crate) tenant: Option<Tenant>,
+}
+
+impl NotReady {
+    const fn at_all(reason: &'static str) -> Self {
+        Self { reason, tenant: None }
+    }
+}
 
 /// Knows whether the service can be asked.
 pub(crate) struct Readiness {
@@ -35,14 +54,15 @@ impl Readiness {
     }
 
     /// Nothing if it can, else the reason.
-    pub(crate) async fn check(&self) -> Result<(), &'static str> {
+    pub(crate) async fn check(&self) -> Result<(), NotReady> {
         if self.is_unreachable() {
-            return Err("the database can't be reached");
+            return Err(NotReady::at_all("the database can't be reached"));
         }
         if let Some(why) = self.log.blocked() {
-            return Err(why);
+            return Err(NotReady::at_all(why));
         }
-        timeout(ASK_TIMEOUT, self.ask_all()).await.map_err(|_| "the database does not answer")?
+        let asked = timeout(ASK_TIMEOUT, self.ask_all()).await;
+        asked.map_err(|_| NotReady::at_all("the database does not answer"))?
     }
 
     /// Where a tenant's log ends, and how much of it the read models hold.
@@ -68,17 +88,82 @@ impl Readiness {
         true
     }
 
-    async fn ask_all(&self) -> Result<(), &'static str> {
+    async fn ask_all(&self) -> Result<(), NotReady> {
         for tenant in self.tenants.names() {
-            if self.positions.halted(&tenant).is_some() {
-                return Err("read models are halted");
-            }
-            let (head, reached) = self.progress(&tenant).await?;
-            let mut first = self.first_heads.lock().unwrap_or_else(PoisonError::into_inner);
-            if reached < *first.entry(tenant).or_insert(head) || head - reached > LAG_EVENTS_MAX {
-                return Err("the read models have not caught up");
+            if let Err(reason) = self.ask(&tenant).await {
+                return Err(NotReady { reason, tenant: Some(tenant) });
             }
         }
         Ok(())
+    }
+
+    async fn ask(&self, tenant: &Tenant) -> Result<(), &'static str> {
+        if self.positions.halted(tenant).is_some() {
+            return Err("read models are halted: the log says why and what to do");
+        }
+        let (head, reached) = self.progress(tenant).await?;
+        let first = {
+            let mut heads = self.first_heads.lock().unwrap_or_else(PoisonError::into_inner);
+            *heads.entry(tenant.clone()).or_insert(head)
+        };
+        let mut waiting_since = None;
+        if reached < head {
+            let missing = self.log.read(tenant, reached, 1).await;
+            let missing = missing.map_err(|_| "the log can't be read")?;
+            waiting_since = missing.first().map(|event| event.recorded_at);
+        }
+        // The log's times are the machine's, whatever the service is told for a test.
+        let now = Clock::system().now();
+        verdict(Progress { first, head, reached, waiting_since }, now)
+    }
+}
+
+/// How far the read models of a tenant are.
+#[derive(Debug, Clone, Copy)]
+struct Progress {
+    /// Where the log ended when it was first asked for.
+    first: i64,
+    head: i64,
+    reached: i64,
+    /// When the log accepted the first event that they lack.
+    waiting_since: Option<Timestamp>,
+}
+
+fn verdict(progress: Progress, now: Timestamp) -> Result<(), &'static str> {
+    let Progress { first, head, reached, waiting_since } = progress;
+    if reached < first || head - reached > LAG_EVENTS_MAX {
+        return Err("the read models have not caught up: wait for ledger_projection_lag_events");
+    }
+    if waiting_since.is_some_and(|since| since.plus(LAG_AGE_MAX) < now) {
+        return Err(
+            "the read models stand still: `ledger replay status` tells which, and what to \
+                    do is in docs/metrics.md",
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn read_models_that_lack_much_or_for_long_are_not_ready() {
+        let now = Timestamp::from_unix(1_790_000_000);
+        let ago = |seconds: i64| Some(now.plus(-seconds * SECOND));
+        for (first, head, reached, waiting_since, is_ready) in [
+            (7, 7, 7, None, true),
+            (7, 7, 6, ago(0), false),
+            (7, 17, 7, ago(60), true),
+            (7, 17, 7, ago(61), false),
+            (7, 8, 7, ago(1_000_000), false),
+            (7, 10_007, 7, ago(1), true),
+            (7, 10_008, 7, ago(1), false),
+            // Another machine's clock may be ahead.
+            (7, 8, 7, ago(-5), true),
+        ] {
+            let progress = Progress { first, head, reached, waiting_since };
+            assert_eq!(verdict(progress, now).is_ok(), is_ready, "{progress:?}");
+        }
     }
 }

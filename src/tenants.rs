@@ -4,6 +4,7 @@
 //! every few seconds, so that a secret is rotated and a tenant is added without a restart.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -14,9 +15,9 @@ use ledger_stripe::signature::SigningSecret;
 
 use crate::app::StartError;
 use crate::clock::Clock;
-use crate::commands::catalog::{CatalogFile, Publication, PublishError, publish};
+use crate::commands::catalog::{CatalogFile, Publication, PublishError, Publisher, publish};
 use crate::commands::tenant;
-use crate::config::{TenantConfig, TenantFolders, TenantsConfig};
+use crate::config::{CATALOG_DEFAULT, TenantConfig, TenantFolders, TenantsConfig};
 use crate::errors::chain;
 use crate::panics::survived;
 use crate::rotation::Rotation;
@@ -66,10 +67,11 @@ impl Tenants {
 /// When `default` can't be served.
 pub(crate) async fn open_all(
     config: TenantsConfig,
+    publisher: Publisher,
     log: &dyn EventLog,
     clock: &Clock,
 ) -> Result<(Tenants, Keeper), StartError> {
-    let mut keeper = Keeper::new(config);
+    let mut keeper = Keeper::new(config, publisher);
     let tenants = Tenants::default();
     tenants.replace(&keeper.look(log, clock).await?);
     Ok((tenants, keeper))
@@ -102,6 +104,7 @@ pub(crate) async fn follow(
 #[derive(Debug)]
 pub(crate) struct Keeper {
     folders: TenantFolders,
+    publisher: Publisher,
     /// What the log of each was opened with.
     opened: BTreeMap<Tenant, LogOpened>,
     /// What was told of each folder that something is wrong with: it is told when it changes, not
@@ -110,9 +113,9 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    fn new(config: TenantsConfig) -> Self {
+    fn new(config: TenantsConfig, publisher: Publisher) -> Self {
         let folders = TenantFolders::new(config);
-        Self { folders, opened: BTreeMap::new(), told: BTreeMap::new() }
+        Self { folders, publisher, opened: BTreeMap::new(), told: BTreeMap::new() }
     }
 
     /// Tells who can be served now.
@@ -162,7 +165,7 @@ impl Keeper {
         match self.opened.get(&config.tenant) {
             Some(opened) => compare(opened, config),
             None => {
-                let opened = prepare(log, clock, config).await?;
+                let opened = prepare(log, clock, config, self.publisher).await?;
                 self.opened.insert(config.tenant.clone(), opened);
                 Ok(())
             }
@@ -178,11 +181,12 @@ fn left_out(tenant: &str, error: &StartError, text: &str) {
     }
 }
 
-/// Opens a tenant's log, and publishes its catalogue if it isn't the last one published.
+/// Opens a tenant's log, and publishes its catalogue if none ever was.
 async fn prepare(
     log: &dyn EventLog,
     clock: &Clock,
     config: &TenantConfig,
+    publisher: Publisher,
 ) -> Result<LogOpened, StartError> {
     let tenant = &config.tenant;
     let catalog = |error: PublishError| StartError::Catalog(Box::new(error));
@@ -190,29 +194,56 @@ async fn prepare(
     let file = CatalogFile::of(config).map_err(catalog)?;
     let opened = open(log, clock, config).await?;
     compare(&opened, config)?;
-    match publish(log, clock, tenant, &file, "ledger serve").await.map_err(catalog)? {
+    match publish(log, clock, tenant, &file, publisher).await.map_err(catalog)? {
         Publication::Published(position) => {
             tracing::info!(%tenant, position, "a catalogue was published");
+            tell_unset(config, &file);
         }
-        Publication::Unchanged(_) => {}
+        Publication::Unchanged(_) => tell_unset(config, &file),
+        Publication::Kept { position, difference } => {
+            tracing::warn!(
+                %tenant,
+                position,
+                "the catalogue of the settings differs in {difference} from the one that was \
+                 published, which stays in force: `{}` publishes that of the settings",
+                command_to_publish(config)
+            );
+        }
     }
     if config.secrets.signing.is_empty() {
         tracing::warn!(%tenant, "no webhook can be verified: STRIPE_WEBHOOK_SECRET is not set");
     }
-    let unset = &file.parsed.unset_variables;
-    if !unset.is_empty() {
-        let each = unset
-            .iter()
-            .map(|unset| format!("{} ({}, by the {})", unset.variable, unset.plan, unset.interval));
-        let variables = each.collect::<Vec<_>>().join(", ");
-        tracing::warn!(
-            %tenant,
-            variables,
-            "some prices are not set: nobody can buy these plans by them, and whoever pays such a \
-             price at Stripe already has no access; set the variables and start again"
-        );
-    }
     Ok(opened)
+}
+
+/// The command that puts the catalogue of a tenant's settings in force.
+fn command_to_publish(config: &TenantConfig) -> String {
+    let mut command = "ledger catalog publish".to_owned();
+    if config.catalog != Path::new(CATALOG_DEFAULT) {
+        command.push_str(&format!(" {}", config.catalog.display()));
+    }
+    if !config.is_default() {
+        command.push_str(&format!(" --tenant {}", config.tenant));
+    }
+    command
+}
+
+/// Tells which variables a catalogue in force names in vain.
+fn tell_unset(config: &TenantConfig, file: &CatalogFile) {
+    let unset = &file.parsed.unset_variables;
+    if unset.is_empty() {
+        return;
+    }
+    let each = unset
+        .iter()
+        .map(|unset| format!("{} ({}, by the {})", unset.variable, unset.plan, unset.interval));
+    tracing::warn!(
+        tenant = %config.tenant,
+        variables = each.collect::<Vec<_>>().join(", "),
+        "some prices are not set: nobody can buy these plans by them, and whoever pays such a \
+         price at Stripe already has no access; set the variables and run `{}`",
+        command_to_publish(config)
+    );
 }
 
 /// Opens a log with settings that somebody chose: they hold for good.

@@ -36,7 +36,7 @@ impl House {
             environment = environment.with(name, value);
         }
         let config = TenantsConfig::read(&environment).unwrap();
-        open_all(config, &self.log, &self.clock).await
+        open_all(config, Publisher::Start, &self.log, &self.clock).await
     }
 
     async fn serves_acme(&self, keeper: &mut Keeper) -> bool {

@@ -26,5 +26,5 @@ pub mod verify;
 
 pub use as_of::{AsOf, AsOfError, Explained, Moment, Then};
 pub use schema::DatabaseError;
-pub use status::{Status, status};
+pub use status::{State, Status, status};
 pub use verify::{Progress, Report, Verifier, VerifyConfig, VerifyError};

@@ -8,7 +8,7 @@ use ledger_domain::catalog::Catalog;
 use super::failure::Failure;
 use crate::app;
 use crate::clock::Clock;
-use crate::commands::catalog::{CatalogFile, Publication, PublishError, publish};
+use crate::commands::catalog::{CatalogFile, Publication, PublishError, Publisher, publish};
 use crate::config::{Config, DEFAULT_TENANT, Environment};
 
 /// Check or publish a catalogue of tiers, add-ons and features
@@ -20,6 +20,9 @@ pub(super) enum CatalogCommand {
         file: PathBuf,
     },
     /// Put a catalogue in force from now on, unless it is the one in force
+    ///
+    /// It stays in force until another one is published: `ledger serve` publishes its
+    /// LEDGER_CATALOG only where none ever was.
     Publish {
         /// The file; without one, the tenant's LEDGER_CATALOG
         file: Option<PathBuf>,
@@ -92,11 +95,11 @@ async fn publish_file(
     })?;
     let clock = Clock::system();
     let log = app::open_log(&config.database).await.map_err(Failure::unavailable)?;
-    let done = publish(&*log, &clock, &tenant.tenant, &file, "ledger catalog publish").await;
+    let done = publish(&*log, &clock, &tenant.tenant, &file, Publisher::Operator).await;
     log.shutdown().await;
     match done.map_err(Failure::unavailable)? {
         Publication::Published(position) => println!("published at position {position}"),
-        Publication::Unchanged(position) => {
+        Publication::Unchanged(position) | Publication::Kept { position, .. } => {
             println!("nothing to do: the same was published at position {position}");
         }
     }

@@ -9,7 +9,7 @@ use ledger_domain::id::Tenant;
 use ledger_log::postgres::{Pools, PostgresLog};
 use ledger_projections::ReadModel;
 use ledger_replay::verify::{Phase, TableReport};
-use ledger_replay::{Progress, Report, Status, Verifier, VerifyConfig, VerifyError, status};
+use ledger_replay::{Progress, Report, State, Status, Verifier, VerifyConfig, VerifyError, status};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -29,7 +29,8 @@ pub(super) enum ReplayCommand {
     Verify(Verify),
     /// Tell how far the log and the read models are, and what is parked
     ///
-    /// Ends with 1 if anything is parked.
+    /// Ends with 1 if anything is parked, or if read models can't go on: they are of another log,
+    /// ahead of theirs, or at different positions.
     Status(Whose),
     /// Tell what a trainer could do at a past instant
     ///
@@ -215,10 +216,44 @@ async fn tell_status(pools: &Pools, log: &PostgresLog, whose: &Whose) -> Result<
     } else {
         print!("{}", told_status(&status));
     }
-    if status.parked.is_empty() {
+    let mut wrong = halted(&status);
+    if !wrong.is_empty() {
+        wrong.push(
+            "the read models can't go on; docs/metrics.md says what to do (Halted read models)"
+                .to_owned(),
+        );
+    }
+    if !status.parked.is_empty() {
+        wrong.push("events are parked that could not be taken in".to_owned());
+    }
+    if wrong.is_empty() {
         return Ok(());
     }
-    Err(Failure::found(anyhow::anyhow!("events are parked that could not be taken in")))
+    Err(Failure::found(anyhow::anyhow!(wrong.join("\n"))))
+}
+
+/// Which read models their runner would not carry on, and why.
+fn halted(status: &Status) -> Vec<String> {
+    let live = status.read_models.iter().filter(|model| model.version == "live");
+    let of_log = live.clone().filter_map(|model| match model.state {
+        State::OtherLog => Some(format!(
+            "{} was made from another log, or before the log was restored",
+            model.schema
+        )),
+        State::AheadOfLog => Some(format!("{} holds events that the log has lost", model.schema)),
+        State::Current | State::Behind | State::NotBegun => None,
+    });
+    let mut wrong: Vec<String> = of_log.collect();
+    let mut positions = live.clone().map(|model| model.position);
+    let first = positions.next();
+    if positions.any(|position| Some(position) != first) {
+        let each = live.map(|model| format!("{} at {}", model.schema, model.position));
+        wrong.push(format!(
+            "they are at different positions: {}",
+            each.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    wrong
 }
 
 fn told_status(status: &Status) -> String {

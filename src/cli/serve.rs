@@ -17,9 +17,9 @@ const READY_PAUSE: Duration = Duration::from_millis(50);
 /// Run the service, configured by the environment
 ///
 /// Needs DATABASE_URL, LEDGER_JWT_SECRET or LEDGER_JWKS, and a migrated database (`ledger
-/// migrate`). Any number of them may share one database. It prints `ready URL` once it can be
-/// asked. SIGTERM and SIGINT let it finish what it is doing, SIGHUP lets it read secrets that are
-/// files again.
+/// migrate`). Any number of them may share one database; each takes up to 29 of its connections, so
+/// `max_connections` has to allow for them. It prints `ready URL` once it can be asked. SIGTERM and
+/// SIGINT let it finish what it is doing, SIGHUP lets it read secrets that are files again.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Where to listen; wins over LEDGER_LISTEN

@@ -1,11 +1,11 @@
 //! Publishing a catalogue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use ledger_domain::catalog::{Catalog, FILE_BYTES_MAX, Mistake, Parsed};
+use ledger_domain::catalog::{Catalog, FILE_BYTES_MAX, Mistake, Parsed, ResolvedPrices};
 use ledger_domain::codec;
-use ledger_domain::event::{CatalogPublished, Event};
+use ledger_domain::event::{CatalogPublished, Event, Metadata};
 use ledger_domain::id::Tenant;
 use ledger_log::{AppendError, EventLog, Expected, Outcome, ReadError};
 
@@ -45,13 +45,51 @@ pub(crate) enum PublishError {
     Unreadable(i64),
 }
 
-/// What publishing did.
+/// Who publishes: that decides what may be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Publisher {
+    /// Somebody who says so, with `ledger catalog publish`.
+    Operator,
+    /// A service that starts. Another catalogue may have been published since its settings were
+    /// written, and another node may have other settings: what is in force stays.
+    Start,
+    /// A service that starts on a database of its own, where its settings are edited: they replace
+    /// what such a start has published, and nothing that an operator has.
+    OwnStart,
+}
+
+impl Publisher {
+    /// The command that the event names.
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Operator => "ledger catalog publish",
+            Self::Start | Self::OwnStart => "ledger serve",
+        }
+    }
+
+    fn may_replace(self, last: &Last) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Start => false,
+            Self::OwnStart => *last.actor == *self.command(),
+        }
+    }
+}
+
+/// What publishing did.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Publication {
     /// It is in the log now, at this position.
     Published(i64),
     /// The same was the last one published.
     Unchanged(i64),
+    /// Another one was published last, and stays in force.
+    Kept {
+        /// Where.
+        position: i64,
+        /// In what the two differ.
+        difference: String,
+    },
 }
 
 /// The default catalogue, for a program that runs far from its sources.
@@ -97,24 +135,27 @@ impl CatalogFile {
     }
 }
 
-/// Appends a catalogue, unless it is the one that was published last.
+/// Appends a catalogue, unless it is the one that was published last or isn't to replace that.
 pub(crate) async fn publish(
     log: &dyn EventLog,
     clock: &Clock,
     tenant: &Tenant,
     file: &CatalogFile,
-    command: &str,
+    publisher: Publisher,
 ) -> Result<Publication, PublishError> {
     let mut tries = 0;
     loop {
         let seen = Seen::read(log, tenant).await?;
         let effective_at = clock.now();
         let prices = file.parsed.catalog.resolved_prices();
-        if let Some((position, last)) = seen.last
-            && *last.toml == *file.text
-            && last.prices == prices
-        {
-            return Ok(Publication::Unchanged(position));
+        if let Some(last) = seen.last {
+            let position = last.position;
+            let Some(difference) = last.difference(file, &prices) else {
+                return Ok(Publication::Unchanged(position));
+            };
+            if !publisher.may_replace(&last) {
+                return Ok(Publication::Kept { position, difference });
+            }
         }
         let published = CatalogPublished { effective_at, prices, toml: file.text.as_str().into() };
         let fact = Fact {
@@ -123,7 +164,8 @@ pub(crate) async fn publish(
             expected: seen.expected,
             at: effective_at,
         };
-        let event = fact.stating(&Event::CatalogPublished(published), &facts::by_operator(command));
+        let event = fact
+            .stating(&Event::CatalogPublished(published), &facts::by_operator(publisher.command()));
         match log.append(tenant, vec![event]).await {
             Ok(outcomes) => {
                 let position = outcomes.first().map_or(0, |outcome| Outcome::position(*outcome));
@@ -139,7 +181,28 @@ pub(crate) async fn publish(
 /// What the tenant's stream says.
 struct Seen {
     expected: Expected,
-    last: Option<(i64, CatalogPublished)>,
+    last: Option<Last>,
+}
+
+/// The last one published.
+struct Last {
+    position: i64,
+    actor: Box<str>,
+    published: CatalogPublished,
+}
+
+impl Last {
+    /// In what a file differs, if it does.
+    fn difference(&self, file: &CatalogFile, prices: &ResolvedPrices) -> Option<String> {
+        let CatalogPublished { toml, prices: published, .. } = &self.published;
+        if **toml != *file.text {
+            return Some("its text".to_owned());
+        }
+        let plans = published.keys().chain(prices.keys()).collect::<BTreeSet<_>>();
+        let differing = plans.into_iter().filter(|plan| published.get(*plan) != prices.get(*plan));
+        let differing: Vec<&str> = differing.map(String::as_str).collect();
+        (!differing.is_empty()).then(|| format!("the prices of {}", differing.join(", ")))
+    }
 }
 
 impl Seen {
@@ -158,7 +221,9 @@ impl Seen {
                     let Ok(Event::CatalogPublished(published)) = decoded else {
                         return Err(PublishError::Unreadable(event.position));
                     };
-                    seen.last = Some((event.position, published));
+                    let actor = Metadata::from_bytes(&event.metadata).map(|by| by.actor);
+                    let actor = actor.map_err(|_| PublishError::Unreadable(event.position))?;
+                    seen.last = Some(Last { position: event.position, actor, published });
                 }
             }
             if page.len() < PAGE {

@@ -22,7 +22,7 @@ async fn only_another_catalogue_is_published() {
     tenant::open(&log, &clock, &trainers).await.unwrap();
     let publish = async |config: &TenantConfig| {
         let file = CatalogFile::of(config).unwrap();
-        publish(&log, &clock, &config.tenant, &file, "test").await.unwrap()
+        publish(&log, &clock, &config.tenant, &file, Publisher::Operator).await.unwrap()
     };
     assert_eq!(publish(&trainers).await, Publication::Published(2));
     assert_eq!(publish(&trainers).await, Publication::Unchanged(2));
@@ -32,6 +32,34 @@ async fn only_another_catalogue_is_published() {
     let mut priced = trainers.clone();
     priced.prices.insert("STRIPE_PRICE_TIER_STARTER".into(), "price_1".into());
     assert_eq!(publish(&priced).await, Publication::Published(5));
+}
+
+#[tokio::test]
+async fn a_start_replaces_no_catalogue_but_its_own_on_its_own_database() {
+    let clock = Clock::at(Timestamp::from_unix(1_790_000_000));
+    let log_clock = clock.clone();
+    let log = MemoryLog::new(Arc::new(move || log_clock.now()));
+    let trainers = tenant_with("catalogs/trainers.toml");
+    tenant::open(&log, &clock, &trainers).await.unwrap();
+    let publish = async |config: &TenantConfig, publisher: Publisher| {
+        let file = CatalogFile::of(config).unwrap();
+        publish(&log, &clock, &config.tenant, &file, publisher).await.unwrap()
+    };
+    let kept = |position, difference: &str| {
+        let difference = difference.to_owned();
+        Publication::Kept { position, difference }
+    };
+    assert_eq!(publish(&trainers, Publisher::Start).await, Publication::Published(2));
+    let other = tenant_with("catalogs/membership.toml");
+    assert_eq!(publish(&other, Publisher::Start).await, kept(2, "its text"));
+    let mut priced = trainers.clone();
+    priced.prices.insert("STRIPE_PRICE_TIER_STARTER".into(), "price_1".into());
+    assert_eq!(publish(&priced, Publisher::Start).await, kept(2, "the prices of starter"));
+    assert_eq!(publish(&trainers, Publisher::Start).await, Publication::Unchanged(2));
+    assert_eq!(publish(&priced, Publisher::OwnStart).await, Publication::Published(3));
+    assert_eq!(publish(&other, Publisher::Operator).await, Publication::Published(4));
+    assert_eq!(publish(&priced, Publisher::OwnStart).await, kept(4, "its text"));
+    assert_eq!(publish(&other, Publisher::OwnStart).await, Publication::Unchanged(4));
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::app::{self, Running};
 use crate::cli::{migrate, tell};
 use crate::clock::Clock;
 use crate::commands;
+use crate::commands::catalog::Publisher;
 use crate::config::{Config, ConfigErrors, Environment, TenantConfig};
 use postgres::Postgres;
 use settings::Chosen;
@@ -141,7 +142,8 @@ async fn start(
     chosen.set("DATABASE_URL", &service);
     chosen.set("LEDGER_OWNER_DATABASE_URL", &owner);
     let config = Config::read(&chosen.environment())?;
-    let running = app::start(config.clone(), Clock::system()).await?;
+    // Whoever tries catalogues out edits the file and starts again.
+    let running = app::start_as(config.clone(), Clock::system(), Publisher::OwnStart).await?;
     chosen.set("LEDGER_URL", &format!("http://{}", running.address()));
     chosen.set("LEDGER_LISTEN", &running.address().to_string());
     chosen.write(&request.data_dir)?;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::AppState;
 use super::problem::Problem;
+use crate::readiness::NotReady;
 use crate::seldom;
 
 /// The process runs.
@@ -17,11 +18,12 @@ pub(crate) async fn live() -> Json<Value> {
 pub(crate) async fn ready(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
     match state.readiness.check().await {
         Ok(()) => Ok(Json(json!({ "status": "ready" }))),
-        Err(reason) => {
+        Err(NotReady { reason, tenant }) => {
             if let Some(left_out) = seldom::tell(reason) {
-                tracing::info!(reason, left_out, "not ready");
+                let tenant = tenant.map(|tenant| tenant.to_string());
+                tracing::info!(reason, tenant, left_out, "not ready");
             }
-            Err(Problem::Unavailable)
+            Err(Problem::NotReady(reason))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A trainer's life so far: what changed, and what was paid.
 
 use ledger_domain::account::{Change, ChangeView, PaymentView};
-use ledger_domain::catalog::{Catalog, Catalogs, Plan, PlanKind};
+use ledger_domain::catalog::{Catalog, Plan, PlanKind};
 use ledger_domain::id::{EventId, StripeId};
 use ledger_domain::money::Currency;
 use ledger_domain::time::Timestamp;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::cursor;
 use super::params::{Position, limit};
 use super::problem::Problem;
-use crate::reads::{From, Past};
+use crate::reads::{From, Lapse, Past, PastStep};
 
 /// Which part of a life is wanted.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +29,9 @@ impl HistoryQuery {
         limit(self.limit)
     }
 }
+
+/// Who took the steps that time took.
+const CLOCK: &str = "clock";
 
 /// `GET /api/v1/tiers/history`
 #[derive(Debug, Serialize)]
@@ -83,15 +86,15 @@ pub(crate) fn from(text: Option<&str>) -> Result<(From, From), Problem> {
 }
 
 impl History {
-    pub(crate) fn new(past: &Past, now: Timestamp) -> Self {
-        let (changes, payments) = (&past.changes, &past.payments);
+    pub(crate) fn new(past: &Past) -> Self {
+        let (steps, payments) = (&past.steps, &past.payments);
         let place = |next: &Option<Place>| {
             next.as_ref().map(|place| (place.at.into(), place.subject.clone(), place.ordinal))
         };
-        let next = Cursor { changes: place(&changes.next), payments: place(&payments.next) };
+        let next = Cursor { changes: place(&steps.next), payments: place(&payments.next) };
         let has_more = next.changes.is_some() || next.payments.is_some();
         Self {
-            changes: changes.changes.iter().map(|c| Step::new(c, &past.catalogs, now)).collect(),
+            changes: steps.steps.iter().map(|step| Step::of(step, past)).collect(),
             payments: payments.payments.iter().map(Payment::new).collect(),
             cursor: has_more.then(|| cursor::encode(&next)),
             position: past.reached.position,
@@ -100,13 +103,23 @@ impl History {
 }
 
 impl Step {
-    fn new(change: &ChangeView, catalogs: &Catalogs, now: Timestamp) -> Self {
+    fn of(step: &PastStep, past: &Past) -> Self {
+        let at = match step {
+            PastStep::Told(change) => change.at,
+            PastStep::Lapsed(lapse) => lapse.at,
+        };
         // A price may have been named only later than it was first used.
-        let then = catalogs.in_force(change.at.micros());
-        let known: Vec<&Catalog> =
-            [then, catalogs.in_force(now.micros())].into_iter().flatten().map(|c| &**c).collect();
-        let (from, to) = (plan(&known, &change.from_prices), plan(&known, &change.to_prices));
-        let slug = |plan: Option<&Plan>| plan.map(|plan| plan.slug().to_string());
+        let instants = [at, past.now].into_iter();
+        let in_force = instants.filter_map(|at| past.catalogs.in_force(at.micros()));
+        let known: Vec<&Catalog> = in_force.map(|catalog| &**catalog).collect();
+        match step {
+            PastStep::Told(change) => Self::told(change, &known),
+            PastStep::Lapsed(lapse) => Self::lapsed(lapse, &known),
+        }
+    }
+
+    fn told(change: &ChangeView, known: &[&Catalog]) -> Self {
+        let (from, to) = (plan(known, &change.from_prices), plan(known, &change.to_prices));
         let given = change.tier.as_ref().map(ToString::to_string);
         let is_taken = matches!(change.change, Change::AssignmentRevoked);
         Self {
@@ -120,6 +133,24 @@ impl Step {
             event_id: change.event.id.clone(),
         }
     }
+
+    fn lapsed(lapse: &Lapse, known: &[&Catalog]) -> Self {
+        let of_grant = lapse.tier.as_ref().map(ToString::to_string);
+        let from = slug(plan(known, &lapse.prices)).or(of_grant);
+        Self {
+            action: lapse.what.as_str(),
+            to: from.clone().filter(|_| lapse.what.leaves_plan()),
+            from,
+            actor: CLOCK.into(),
+            reason: None,
+            at: lapse.at,
+            event_id: lapse.event.clone(),
+        }
+    }
+}
+
+fn slug(plan: Option<&Plan>) -> Option<String> {
+    plan.map(|plan| plan.slug().to_string())
 }
 
 /// The plan that one of the prices means, by the first catalogue that knows one.

@@ -83,6 +83,8 @@ pub(crate) enum Problem {
     },
     /// The ledger can't answer now; trying again later makes sense.
     Unavailable,
+    /// The service can't be asked at all; the text says why, and nothing of any tenant.
+    NotReady(&'static str),
     /// The answer ends before the position that was asked for, and stays so until an event that
     /// could not be taken in is taken in; the text says where it ends.
     Parked(String),
@@ -190,6 +192,9 @@ impl Problem {
                 "Unavailable",
                 "The ledger can't answer this now. Try again in a moment.",
             ),
+            Self::NotReady(reason) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable", *reason)
+            }
             Self::Parked(detail) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "parked", "Parked", detail.as_str())
             }
@@ -297,7 +302,7 @@ impl IntoResponse for Problem {
         let retry_after = match self {
             Self::RateLimited { retry_after_s } => Some(retry_after_s),
             Self::Parked(_) => Some(RETRY_PARKED_AFTER_S),
-            Self::Unavailable => Some(RETRY_AFTER_S),
+            Self::Unavailable | Self::NotReady(_) => Some(RETRY_AFTER_S),
             _ => None,
         };
         let mut response = (status, self.to_json()).into_response();

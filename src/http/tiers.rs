@@ -81,7 +81,7 @@ pub(crate) async fn history(
     let (from, limit) = (history::from(query.cursor.as_deref())?, query.limit()?);
     let past = state.reads.past(&principal.tenant, &trainer, from, limit).await?;
     past.reached.require(wanted)?;
-    Ok(Json(History::new(&past, state.clock.now())))
+    Ok(Json(History::new(&past)))
 }
 
 impl Tier {

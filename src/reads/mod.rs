@@ -5,7 +5,9 @@ pub(crate) mod anomalies;
 mod as_of;
 mod basis;
 mod catalogs;
+mod lapses;
 mod parked;
+mod past;
 mod rate;
 mod store;
 mod trail;
@@ -14,13 +16,12 @@ mod upkeep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger_domain::catalog::{Catalog, Catalogs, FeatureKind};
+use ledger_domain::catalog::{Catalog, FeatureKind};
 use ledger_domain::effective::{Billing, Effective, Outcome, Setting, effective};
 use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
 use ledger_domain::time::{Interval, Timestamp};
 use ledger_log::postgres::Pools;
 use ledger_log::{EventLog, ReadError};
-use ledger_projections::queries::{HistoryPage, PaymentPage, Place};
 use ledger_projections::{Positions, QueryError, Reader, WaitError, as_reader};
 use ledger_replay::AsOf;
 use tokio::time::Instant;
@@ -30,7 +31,9 @@ use crate::http::Used;
 pub(crate) use as_of::PastError;
 pub(crate) use basis::{Basis, Seen};
 use catalogs::CatalogCache;
+pub(crate) use lapses::Lapse;
 pub(crate) use parked::Reached;
+pub(crate) use past::{From, Past, PastStep};
 pub(crate) use upkeep::DeadLetter;
 
 /// How long a question waits for the position that it asks for.
@@ -86,23 +89,6 @@ pub(crate) struct Standing {
     pub(crate) now: Timestamp,
     /// The position that all this is of.
     pub(crate) reached: Reached,
-}
-
-/// What happened to a trainer, the latest first.
-pub(crate) struct Past {
-    pub(crate) changes: HistoryPage,
-    pub(crate) payments: PaymentPage,
-    pub(crate) catalogs: Arc<Catalogs>,
-    pub(crate) reached: Reached,
-}
-
-/// Where a list is to begin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum From {
-    Start,
-    After(Place),
-    /// All of it was shown.
-    End,
 }
 
 impl Reads {
@@ -184,30 +170,6 @@ impl Reads {
         Ok(used)
     }
 
-    /// What happened to a trainer.
-    pub(crate) async fn past(
-        &self,
-        tenant: &Tenant,
-        trainer: &TrainerId,
-        (changes, payments): (From, From),
-        limit: usize,
-    ) -> Result<Past, ReadsError> {
-        let mut reader = as_reader(&self.pools.api, tenant, Some(trainer)).await?;
-        let position = reader.position().await?;
-        let changes = match changes.place() {
-            Some(after) => reader.history(trainer, after, limit).await?,
-            None => HistoryPage { changes: Vec::new(), next: None },
-        };
-        let payments = match payments.place() {
-            Some(after) => reader.payments(trainer, after, limit).await?,
-            None => PaymentPage { payments: Vec::new(), next: None },
-        };
-        let (catalogs, _) = self.catalogs.of(tenant, &mut reader).await?;
-        let parked = parked::store::first_parked(&mut reader, tenant, Some(trainer)).await?;
-        reader.finish().await?;
-        Ok(Past { changes, payments, catalogs, reached: Reached::new(position, parked) })
-    }
-
     /// The catalogue in force now, and the position that this is of.
     pub(crate) async fn catalog(
         &self,
@@ -220,17 +182,5 @@ impl Reads {
         reader.finish().await?;
         let catalog = catalogs.in_force(self.clock.now().micros()).cloned();
         Ok((catalog.ok_or(ReadsError::NoCatalog)?, Reached::new(position, parked)))
-    }
-}
-
-impl From {
-    /// The place to go on from; none if there is nothing left to show.
-    #[expect(clippy::option_option, reason = "the outer one says whether to look at all")]
-    const fn place(&self) -> Option<Option<&Place>> {
-        match self {
-            Self::Start => Some(None),
-            Self::After(place) => Some(Some(place)),
-            Self::End => None,
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! The metrics tell of read models that stand still.
+//! The metrics and `/readyz` tell of read models that stand still.
 
 use crate::bodies::{DAY, STARTER, Story, Version};
 use crate::harness::{TestApp, eventually, now};
@@ -42,4 +42,45 @@ async fn the_lag_grows_while_the_runner_is_held_up() {
     })
     .await;
     assert_eq!(gauge(&app, "position").await, Some(last as f64));
+}
+
+/// However few the events are that wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn read_models_that_stand_still_are_not_ready() {
+    let app = TestApp::start().await;
+    let mut story = Story::new("t1", Version::Clover, now() - DAY);
+    story.purchase(STARTER);
+    let webhooks = story.take();
+    let first = app.stripe().deliver(&webhooks[0]).await;
+    app.trainer("t1").read_at("/api/v1/tiers/current", first).await;
+
+    app.database.hold_up_runner();
+    app.stripe().deliver(&webhooks[1]).await;
+    assert_eq!(app.anyone().get("/readyz").await.status, 200, "it has just come");
+    // In the place of a minute's wait.
+    let ago = |sign: char| {
+        app.database.execute(&format!(
+            "SET session_replication_role = replica;
+             UPDATE event SET recorded_at = recorded_at {sign} interval '2 minutes'
+                 WHERE position > {first}"
+        ))
+    };
+    ago('-');
+    let answer = app.anyone().get("/readyz").await;
+    let problem = answer.expect_problem(503, "unavailable");
+    let detail = problem["detail"].as_str().expect("a text");
+    assert!(detail.contains("stand still") && detail.contains("ledger replay status"), "{detail}");
+    // What was written last may still be in the pipe.
+    eventually("the log names the tenant", || async {
+        let output = app.output().text();
+        let told = |line: &&str| line.contains("not ready") && line.contains(detail);
+        let line = output.lines().find(told)?;
+        assert!(line.contains("\"tenant\":\"default\""), "{line}");
+        Some(())
+    })
+    .await;
+
+    ago('+');
+    app.database.release_runner();
+    app.wait_until_ready().await;
 }

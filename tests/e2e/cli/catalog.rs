@@ -1,8 +1,11 @@
-//! `ledger catalog check`.
+//! `ledger catalog check` and `ledger catalog publish`.
 
 use std::fs;
 
-use crate::harness::{Settings, TestApp, run};
+use serde_json::Value;
+
+use super::dev;
+use crate::harness::{Caller, Settings, TestApp, http, run};
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/catalogs/trainers.toml");
 
@@ -68,4 +71,79 @@ async fn what_isnt_toml_or_isnt_there_is_told() {
     let absent = run(&Settings::none(), &["catalog", "check", absent.to_str().unwrap()]).await;
     assert_eq!(absent.code, Some(2), "{}", absent.stderr);
     assert!(absent.stderr.contains("absent.toml"), "{}", absent.stderr);
+}
+
+/// What an operator publishes stays, whatever the settings of whichever node starts next.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_never_takes_back_what_was_published() {
+    let mut app = TestApp::start().await;
+    assert_eq!(tiers(&app.anyone()).await, ["starter", "professional", "enterprise"]);
+    let organisation = concat!(env!("CARGO_MANIFEST_DIR"), "/catalogs/organisation.toml");
+    let settings = Settings::of_service().with("DATABASE_URL", app.database.url());
+    let published = run(&settings, &["catalog", "publish", organisation]).await;
+    assert_eq!(published.code, Some(0), "{}", published.stderr);
+    app.stop().await;
+    app.start_service().await;
+    assert_eq!(tiers(&app.anyone()).await, ["free", "starter", "pro", "business"]);
+    let told = line_with(&app.output().text(), "stays in force");
+    assert!(told.contains(&format!("`ledger catalog publish {SHIPPED}`")), "{told}");
+
+    let shipped = run(&settings, &["catalog", "publish"]).await;
+    assert_eq!(shipped.code, Some(0), "{}", shipped.stderr);
+    app.stop().await;
+    app.start_service().await;
+    assert_eq!(tiers(&app.anyone()).await, ["starter", "professional", "enterprise"]);
+    let output = app.output().text();
+    assert!(!output.contains("stays in force"), "nothing differs: {output}");
+
+    // A node that lacks a price takes it from nobody.
+    let unpriced = settings.without("STRIPE_PRICE_TIER_STARTER");
+    let other = TestApp::start_on(app.database.clone(), unpriced).await;
+    let told = line_with(&other.output().text(), "stays in force");
+    assert!(told.contains("the prices of starter"), "{told}");
+    let count = "SELECT count(*) FROM event WHERE type = 'CatalogPublished'";
+    assert_eq!(app.database.number(count).await, 3);
+}
+
+/// There the settings are edited, and nobody else depends on them.
+#[tokio::test(flavor = "multi_thread")]
+async fn dev_follows_its_settings_until_somebody_publishes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("catalog.toml"));
+    let settings = Settings::none().with("LEDGER_CATALOG", file.to_str().unwrap());
+    let text = fs::read_to_string(SHIPPED).unwrap();
+    fs::write(&file, &text).unwrap();
+    let names = async || {
+        let service = dev::start_with(&settings, &data, &[]).await;
+        let anyone = Caller::new(http(), service.url(), None);
+        let names = names(&anyone, "name").await;
+        service.stop().await;
+        names
+    };
+    assert_eq!(names().await[0], "Starter");
+    fs::write(&file, text.replacen("\"Starter\"", "\"Beginner\"", 1)).unwrap();
+    assert_eq!(names().await[0], "Beginner");
+
+    let service = dev::start_with(&settings, &data, &[]).await;
+    let organisation = concat!(env!("CARGO_MANIFEST_DIR"), "/catalogs/organisation.toml");
+    let args = ["--data-dir", data.to_str().unwrap(), "catalog", "publish", organisation];
+    let published = run(&Settings::none(), &args).await;
+    assert_eq!(published.code, Some(0), "{}", published.stderr);
+    service.stop().await;
+    assert_eq!(names().await[0], "Free");
+}
+
+async fn tiers(anyone: &Caller) -> Vec<String> {
+    names(anyone, "slug").await
+}
+
+async fn names(anyone: &Caller, key: &str) -> Vec<String> {
+    let answer: Value = anyone.get("/api/v1/tiers").await.expect(200);
+    let tiers = answer["tiers"].as_array().expect("tiers");
+    tiers.iter().map(|tier| tier[key].as_str().expect("a text").to_owned()).collect()
+}
+
+fn line_with(output: &str, part: &str) -> String {
+    let line = output.lines().find(|line| line.contains(part));
+    line.unwrap_or_else(|| panic!("no {part} in: {output}")).to_owned()
 }

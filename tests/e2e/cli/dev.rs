@@ -226,8 +226,12 @@ impl Home {
 pub(super) const ARGS_OF_DEV: [&str; 3] = ["dev", "--listen", "127.0.0.1:0"];
 
 pub(super) async fn start(data: &Path, more: &[&str]) -> Service {
+    start_with(&Settings::none(), data, more).await
+}
+
+pub(super) async fn start_with(settings: &Settings, data: &Path, more: &[&str]) -> Service {
     let args = [&ARGS_OF_DEV[..], &["--data-dir", data.to_str().unwrap()], more].concat();
-    let started = Service::start(&Settings::none(), &args).await;
+    let started = Service::start(settings, &args).await;
     started.unwrap_or_else(|error| panic!("ledger dev ended: {error}"))
 }
 

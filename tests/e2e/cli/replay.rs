@@ -1,9 +1,10 @@
 //! `ledger replay`, beside a service that runs.
 
 use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::bodies::{DAY, PROFESSIONAL, STARTER, Story, Version};
-use crate::harness::{Database, Finished, Settings, TestApp, now, run};
+use crate::harness::{Database, Finished, Settings, TestApp, eventually, now, run};
 
 async fn replay(database: &Database, args: &[&str]) -> Finished {
     let settings = Settings::none().with("DATABASE_URL", database.url());
@@ -48,6 +49,76 @@ async fn status_tells_where_everything_is() {
     let told = json(&replay(&app.database, &["status", "--json"]).await);
     let head = "SELECT position FROM log_head WHERE tenant = 'default'";
     assert_eq!(told["log"]["position"], app.database.number(head).await);
+}
+
+/// Somebody restores a log and says so, as docs/log-format.md tells; then everything is made anew,
+/// as docs/metrics.md tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn read_models_that_cant_go_on_are_told_and_can_be_made_anew() {
+    let mut app = TestApp::start().await;
+    let mut story = Story::new("t1", Version::Clover, now() - DAY);
+    story.purchase(STARTER);
+    let position = app.stripe().deliver_all(&story.take()).await;
+    app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+    app.stop().await;
+    as_role(&app.database, "ledger_writer", "UPDATE log_head SET epoch = epoch + 1").await;
+    app.spawn_service().await;
+    let halted = || async {
+        let answer = app.anyone().get("/readyz").await;
+        (answer.status == 503 && answer.body.contains("halted")).then_some(())
+    };
+    eventually("the read models are halted", halted).await;
+    let told = || async { app.output().text().contains("Halted read models").then_some(()) };
+    eventually("the log says what to do", told).await;
+    expect_found(&app.database, "rm_usage was made from another log").await;
+    // The log itself goes on.
+    story.pass(DAY / 2).change_to(PROFESSIONAL);
+    let position = app.stripe().deliver_all(&story.take()).await;
+
+    app.stop().await;
+    make_anew(&app.database).await;
+    app.start_service().await;
+    let current = app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+    assert_eq!(current["tier"]["slug"], "professional", "{current}");
+    let told = replay(&app.database, &["status"]).await;
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+
+    app.stop().await;
+    let change = "UPDATE projection.checkpoint SET position = position - 1
+        WHERE read_model = 'rm_usage'";
+    app.database.execute(change);
+    expect_found(&app.database, &format!("rm_usage at {}", position - 1)).await;
+    app.database.execute("UPDATE projection.checkpoint SET position = position + 1000");
+    expect_found(&app.database, "rm_grants holds events that the log has lost").await;
+    make_anew(&app.database).await;
+    app.start_service().await;
+    app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+}
+
+async fn as_role(database: &Database, role: &str, sql: &str) {
+    let mut login = PgConnection::connect(&database.url()).await.unwrap();
+    let sql = AssertSqlSafe(format!("SET ROLE {role}; {sql}"));
+    sqlx::raw_sql(sql).execute(&mut login).await.unwrap();
+    login.close().await.unwrap();
+}
+
+async fn make_anew(database: &Database) {
+    let drop = "DROP SCHEMA rm_subscriptions, rm_grants, rm_catalog, rm_usage, projection CASCADE";
+    as_role(database, "ledger_projector", drop).await;
+    let settings = Settings::none().with("DATABASE_URL", database.url());
+    let owner = settings.with("LEDGER_OWNER_DATABASE_URL", database.owner_url());
+    let migrated = run(&owner, &["migrate"]).await;
+    assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
+}
+
+async fn expect_found(database: &Database, part: &str) {
+    for args in [&["status"][..], &["status", "--json"]] {
+        let told = replay(database, args).await;
+        assert_eq!(told.code, Some(1), "{}{}", told.stdout, told.stderr);
+        for part in [part, "docs/metrics.md"] {
+            assert!(told.stderr.contains(part), "{part} in {}", told.stderr);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -88,13 +88,29 @@ impl History {
         actions
     }
 
+    /// The changes, as they are listed.
+    fn changes(&self) -> impl Iterator<Item = &Value> {
+        self.0["changes"].as_array().expect("changes").iter()
+    }
+
     /// The tiers before and after the only change of this name.
     fn step(&self, action: &str) -> (Option<&str>, Option<&str>) {
-        let changes = self.0["changes"].as_array().expect("changes");
-        let found: Vec<_> = changes.iter().filter(|change| change["action"] == action).collect();
-        let [change] = found[..] else { panic!("not one {action}: {changes:?}") };
+        let change = self.only(action);
         assert_eq!(change["actor"], "stripe", "{change}");
         (change["from"].as_str(), change["to"].as_str())
+    }
+
+    /// The only change of this name, which no event tells of.
+    fn lapse(&self, action: &str) -> &Value {
+        let change = self.only(action);
+        assert_eq!(change["actor"], "clock", "{change}");
+        change
+    }
+
+    fn only(&self, action: &str) -> &Value {
+        let found: Vec<_> = self.changes().filter(|change| change["action"] == action).collect();
+        let [change] = found[..] else { panic!("not one {action}: {:?}", self.0) };
+        change
     }
 
     /// Status and amount of the payments of a kind, smallest amount first.
