@@ -33,7 +33,7 @@ const PER_THOUSAND: [(&str, u32); 102] = [
     ("customer.subscription.trial_will_end", 166),
     ("customer.subscription.updated", 364),
     ("customer.updated", 500),
-    ("dispute is lost", 14),
+    ("dispute is lost", 6),
     ("dispute is needs_response", 39),
     ("dispute is prevented", 7),
     ("dispute is under_review", 12),
