@@ -432,8 +432,8 @@ fn shortly_before<B>(facts: &[Fact<B>], index: usize) -> &[Fact<B>] {
     &facts[index - same..index]
 }
 
-/// What the object was before those facts, if the first of them doesn't tell it itself, and an event
-/// that tells of both changes at once may be in the place's second.
+/// What the object was before those facts, if the first of them doesn't tell it itself, and an
+/// event that tells of both changes at once may be in the place's second.
 fn passed_state<B>(facts: &[Fact<B>], index: usize) -> Option<Prior> {
     let before = shortly_before(facts, index);
     before.first().filter(|first| !first.before.is_told())?;
