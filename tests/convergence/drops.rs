@@ -100,6 +100,16 @@ fn anomalies(shown: &Shown) -> Vec<&FactAnomaly> {
     shown.anomalies.values().flatten().collect()
 }
 
+/// Whether something new is listed of an event's object: a gap or an undecided order.
+fn is_listed(event: &Event, shown: &Shown, whole: &Shown) -> bool {
+    let (kind, id) = about(event);
+    let part = format!("{}/{}", kind.as_str().unwrap_or_default(), id.as_str().unwrap_or_default());
+    shown.anomalies.iter().filter(|((_, about), _)| *about == part).any(|(place, listed)| {
+        let before = whole.anomalies.get(place);
+        listed.iter().any(|anomaly| before.is_none_or(|before| !before.contains(anomaly)))
+    })
+}
+
 fn drop_each(told: &[Told], losses: &mut BTreeMap<String, Losses>) -> Result<(), TestCaseError> {
     let whole = Ledger::of(told.iter().map(|told| &told.entry)).shown;
     let key = &told[0].entry.key;
@@ -108,7 +118,8 @@ fn drop_each(told: &[Told], losses: &mut BTreeMap<String, Losses>) -> Result<(),
         let mut ledger = Ledger::of(others.map(|(_, told)| &told.entry));
         let before = anomalies(&whole);
         let noticed = anomalies(&ledger.shown).iter().any(|listed| !before.contains(listed));
-        prop_assert!(noticed || !must_be_noticed(told, dropped), "{:?}", lost.event);
+        let noticed_there = is_listed(&lost.event, &ledger.shown, &whole);
+        prop_assert!(noticed_there || !must_be_noticed(told, dropped), "{:?}", lost.event);
         let entry = losses.entry(lost.event.kind.clone()).or_default();
         let heard_again =
             told[dropped + 1..].iter().any(|told| about(&told.event) == about(&lost.event));
@@ -126,6 +137,33 @@ fn drop_each(told: &[Told], losses: &mut BTreeMap<String, Losses>) -> Result<(),
         same(&whole, &ledger.shown)?;
     }
     Ok(())
+}
+
+/// Shares are compared where so many events were dropped, and may differ by so many points: the
+/// lives are others than those of the documented table.
+const ENOUGH: u32 = 150;
+const POINTS: u32 = 12;
+
+/// Lines of the documented table that tell something else.
+fn untrue(documented: &str, losses: &BTreeMap<String, Losses>) -> Vec<String> {
+    let mut untrue = Vec::new();
+    for (kind, of) in losses {
+        let row = documented.lines().find(|line| line.starts_with(&format!("| `{kind}` ")));
+        let Some(row) = row else {
+            untrue.push(format!("there is no line of {kind}"));
+            continue;
+        };
+        let told = row.split('|').filter_map(|cell| cell.trim().strip_suffix(" %")?.parse().ok());
+        let told: Vec<u32> = told.collect();
+        let counts = [of.noticed, of.harmless, of.last_words, of.silent];
+        let all: u32 = counts.iter().sum();
+        let shares: Vec<u32> = counts.iter().map(|count| count * 100 / all.max(1)).collect();
+        let differ = || told.iter().zip(&shares).any(|(a, b)| a.abs_diff(*b) > POINTS);
+        if told.len() != counts.len() || (all >= ENOUGH && differ()) {
+            untrue.push(format!("{row}\nof {all}: {shares:?}"));
+        }
+    }
+    untrue
 }
 
 /// The table, with shares in percent.
@@ -157,16 +195,27 @@ fn a_dropped_event_is_noticed_where_others_tell_and_forgotten_when_it_comes() {
     result.unwrap_or_else(|failed| panic!("{failed}"));
     let losses = losses.into_inner();
     println!("{}", table(&losses));
-    let documented = include_str!("../../docs/anomalies.md");
-    let has_no_row = |kind: &&String| !documented.contains(&format!("\n| `{kind}` "));
-    let missing: Vec<_> = losses.keys().filter(has_no_row).collect();
-    assert!(missing.is_empty(), "docs/anomalies.md says nothing of {missing:?}");
+    let untrue = untrue(include_str!("../../docs/anomalies.md"), &losses);
+    assert!(untrue.is_empty(), "in docs/anomalies.md:\n{}", untrue.join("\n"));
     let created = losses["customer.subscription.created"];
     assert_eq!(created.silent, 0, "whatever is heard later tells of a creation: {created:?}");
     let paid = losses["payment_intent.succeeded"];
     assert!(paid.harmless > 9 * paid.last_words, "invoice and charge tell the same: {paid:?}");
     let updates = losses["customer.subscription.updated"];
     assert!(updates.noticed > updates.silent, "{updates:?}");
+}
+
+#[test]
+fn a_line_that_tells_something_else_is_found() {
+    let of = Losses { noticed: 150, harmless: 50, last_words: 0, silent: 0 };
+    let losses = BTreeMap::from([("charge.failed".to_owned(), of)]);
+    let row = |noticed, harmless| {
+        format!("\n| `charge.failed` | 9 | {noticed} % | {harmless} % | 0 % | 0 % |\n")
+    };
+    assert!(untrue(&row(75, 25), &losses).is_empty());
+    assert!(untrue(&row(70, 30), &losses).is_empty());
+    assert_eq!(untrue(&row(40, 60), &losses).len(), 1);
+    assert_eq!(untrue("", &losses).len(), 1);
 }
 
 /// A value that is absent and one that is null are the same to this test.

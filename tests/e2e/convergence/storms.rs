@@ -66,7 +66,9 @@ async fn adversarial_deliveries_end_with_the_same_read_models_and_the_truth() {
             let (all, left_out) = life.expect_truth(app).await;
             (trainers, undecided) = (trainers + all, undecided + left_out);
         }
-        assert!(undecided * 20 <= trainers, "{undecided} of {trainers} trainers are undecided");
+        // Of few trainers, a few more may be.
+        let share = soak(10, 20);
+        assert!(undecided * share <= trainers, "{undecided} of {trainers} trainers are undecided");
     }
 }
 
@@ -99,7 +101,7 @@ impl Life {
         };
         let told = disturb(world.events(), &base, seed);
         let renderer = Links::of(world.events());
-        let straight = told.iter().filter_map(|delivery| render(&name, &renderer, delivery));
+        let straight = told.iter().filter_map(|told| render(&name, &renderer, versions, told));
         let straight: Vec<Value> = straight.collect();
         let storm = Plan {
             delay_seconds_max: 600,
@@ -145,10 +147,13 @@ impl Life {
 }
 
 /// A webhook, in which trainers are this life's own. What is sold is the same in all lives, and
-/// told once.
-fn render(life: &str, links: &Links, delivery: &Delivery) -> Option<Value> {
+/// told once. Versions that don't know an event leave it out; but where events are told in several,
+/// the newest tells which invoice a payment paid, of which newer versions tell nowhere else.
+fn render(life: &str, links: &Links, versions: &[&str], delivery: &Delivery) -> Option<Value> {
     let event = &delivery.event;
     let version = delivery.api_version.as_deref().and_then(Version::parse)?;
+    let is_told_once = versions.len() > 1 && event.kind.starts_with("invoice_payment.");
+    let version = if is_told_once { Version::newest() } else { version };
     let is_about_sale =
         ["product.", "price.", "plan."].iter().any(|start| event.kind.starts_with(start));
     if !version.knows(&event.kind) || (is_about_sale && life != "life1") {
