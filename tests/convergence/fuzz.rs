@@ -171,8 +171,9 @@ fn inflict_within(value: &mut Value, left: &mut usize, harm: &Harm) -> bool {
 fn survivors(value: &Value, path: &mut Vec<String>, sold: bool, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
-            let is_sold = |kind: &Value| SOLD.contains(&kind.as_str().unwrap_or_default());
-            let sold = fields.get("object").map_or(sold, is_sold);
+            // An event is about what its type says; in it, `object` is no name of a kind.
+            let kind = fields.get("object").and_then(Value::as_str).filter(|kind| *kind != "event");
+            let sold = kind.map_or(sold, |kind| SOLD.contains(&kind));
             for (key, value) in fields {
                 path.push(key.clone());
                 let forbidden = ABOUT_PEOPLE.contains(key.as_str()) && !value.is_null();

@@ -53,6 +53,11 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
     /// Where a fact stands within its second if nothing better is known.
     fn rank(&self, cause: &Code) -> i64;
 
+    /// Whether ranks decide between two facts of one second: else nothing but their ids does.
+    fn decides(rank: i64, other: i64) -> bool {
+        rank != other
+    }
+
     /// Whether Stripe tells of the making of each such object by an event that the ledger asks for.
     const IS_CREATION_TOLD: bool = false;
 
@@ -351,7 +356,9 @@ impl<S: Snapshot> Facts<S> {
             return None;
         }
         let second = self.second(fact.at);
-        rival(&self.facts[second.clone()], index - second.start).map(|rival| second.start + rival)
+        let place = index - second.start;
+        let rival = rival(&self.facts[second.clone()], place, S::decides);
+        rival.map(|rival| second.start + rival)
     }
 
     fn current_index(&self) -> Option<usize> {
@@ -381,6 +388,7 @@ impl<S: Snapshot> Facts<S> {
                 state: state_before(facts, second.start),
                 last: shortly_before(facts, second.start),
                 passed: passed_state(facts, second.start),
+                decides: S::decides,
             };
             let mut settled = settle(&before, facts[second.clone()].to_vec());
             let before = second.start.checked_sub(1).map(|last| &facts[last]);

@@ -24,7 +24,12 @@ pub(super) struct Before<'a, B> {
     /// What the object was before those facts, if an event that tells of its change and of the next
     /// one at once may be in the second.
     pub(super) passed: Option<Prior>,
+    /// Whether ranks decide between two facts.
+    pub(super) decides: Decides,
 }
+
+/// See [`super::facts::Snapshot::decides`].
+pub(super) type Decides = fn(i64, i64) -> bool;
 
 /// Orders the facts of one second.
 pub(super) fn settle<B: Clone>(before: &Before<'_, B>, mut facts: Vec<Fact<B>>) -> Vec<Fact<B>> {
@@ -54,8 +59,8 @@ pub(super) fn settle<B: Clone>(before: &Before<'_, B>, mut facts: Vec<Fact<B>>) 
             continue;
         }
         let (next, is_tied) = if trail.is_empty() {
-            let (next, rival) = starting(&facts);
-            if let Some(place) = overtaken(&facts[next], &ordered) {
+            let (next, rival) = starting(&facts, before.decides);
+            if let Some(place) = overtaken(&facts[next], &ordered, before.decides) {
                 let fact = facts.remove(next);
                 ordered.insert(place, Fact { is_tied: rival.is_some(), is_gap: false, ..fact });
                 continue;
@@ -89,8 +94,9 @@ pub(super) fn settle<B: Clone>(before: &Before<'_, B>, mut facts: Vec<Fact<B>>) 
 
 /// The place of a fact that doesn't tell what was before it, where the trail went past what it says
 /// to something of a higher rank: sometimes one event tells of two changes at once.
-fn overtaken<B>(fact: &Fact<B>, ordered: &[Fact<B>]) -> Option<usize> {
-    let place = ordered.iter().position(|other| other.rank > fact.rank)?;
+fn overtaken<B>(fact: &Fact<B>, ordered: &[Fact<B>], decides: Decides) -> Option<usize> {
+    let comes_later = |other: &Fact<B>| other.rank > fact.rank && decides(other.rank, fact.rank);
+    let place = ordered.iter().position(comes_later)?;
     (!fact.before.is_told()).then_some(place)
 }
 
@@ -183,13 +189,17 @@ fn twin<B>(facts: &[Fact<B>], previous: &[Fact<B>], ordered: &[Fact<B>]) -> Opti
 
 /// Of the facts of a second in their order, another one that could have had a fact's place: one
 /// that the trail could have gone on with, else the nearest one that leaves the object otherwise.
-pub(super) fn rival<B: Clone>(ordered: &[Fact<B>], place: usize) -> Option<usize> {
+pub(super) fn rival<B: Clone>(
+    ordered: &[Fact<B>],
+    place: usize,
+    decides: Decides,
+) -> Option<usize> {
     if ordered.len() > TRAIL_MAX {
         return Some(place + 1);
     }
     let mut rest = ordered[place..].to_vec();
     sort(&mut rest);
-    let head = starting(&rest).1.map(|head| rest[head].key.clone());
+    let head = starting(&rest, decides).1.map(|head| rest[head].key.clone());
     let others = || (0..ordered.len()).filter(|&i| ordered[i].after != ordered[place].after);
     let head = others().find(|&other| Some(&ordered[other].key) == head.as_ref());
     head.or_else(|| others().min_by_key(|other| other.abs_diff(place)))
@@ -202,19 +212,44 @@ fn sort<B>(facts: &mut [Fact<B>]) {
 /// The fact to go on with where the trail breaks off, and another one that it precedes by nothing
 /// but its id, if there is one: one that no other leads to, or any where all lead to each other.
 /// The facts are sorted by rank and key.
-fn starting<B>(facts: &[Fact<B>]) -> (usize, Option<usize>) {
+fn starting<B>(facts: &[Fact<B>], decides: Decides) -> (usize, Option<usize>) {
     let leads_to = |i: usize| {
-        (0..facts.len())
-            .any(|other| other != i && facts[i].before == Prior::Known(facts[other].after))
+        let told = (0..facts.len()).any(|other| other != i && leads(&facts[other], &facts[i]));
+        told || is_told_of(facts, i)
     };
     let mut heads: Vec<usize> = (0..facts.len()).filter(|&i| !leads_to(i)).collect();
     if heads.is_empty() {
         heads = (0..facts.len()).collect();
     }
     let next = heads[0];
-    let rank = |i: usize| facts[i].rank;
-    let mut equals = heads.into_iter().skip(1).take_while(|&i| rank(i) == rank(next));
-    (next, equals.find(|&i| facts[i].after != facts[next].after))
+    let is_rival =
+        |i: usize| facts[i].after != facts[next].after && !decides(facts[next].rank, facts[i].rank);
+    (next, heads.into_iter().skip(1).find(|&i| is_rival(i)))
+}
+
+/// Whether a fact tells that the object was before it as another one left it.
+fn leads<B>(fact: &Fact<B>, next: &Fact<B>) -> bool {
+    next.before == Prior::Known(fact.after)
+}
+
+/// Whether another fact tells how the object became what a fact without old values says, and not
+/// how it became so again after that one.
+fn is_told_of<B>(facts: &[Fact<B>], i: usize) -> bool {
+    let tells = |other: usize| facts[other].changes() && facts[other].after == facts[i].after;
+    if facts[i].before.is_told() || !(0..facts.len()).any(tells) {
+        return false;
+    }
+    let mut follows = vec![false; facts.len()];
+    let mut ways = vec![i];
+    while let Some(from) = ways.pop() {
+        for next in 0..facts.len() {
+            if !follows[next] && leads(&facts[from], &facts[next]) {
+                follows[next] = true;
+                ways.push(next);
+            }
+        }
+    }
+    (0..facts.len()).any(|other| tells(other) && !follows[other])
 }
 
 impl<B> Fact<B> {

@@ -64,13 +64,18 @@ fn by_cause(cause: &Code) -> i64 {
     match cause.as_str() {
         "created" => 0,
         // A subscription goes on after it was paused, and can't be paused again in that second.
-        "resumed" => 2,
-        // A notice changes nothing, so that what it shows was made by another event before it.
-        "trial_will_end" => 3,
-        "deleted" => 4,
-        _ => 1,
+        "paused" => PAUSED,
+        "resumed" => RESUMED,
+        // A notice changes nothing, so that what it shows was likely made by an event before it.
+        "trial_will_end" => NOTICED,
+        "deleted" => 5,
+        _ => 2,
     }
 }
+
+const PAUSED: i64 = 1;
+const RESUMED: i64 = 3;
+const NOTICED: i64 = 4;
 
 impl Snapshot for Subscription {
     type Brief = SubscriptionBrief;
@@ -111,6 +116,14 @@ impl Snapshot for Subscription {
 
     fn rank(&self, cause: &Code) -> i64 {
         by_cause(cause)
+    }
+
+    /// Between its creation and its deletion, anything may follow anything, but for a resumption
+    /// and the pause before it.
+    fn decides(rank: i64, other: i64) -> bool {
+        let is_between = |rank: i64| (PAUSED..=NOTICED).contains(&rank);
+        let is_pause = (rank.min(other), rank.max(other)) == (PAUSED, RESUMED);
+        rank != other && (is_pause || !(is_between(rank) && is_between(other)))
     }
 
     /// A pending update lapses without an `updated` beside it, and changes nothing else.
