@@ -161,7 +161,8 @@ impl Stage {
     /// Compares the ledger's answers with the truth, once it has reached a position.
     pub(crate) async fn expect_truth_at(&self, app: &TestApp, position: i64) {
         let names = (self.trainer.as_str(), self.trainer.as_str());
-        let of = Of { world: &self.world, events: self.world.events(), names };
+        let (world, events) = (&self.world, self.world.events());
+        let of = Of { world, events, names, tells_payments: true };
         expect_truth(&app.service(), &of, position).await;
     }
 
