@@ -67,8 +67,8 @@ pub(crate) async fn expect_truth(service: &Caller, of: &Of<'_>, position: i64) {
         let of_kind = |row: &&Value| row["kind"] == kind && row["status"] == status;
         history.iter().filter(of_kind).map(|row| row["amount_minor"].as_i64().unwrap_or(0)).sum()
     };
-    // Of a payment whose invoice nothing tells, nobody knows which subscription's it is, nor of what
-    // was given back of it.
+    // Of a payment whose invoice nothing tells, nobody knows which subscription's it is, nor of
+    // what was given back of it.
     if of.tells_payments {
         let refunded: i64 = theirs.iter().map(|truth| truth.refunded_minor).sum();
         assert_eq!(sum("refund", "succeeded"), refunded, "{history:#?}\nof {theirs:#?}");
