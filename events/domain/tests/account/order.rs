@@ -333,6 +333,30 @@ fn conflicts(entries: &[Entry]) -> Vec<(String, String)> {
     found.remove(0).0
 }
 
+/// A resumption, an update of trial and a notice of the trial's end, of which one tells what was
+/// before it; and a resumption beside an update that was applied, of which neither does.
+#[test]
+fn facts_without_old_values_follow_what_leads_to_them_or_are_a_conflict() {
+    let at = DAY_0 + 9;
+    let (paused, trial) = (json!({"status": "paused"}), json!({"status": "trialing"}));
+    let begin = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        sub("evt_2", DAY_0 + 5, "paused", paused, json!("absent")),
+    ];
+    let resumed = sub("evt_9", at, "resumed", json!({}), json!("absent"));
+    let told = [
+        resumed.clone(),
+        sub("evt_8", at, "updated", trial.clone(), json!({"status": "active"})),
+        sub("evt_7", at, "trial_will_end", trial, json!("absent")),
+    ];
+    let entries = [&begin[..], &told].concat();
+    assert_eq!(conflicts(&entries), []);
+    assert_eq!(view(&entries).status, "trialing");
+    let items = json!({"items": items("price_professional_month", DAY_0, at)});
+    let applied = sub("evt_3", at, "pending_update_applied", items, json!("absent"));
+    assert_eq!(conflicts(&[&begin[..], &[resumed, applied]].concat()).len(), 1);
+}
+
 #[test]
 fn facts_that_lead_to_each_other_alone_are_a_conflict() {
     let status = |status: &str| json!({ "status": status });
