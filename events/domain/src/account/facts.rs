@@ -401,9 +401,10 @@ impl<S: Snapshot> Facts<S> {
                 self.odd.remove(&at);
             }
             facts[second.clone()].clone_from_slice(&settled);
-            // A second's order rests on what there was up to two seconds before it.
+            // A second's order rests on the facts of up to two seconds before it, and on the state
+            // that those began with.
             same_seconds = if same && !is_first { same_seconds + 1 } else { 0 };
-            if second.end == facts.len() || same_seconds == 2 {
+            if second.end == facts.len() || same_seconds > TWIN_SECONDS {
                 return at;
             }
             is_first = false;
