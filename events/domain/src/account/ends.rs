@@ -19,9 +19,13 @@ impl CustomerUnit {
         let Some(deleted) = facts.last(Mark::Over).map(|place| &facts.all()[place].key) else {
             return;
         };
-        let is_concerned = |name: &String| touched.contains(name) || touched.contains(&own);
-        for (name, part) in self.parts.iter().filter(|(name, _)| is_concerned(name)) {
-            let Part::Subscription(facts) = part else { continue };
+        let concerned: Vec<&String> = if touched.contains(&own) {
+            self.parts.keys().collect()
+        } else {
+            touched.iter().collect()
+        };
+        for name in concerned {
+            let Part::Subscription(facts) = &self.parts[name] else { continue };
             let told = changes.anomalies.iter_mut().find(|(subject, _)| subject == name);
             let anomalies = match told {
                 Some((_, anomalies)) => anomalies,

@@ -10,9 +10,13 @@
 //! 3. A fact that no trail reaches and that tells of a change which has its place, in this second
 //!    or as the last one up to two seconds before it, is a second telling: it stands beside the
 //!    first.
+//!    Where nothing goes on from the state that the second before left, the trail may go on from
+//!    the one before that, if the fact in between tells no old values: one event may tell of two
+//!    changes at once.
 //! 4. Where no fact continues the trail, take one that no other remaining fact leads to, by rank
-//!    (created before others, deleted last; a draft invoice before a paid one), then by key. If it
-//!    doesn't tell what was before it, it stands before what has a higher rank already.
+//!    (created before others, deleted last; a draft invoice before a paid one), then by key. A fact
+//!    without old values follows the one that tells how the object became what it says, and stands
+//!    before what has its place already and a rank that decides.
 //!
 //! Facts before the last second are kept as fingerprints and briefs, so that the account doesn't
 //! grow by whole snapshots. One more fact orders its own second (and the seconds after it while

@@ -63,16 +63,12 @@ pub(super) fn trainer_in(metadata: &KeptMetadata) -> Option<TrainerId> {
 fn by_cause(cause: &Code) -> i64 {
     match cause.as_str() {
         "created" => 0,
-        // A subscription goes on after it was paused, and can't be paused again in that second.
-        "paused" => PAUSED,
-        "resumed" => RESUMED,
-        // A notice changes nothing, so that what it shows was likely made by an event before it.
-        "trial_will_end" => NOTICED,
         "deleted" => 5,
         _ => 2,
     }
 }
 
+/// The ranks of a subscription's events that tell no old values, among those of [`by_cause`].
 const PAUSED: i64 = 1;
 const RESUMED: i64 = 3;
 const NOTICED: i64 = 4;
@@ -115,7 +111,14 @@ impl Snapshot for Subscription {
     }
 
     fn rank(&self, cause: &Code) -> i64 {
-        by_cause(cause)
+        match cause.as_str() {
+            // It goes on after it was paused, and can't be paused again in that second.
+            "paused" => PAUSED,
+            "resumed" => RESUMED,
+            // A notice changes nothing: likely, an event before it made what it shows.
+            "trial_will_end" => NOTICED,
+            _ => by_cause(cause),
+        }
     }
 
     /// Between its creation and its deletion, anything may follow anything, but for a resumption
