@@ -1,5 +1,7 @@
 //! The metrics and `/readyz` tell of read models that stand still.
 
+use serde_json::Value;
+
 use crate::bodies::{DAY, STARTER, Story, Version};
 use crate::harness::{TestApp, eventually, now};
 
@@ -11,16 +13,22 @@ async fn gauge(app: &TestApp, name: &str) -> Option<f64> {
     Some(value.parse().expect("a number"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_lag_grows_while_the_runner_is_held_up() {
+/// A service whose read models stand still, with the first of a purchase's webhooks in them: all of
+/// these, and that one's position.
+async fn held_up() -> (TestApp, Vec<Value>, i64) {
     let app = TestApp::start().await;
     let mut story = Story::new("t1", Version::Clover, now() - DAY);
     story.purchase(STARTER);
     let webhooks = story.take();
     let first = app.stripe().deliver(&webhooks[0]).await;
     app.trainer("t1").read_at("/api/v1/tiers/current", first).await;
-
     app.database.hold_up_runner();
+    (app, webhooks, first)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lag_grows_while_the_runner_is_held_up() {
+    let (app, webhooks, first) = held_up().await;
     let last = app.stripe().deliver_all(&webhooks[1..]).await;
     let lag = (last - first) as f64;
     eventually("the lag is told", || async {
@@ -47,14 +55,7 @@ async fn the_lag_grows_while_the_runner_is_held_up() {
 /// However few the events are that wait.
 #[tokio::test(flavor = "multi_thread")]
 async fn read_models_that_stand_still_are_not_ready() {
-    let app = TestApp::start().await;
-    let mut story = Story::new("t1", Version::Clover, now() - DAY);
-    story.purchase(STARTER);
-    let webhooks = story.take();
-    let first = app.stripe().deliver(&webhooks[0]).await;
-    app.trainer("t1").read_at("/api/v1/tiers/current", first).await;
-
-    app.database.hold_up_runner();
+    let (app, webhooks, first) = held_up().await;
     app.stripe().deliver(&webhooks[1]).await;
     assert_eq!(app.anyone().get("/readyz").await.status, 200, "it has just come");
     // In the place of a minute's wait.
