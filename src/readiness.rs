@@ -132,7 +132,9 @@ struct Progress {
 fn verdict(progress: Progress, now: Timestamp) -> Result<(), &'static str> {
     let Progress { first, head, reached, waiting_since } = progress;
     if reached < first || head - reached > LAG_EVENTS_MAX {
-        return Err("the read models have not caught up: wait for ledger_projection_lag_events");
+        return Err(
+            "the read models have not caught up: wait until ledger_projection_lag_events has fallen",
+        );
     }
     if waiting_since.is_some_and(|since| since.plus(LAG_AGE_MAX) < now) {
         return Err(
