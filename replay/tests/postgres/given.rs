@@ -199,7 +199,7 @@ fn tenant() -> Vec<NewEvent> {
 
 /// Everything together: each stream in its order, webhooks in any.
 pub(crate) fn busy(customers: usize, seed: u64) -> Vec<NewEvent> {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut webhooks: Vec<_> = (0..customers).flat_map(customer).collect();
     let unreadable = json!({"reason": {"unusable": "data.object.id"}});
     webhooks.push(webhook("evt_dead", DAY_0, "StripeEventRecorded", &unreadable));
@@ -221,10 +221,14 @@ pub(crate) fn busy(customers: usize, seed: u64) -> Vec<NewEvent> {
 }
 
 /// The same numbers for the same seed.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % end

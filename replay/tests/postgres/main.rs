@@ -4,6 +4,7 @@
 
 mod as_of;
 mod differences;
+mod failpoints;
 mod given;
 mod leftovers;
 mod memory;
