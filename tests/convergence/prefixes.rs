@@ -164,7 +164,7 @@ fn is_sure(shown: &Shown, view: &SubscriptionView) -> bool {
     })
 }
 
-fn check(case: &Case) -> Result<(), TestCaseError> {
+pub(crate) fn check(case: &Case) -> Result<(), TestCaseError> {
     let (world, catalog) = (case.live(), truth::shared_catalog());
     let told = case.tell(&world);
     let mut delivered: Vec<usize> = (0..told.len()).collect();

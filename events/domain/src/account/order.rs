@@ -59,7 +59,8 @@ pub(super) fn settle<B: Clone>(before: &Before<'_, B>, mut facts: Vec<Fact<B>>) 
             continue;
         }
         let (next, is_tied) = if trail.is_empty() {
-            let (next, rival) = starting(&facts, before.decides);
+            let is_known = matches!(state, Prior::Known(_));
+            let (next, rival) = starting(&facts, is_known, before.decides);
             if let Some(place) = overtaken(&facts[next], &ordered, before.decides) {
                 let fact = facts.remove(next);
                 ordered.insert(place, Fact { is_tied: rival.is_some(), is_gap: false, ..fact });
@@ -199,7 +200,7 @@ pub(super) fn rival<B: Clone>(
     }
     let mut rest = ordered[place..].to_vec();
     sort(&mut rest);
-    let head = starting(&rest, decides).1.map(|head| rest[head].key.clone());
+    let head = starting(&rest, true, decides).1.map(|head| rest[head].key.clone());
     let others = || (0..ordered.len()).filter(|&i| ordered[i].after != ordered[place].after);
     let head = others().find(|&other| Some(&ordered[other].key) == head.as_ref());
     head.or_else(|| others().min_by_key(|other| other.abs_diff(place)))
@@ -211,20 +212,26 @@ fn sort<B>(facts: &mut [Fact<B>]) {
 
 /// The fact to go on with where the trail breaks off, and another one that it precedes by nothing
 /// but its id, if there is one: one that no other leads to, or any where all lead to each other.
-/// The facts are sorted by rank and key.
-fn starting<B>(facts: &[Fact<B>], decides: Decides) -> (usize, Option<usize>) {
+/// A fact without old values may lead to the one that tells how the object became so, in a circle
+/// that can be entered anywhere, if something is known of the object before. The facts are sorted by
+/// rank and key.
+fn starting<B>(facts: &[Fact<B>], is_known: bool, decides: Decides) -> (usize, Option<usize>) {
     let leads_to = |i: usize| {
         let told = (0..facts.len()).any(|other| other != i && leads(&facts[other], &facts[i]));
         told || is_told_of(facts, i)
     };
     let mut heads: Vec<usize> = (0..facts.len()).filter(|&i| !leads_to(i)).collect();
-    if heads.is_empty() {
+    let is_round = heads.is_empty();
+    if is_round {
         heads = (0..facts.len()).collect();
     }
     let next = heads[0];
-    let is_rival =
-        |i: usize| facts[i].after != facts[next].after && !decides(facts[next].rank, facts[i].rank);
-    (next, heads.into_iter().skip(1).find(|&i| is_rival(i)))
+    let is_other = |i: &usize| facts[*i].after != facts[next].after;
+    let is_rival = |i: &usize| is_other(i) && !decides(facts[next].rank, facts[*i].rank);
+    let rival = heads.into_iter().skip(1).find(is_rival);
+    let is_untold = is_known && !is_round && !facts[next].before.is_told();
+    let is_in_circle = is_untold && (0..facts.len()).any(|i| tells(facts, i, next));
+    (next, rival.or_else(|| (0..facts.len()).filter(|_| is_in_circle).find(is_other)))
 }
 
 /// Whether a fact tells that the object was before it as another one left it.
@@ -235,7 +242,7 @@ fn leads<B>(fact: &Fact<B>, next: &Fact<B>) -> bool {
 /// Whether another fact tells how the object became what a fact without old values says, and not
 /// how it became so again after that one.
 fn is_told_of<B>(facts: &[Fact<B>], i: usize) -> bool {
-    let tells = |other: usize| facts[other].changes() && facts[other].after == facts[i].after;
+    let tells = |other: usize| tells(facts, other, i);
     if facts[i].before.is_told() || !(0..facts.len()).any(tells) {
         return false;
     }
@@ -250,6 +257,11 @@ fn is_told_of<B>(facts: &[Fact<B>], i: usize) -> bool {
         }
     }
     (0..facts.len()).any(|other| tells(other) && !follows[other])
+}
+
+/// Whether a fact tells how the object became what another one says.
+fn tells<B>(facts: &[Fact<B>], teller: usize, of: usize) -> bool {
+    facts[teller].changes() && facts[teller].after == facts[of].after
 }
 
 impl<B> Fact<B> {

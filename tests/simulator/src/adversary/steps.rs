@@ -1,6 +1,6 @@
 //! The disturbances, one by one. Each costs at most a sort of the deliveries.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::chance::Chance;
 use super::{Delivery, Reorder};
@@ -23,12 +23,19 @@ pub(super) fn undisturbed(events: &[Event]) -> Vec<Delivery> {
     events.iter().enumerate().map(deliver).collect()
 }
 
+/// In the order of time, and not of what happened: a test clock's times and the account's alternate,
+/// and what came later must not be stamped earlier.
 pub(super) fn collapse_seconds(deliveries: &mut [Delivery], within: u32) {
-    let mut burst: Option<i64> = None;
-    for delivery in deliveries {
-        let created = delivery.event.created;
-        let start = burst.filter(|start| (0..=i64::from(within)).contains(&(created - start)));
-        delivery.event.created = *burst.insert(start.unwrap_or(created));
+    let times: BTreeSet<i64> = deliveries.iter().map(|delivery| delivery.event.created).collect();
+    let mut bursts: Vec<i64> = Vec::new();
+    for at in times {
+        if bursts.last().is_none_or(|start| at - start > i64::from(within)) {
+            bursts.push(at);
+        }
+    }
+    for Delivery { event, .. } in deliveries {
+        let begun = bursts.partition_point(|start| *start <= event.created);
+        event.created = bursts[begun - 1];
     }
 }
 

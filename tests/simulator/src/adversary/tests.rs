@@ -100,6 +100,21 @@ fn bursts_collapse_into_one_second() {
     assert_eq!(created, [1_000, 1_000, 1_000, 1_000, 1_000, 1_005, 1_005]);
 }
 
+/// The times of a test clock run ahead of the account's.
+#[test]
+fn bursts_turn_no_time_around() {
+    let mut events = events(7);
+    let times = [1_000, 1_050, 1_009, 1_012, 1_060, 1_013, 996];
+    events.iter_mut().zip(times).for_each(|(event, created)| event.created = created);
+    let plan = Plan { same_second: 9, ..Plan::default() };
+    let mut stamped: Vec<(i64, i64)> = disturb(&events, &plan, 3)
+        .iter()
+        .map(|delivery| (times[delivery.index], delivery.event.created))
+        .collect();
+    stamped.sort_unstable();
+    assert!(stamped.is_sorted_by_key(|(_, created)| *created), "{stamped:?}");
+}
+
 #[test]
 fn creations_come_after_what_follows_them() {
     let plan = Plan { created_updated_swapped_percent: 100, ..Plan::default() };
