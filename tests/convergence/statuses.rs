@@ -66,6 +66,11 @@ impl Undecided {
         undecided
     }
 
+    /// Whether nothing tells how an invoice, payment, refund or dispute stands.
+    pub(crate) fn is_about(&self, id: &str) -> bool {
+        self.objects.contains(id)
+    }
+
     /// Whether nothing tells how a subscription stands, or something that belongs to it.
     pub(crate) fn concerns(&self, truth: &Truth) -> bool {
         self.wholly.contains(&truth.customer) || self.subscriptions.contains(&truth.subscription)
@@ -228,7 +233,7 @@ fn check_status(
     let Some(row) = shown.payments.get(&stripe_id(id)) else {
         return Err(format!("{id} has no row"));
     };
-    if undecided.objects.contains(id) {
+    if undecided.is_about(id) {
         statuses.left_out += 1;
         return Ok(());
     }
