@@ -12,6 +12,7 @@ mod stage;
 mod storms;
 mod time_travel;
 mod truth;
+mod waiting;
 
 #[path = "../../convergence/oracle.rs"]
 mod oracle;
