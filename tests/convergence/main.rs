@@ -7,8 +7,8 @@
 //! in one order is a delivery: there are four thousand of them, and with `LEDGER_SOAK=1` a million.
 //!
 //! To compare one more thing with the truth, give it a line in `truth.rs`, or in `statuses.rs` if
-//! it's a status; `lives.rs` decides what lives are like, `delivery.rs` how they are told, and
-//! `census.rs` what they must reach.
+//! it's a status, in `history.rs` if it's what was; `lives.rs` decides what lives are like,
+//! `delivery.rs` how they are told, and `census.rs` what they must reach.
 
 #![cfg(test)]
 
@@ -17,6 +17,7 @@ mod delivery;
 mod drops;
 mod found;
 mod fuzz;
+mod history;
 mod ledger;
 mod lives;
 mod oracle;

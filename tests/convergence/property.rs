@@ -13,7 +13,7 @@ use crate::census::Census;
 use crate::delivery::shuffled;
 use crate::ledger::{IDENTITY, Ledger, Shown};
 use crate::lives::{Case, case};
-use crate::truth;
+use crate::truth::{self, Compared};
 
 /// The first difference between two deliveries, for a person to read.
 pub(crate) fn same(straight: &Shown, other: &Shown) -> Result<(), TestCaseError> {
@@ -68,15 +68,16 @@ fn same_at_once(straight: &Shown, entries: &[Entry]) -> Result<(), TestCaseError
 const RESTARTED_AFTER: usize = 25;
 
 pub(crate) fn check(case: &Case) -> Result<(), TestCaseError> {
-    check_life(case, &case.live())
+    check_life(case, &case.live()).map(drop)
 }
 
-fn check_life(case: &Case, world: &World) -> Result<(), TestCaseError> {
+fn check_life(case: &Case, world: &World) -> Result<Compared, TestCaseError> {
     let told = case.tell(world);
     let straight = Ledger::of(told.iter().map(|told| &told.entry)).shown;
     let events: Vec<&Event> = told.iter().map(|told| &told.event).collect();
     let catalog = truth::shared_catalog();
-    truth::check(&straight, world, &events, &catalog).map_err(TestCaseError::fail)?;
+    let compared =
+        truth::check(&straight, world, &events, &catalog).map_err(TestCaseError::fail)?;
 
     for delivery in 0..crate::deliveries() {
         let seed = case.seed.wrapping_add(delivery);
@@ -94,7 +95,7 @@ fn check_life(case: &Case, world: &World) -> Result<(), TestCaseError> {
             same_at_once(&straight, &entries)?;
         }
     }
-    Ok(())
+    Ok(compared)
 }
 
 /// Delivers lives, and looks whether they got everywhere.
@@ -102,8 +103,9 @@ fn converge(config: Config) {
     let census = RefCell::new(Census::default());
     let result = TestRunner::new(config).run(&case(crate::STEPS_MAX), |case| {
         let world = case.live();
-        census.borrow_mut().take_in(&world);
-        check_life(&case, &world)
+        let compared = check_life(&case, &world)?;
+        census.borrow_mut().take_in(&world, &compared);
+        Ok(())
     });
     result.unwrap_or_else(|failed| panic!("{failed}"));
     census.into_inner().expect_all();

@@ -11,9 +11,10 @@ use ledger_domain::time::Timestamp;
 use ledger_simulator::world::{Event, Truth, World};
 use serde_json::json;
 
+use crate::history::{check_history, check_payments_past};
 use crate::ledger::Shown;
 use crate::oracle::{Ai, DAY, ai, best, claims, linked};
-use crate::statuses::{Undecided, check_anomalies, check_payments, check_statuses};
+use crate::statuses::{Statuses, Undecided, check_anomalies, check_payments, check_statuses};
 
 /// How long after the present of a life access is asked about, in seconds.
 const INSTANTS: [i64; 6] = [0, DAY / 2, 3 * DAY, 8 * DAY, 32 * DAY, 400 * DAY];
@@ -45,6 +46,9 @@ pub(crate) struct Compared {
     pub(crate) subscriptions: usize,
     /// Those that an order conflict concerns.
     pub(crate) undecided: usize,
+    pub(crate) statuses: Statuses,
+    /// Seconds of their histories.
+    pub(crate) seconds: usize,
 }
 
 /// Compares everything but what an order conflict concerns: the webhooks don't tell, and the ledger
@@ -60,12 +64,16 @@ pub(crate) fn check(
     let undecided = Undecided::of(shown, world, events);
     check_anomalies(shown, events, &undecided)?;
     check_links(shown, events)?;
-    check_statuses(shown, world, events, &undecided)?;
-    check_payments(shown, world, events, &undecided)?;
+    let mut statuses = Statuses::default();
+    check_statuses(shown, world, events, &undecided, &mut statuses)?;
+    check_payments(shown, world, events, &undecided, &mut statuses)?;
+    check_payments_past(shown, world, events, &undecided)?;
     check_sold(shown, world, events)?;
     let is_decided = |truth: &&Truth| !undecided.concerns(truth);
+    let mut seconds = 0;
     for truth in truths.iter().filter(is_decided) {
         check_subscription(shown, truth, &trainers(truth, world, events))?;
+        seconds += check_history(shown, world, events, truth)?;
     }
     if shown.subscriptions.len() != truths.len() {
         return Err(format!("{} subscriptions of {truths:#?}", shown.subscriptions.len()));
@@ -107,7 +115,7 @@ pub(crate) fn check(
         }
     }
     let undecided = truths.iter().filter(|truth| !is_decided(truth)).count();
-    Ok(Compared { subscriptions: truths.len(), undecided })
+    Ok(Compared { subscriptions: truths.len(), undecided, statuses, seconds })
 }
 
 /// That what is sold is as it was told last, but for what nothing orders.

@@ -1,7 +1,7 @@
 //! Read models are a fold of the log: made anew from the whole log they are the same, row by row.
 
 use super::Dump;
-use crate::harness::{Settings, TestApp, eventually};
+use crate::harness::{Database, Settings, TestApp, eventually};
 
 /// The schemas of read models.
 const READ_MODELS: &str = "rm\\_%";
@@ -12,17 +12,7 @@ pub(crate) async fn expect_equal_to_a_fold(app: &mut TestApp) {
     wait_until_folded(app).await;
     app.stop().await;
     let copy = app.database.copy().await;
-    let schemas = "SELECT coalesce(string_agg(format('DROP SCHEMA %I CASCADE', nspname), ';'), '')
-        FROM pg_namespace WHERE nspname LIKE 'rm\\_%' OR nspname = 'projection'";
-    let drop_them = copy.execute(schemas);
-    assert!(drop_them.contains("rm_subscriptions"), "there are read models: {drop_them}");
-    copy.execute(&drop_them);
-    let (owner_url, url) = (copy.owner_url(), copy.url());
-    let settings =
-        Settings::none().with("LEDGER_OWNER_DATABASE_URL", owner_url).with("DATABASE_URL", url);
-    let migrated = crate::harness::run(&settings, &["migrate"]).await;
-    assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
-
+    make_anew(&copy).await;
     let fresh = app.restart_on(copy).await;
     wait_until_folded(&fresh).await;
     let (live, anew) =
@@ -30,6 +20,20 @@ pub(crate) async fn expect_equal_to_a_fold(app: &mut TestApp) {
     assert!(live.rows() > 0, "the read models hold something");
     let differences = live.differences(&anew);
     assert!(differences.is_empty(), "- live, + anew:\n{}", differences.join("\n"));
+}
+
+/// Takes all read models away, and makes empty ones.
+pub(crate) async fn make_anew(database: &Database) {
+    let schemas = "SELECT coalesce(string_agg(format('DROP SCHEMA %I CASCADE', nspname), ';'), '')
+        FROM pg_namespace WHERE nspname LIKE 'rm\\_%' OR nspname = 'projection'";
+    let drop_them = database.execute(schemas);
+    assert!(drop_them.contains("rm_subscriptions"), "there are read models: {drop_them}");
+    database.execute(&drop_them);
+    let (owner_url, url) = (database.owner_url(), database.url());
+    let settings =
+        Settings::none().with("LEDGER_OWNER_DATABASE_URL", owner_url).with("DATABASE_URL", url);
+    let migrated = crate::harness::run(&settings, &["migrate"]).await;
+    assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
 }
 
 /// Waits until every read model has taken in the whole log, and nothing is parked.

@@ -11,7 +11,7 @@ use crate::harness::TestApp;
 pub(crate) const USUAL: &str = "2025-09-30.clover";
 
 /// The prices of the tiers and add-ons, as the end-to-end tests' catalogue has them.
-const PRICES: [(&str, &str, i64); 5] = [
+pub(crate) const PRICES: [(&str, &str, i64); 5] = [
     ("price_starter_month", "month", 1_900),
     ("price_professional_month", "month", 4_900),
     ("price_enterprise_month", "month", 14_900),

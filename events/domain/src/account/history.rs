@@ -120,6 +120,7 @@ fn changes(before: Option<&SubscriptionBrief>, after: &SubscriptionBrief) -> Vec
         _ => false,
     };
     let steps = [
+        (!was("trialing") && is("trialing"), Change::TrialStarted),
         (was("trialing") && !is("trialing"), Change::TrialEnded),
         (!over && before.prices != after.prices, Change::PlanChanged),
         (!over && rolled_over, Change::Renewed),

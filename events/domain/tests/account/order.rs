@@ -44,6 +44,17 @@ fn three_chained_updates_of_one_second_follow_their_trail() {
 }
 
 #[test]
+fn a_trial_that_is_given_later_begins_and_ends_too() {
+    let (trial, active) = (json!({"status": "trialing"}), json!({"status": "active"}));
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        sub("evt_2", DAY_0 + 1, "updated", trial.clone(), active.clone()),
+        sub("evt_3", DAY_0 + 2, "updated", active, trial),
+    ];
+    check(&entries, "active", &[Change::Created, Change::TrialStarted, Change::TrialEnded]);
+}
+
+#[test]
 fn there_and_back_within_one_second_ends_where_it_began() {
     let until = |at: Option<i64>| json!({ "cancel_at": at });
     let entries = [

@@ -2,7 +2,7 @@
 //! tells of the change or the call or the act of time is over. What nobody told of by then isn't
 //! among the old values of a later event, just as it isn't at Stripe.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Index;
 
 /// Objects of one kind, by their ids.
@@ -10,11 +10,13 @@ use std::ops::Index;
 pub(super) struct Changing<T> {
     now: BTreeMap<String, T>,
     before: BTreeMap<String, T>,
+    /// Those that may have changed, whether something told of it or not.
+    changed: BTreeSet<String>,
 }
 
 impl<T> Default for Changing<T> {
     fn default() -> Self {
-        Self { now: BTreeMap::new(), before: BTreeMap::new() }
+        Self { now: BTreeMap::new(), before: BTreeMap::new(), changed: BTreeSet::new() }
     }
 }
 
@@ -28,12 +30,14 @@ impl<T: Clone> Changing<T> {
         let object = self.now.get_mut(id)?;
         if !self.before.contains_key(id) {
             self.before.insert(id.to_owned(), object.clone());
+            self.changed.insert(id.to_owned());
         }
         Some(object)
     }
 
     /// Puts an object there, new or changed.
     pub(super) fn insert(&mut self, id: String, object: T) {
+        self.changed.insert(id.clone());
         if let Some(before) = self.now.insert(id.clone(), object) {
             self.before.entry(id).or_insert(before);
         }
@@ -53,9 +57,15 @@ impl<T: Clone> Changing<T> {
         self.before.remove(id);
     }
 
+    /// Those that may have changed since this was asked, or they were settled.
+    pub(super) fn take_changed(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.changed)
+    }
+
     /// What nobody told of is told no more.
     pub(super) fn settle(&mut self) {
         self.before.clear();
+        self.changed.clear();
     }
 }
 

@@ -103,6 +103,7 @@ impl World {
 
     /// A call or an act of time is over.
     pub(super) fn forget_changes(&mut self) {
+        self.remember();
         self.subscriptions.settle();
         self.invoices.settle();
         self.schedules.settle();

@@ -37,6 +37,7 @@ mod ids;
 mod invoices;
 pub mod life;
 mod params;
+mod past;
 mod payments;
 mod portal;
 mod refunds;
@@ -54,6 +55,7 @@ use serde_json::Value;
 
 pub use config::{Config, Exhausted, RetryPolicy};
 pub(crate) use params::created;
+pub use past::Stood;
 pub use request::{API_VERSION, Answer, ApiError, Event, Method, Request};
 pub use truth::Truth;
 
@@ -79,6 +81,8 @@ pub struct World {
     /// Objects without behaviour of their own, as they are rendered.
     plain: Changing<Value>,
     subscriptions: Changing<Subscription>,
+    /// How each subscription stood.
+    past: BTreeMap<String, Vec<Stood>>,
     invoices: Changing<Invoice>,
     schedules: Changing<Schedule>,
     sessions: Changing<Session>,
@@ -103,6 +107,7 @@ impl World {
             awaiting: Vec::new(),
             plain: Changing::default(),
             subscriptions: Changing::default(),
+            past: BTreeMap::new(),
             invoices: Changing::default(),
             schedules: Changing::default(),
             sessions: Changing::default(),
