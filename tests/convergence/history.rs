@@ -119,10 +119,6 @@ pub(crate) fn check_history(
     let steps = shown.histories.get(&id).map_or(&[][..], Vec::as_slice);
     let wrong = |what: String| format!("{what}\nin {steps:#?}\nof {past:#?}");
     let told = told_at(world, events, &truth.subscription);
-    let settled = |second: i64| {
-        let spread = told.values().find(|(first, last)| (first..=last).contains(&&second));
-        spread.map_or(second, |(_, last)| *last)
-    };
     let (mut real, mut renewed) = (BTreeMap::new(), BTreeSet::new());
     let mut before: Option<&Stood> = None;
     for stood in past {
@@ -132,13 +128,12 @@ pub(crate) fn check_history(
         let standing = Standing::of(stood);
         let is_seen = renews || begun.map_or(Standing::NotYet, Standing::of) != standing;
         before = Some(stood);
-        let Some(&(_, last)) = told.get(&stood.at) else {
+        let Some(&at) = told.get(&stood.at) else {
             if is_seen {
                 return Err(wrong(format!("nobody told of {stood:?}")));
             }
             continue;
         };
-        let at = settled(last);
         if renews && !of_trial && standing != Standing::Over {
             renewed.insert(at);
         }
@@ -148,7 +143,7 @@ pub(crate) fn check_history(
     let mut standing = Standing::NotYet;
     for step in steps {
         standing.take(step).map_err(wrong)?;
-        shows.insert(settled(step.at.unix()), standing.clone());
+        shows.insert(step.at.unix(), standing.clone());
     }
     let seconds: BTreeSet<i64> = real.keys().chain(shows.keys()).copied().collect();
     for second in &seconds {
@@ -162,27 +157,22 @@ pub(crate) fn check_history(
         }
     }
     let is_renewal = |step: &&ChangeView| step.change == Change::Renewed;
-    let told: BTreeSet<i64> =
-        steps.iter().filter(is_renewal).map(|it| settled(it.at.unix())).collect();
+    let told: BTreeSet<i64> = steps.iter().filter(is_renewal).map(|it| it.at.unix()).collect();
     if told != renewed {
         return Err(wrong(format!("it was renewed at {renewed:?} and not at {told:?}")));
     }
     Ok(seconds.len())
 }
 
-/// With which seconds the events of each second about a subscription were told, the first and the
-/// last: those of a second that a test clock shows may fall into several bursts.
-fn told_at(world: &World, events: &[&Event], subscription: &str) -> BTreeMap<i64, (i64, i64)> {
-    let about = events.iter().filter(|event| event.object["id"] == *subscription);
-    let told: BTreeMap<&str, i64> = about.map(|event| (event.id.as_str(), event.created)).collect();
-    let mut seconds: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
-    for event in world.events() {
-        if let Some(&at) = told.get(event.id.as_str()) {
-            let (first, last) = seconds.entry(event.created).or_insert((at, at));
-            (*first, *last) = (at.min(*first), at.max(*last));
-        }
-    }
-    seconds
+/// With which second the events of each second about a subscription were told.
+fn told_at(world: &World, events: &[&Event], subscription: &str) -> BTreeMap<i64, i64> {
+    let told: BTreeMap<&str, i64> = events
+        .iter()
+        .filter(|event| event.object["id"] == *subscription)
+        .map(|event| (event.id.as_str(), event.created))
+        .collect();
+    let real = world.events().iter();
+    real.filter_map(|event| Some((event.created, *told.get(event.id.as_str())?))).collect()
 }
 
 /// That each row of a trainer's payments tells what was asked for and when, and when something was
