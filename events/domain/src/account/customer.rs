@@ -381,18 +381,19 @@ impl CustomerUnit {
     /// The trainer that the customer is linked to.
     pub(super) fn linked_trainer(&self) -> Option<&TrainerId> {
         match self.parts.get(LINKS) {
-            Some(Part::Links(links)) => links.trainer(|at| self.named_last(at)),
+            Some(Part::Links(links)) => links.trainer(|at, among| self.named_last(at, among)),
             _ => None,
         }
     }
 
-    /// The trainer that the last of a second's facts about the customer itself names.
-    fn named_last(&self, at: Timestamp) -> Option<&TrainerId> {
+    /// The trainer, one of some, that the last of a second's facts about the customer itself names.
+    fn named_last(&self, at: Timestamp, among: &[&TrainerId]) -> Option<&TrainerId> {
         let Some(Part::Customer(facts)) = self.parts.get(&part_name("customer", &self.customer))
         else {
             return None;
         };
-        facts.of_second(at.unix()).iter().rev().find_map(|fact| fact.brief.as_ref())
+        let facts = facts.of_second(at.unix()).iter().rev();
+        facts.filter_map(|fact| fact.brief.as_ref()).find(|named| among.contains(named))
     }
 }
 
