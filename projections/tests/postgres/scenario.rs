@@ -77,6 +77,24 @@ async fn an_administrators_link_holds_until_the_metadata_name_another_trainer() 
     }
 }
 
+#[tokio::test]
+async fn a_dispute_was_lost_when_it_was_whatever_is_told_of_it_later() {
+    let world = World::new();
+    let tenant = world.open("default").await;
+    let lost = json!({"id": "dp_1", "currency": "usd", "amount": 1900, "charge": "ch_1",
+        "status": "lost"});
+    let later = given::dispute("evt_20", DAY_0 + 200, "updated", lost);
+    for events in [given::month(), vec![later]] {
+        world.log.append(&tenant, events).await.unwrap();
+        world.project(&tenant).await;
+        let mut reader = world.reader(&tenant, Some(&trainer("t1"))).await;
+        let (holdings, _) = reader.holdings(&trainer("t1")).await.unwrap();
+        let [lost] = &holdings.disputes.lost[..] else { panic!("{holdings:?}") };
+        assert_eq!(lost.at.unix(), DAY_0 + 99);
+        reader.finish().await.unwrap();
+    }
+}
+
 /// Whichever kind of event it is, and whether or not anything comes of it.
 #[tokio::test]
 async fn events_that_name_a_trainer_are_remembered() {

@@ -268,6 +268,7 @@ impl CustomerUnit {
         Some(PaymentView {
             status: dispute.status.clone(),
             reason: dispute.reason.clone(),
+            lost_at: lost_since(facts).map(Timestamp::from_unix),
             ..self.belonging(
                 name,
                 self.payment_row(
@@ -279,6 +280,13 @@ impl CustomerUnit {
             )
         })
     }
+}
+
+/// The first fact of the present run of facts that call a dispute lost: later ones tell of its
+/// money and evidence.
+fn lost_since(facts: &Facts<Dispute>) -> Option<i64> {
+    let run = facts.last(Mark::NotLost).map_or(0, |last| last + 1);
+    facts.all().get(run).map(|fact| fact.at)
 }
 
 /// Whether a subscription was active before it was over.
