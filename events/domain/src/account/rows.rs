@@ -53,20 +53,20 @@ impl CustomerUnit {
         }
     }
 
-    /// The parts whose views depend on touched parts and payments and on subscriptions that have
-    /// another owner, those included.
+    /// The parts whose views depend on touched parts and payments, on subscriptions that something
+    /// let go of and on those that have another owner, those included.
     pub(super) fn affected(
         &self,
         touched: &BTreeSet<String>,
         mut payments: BTreeSet<StripeId>,
-        moved: &BTreeSet<StripeId>,
+        (let_go, moved): (&BTreeSet<StripeId>, &BTreeSet<StripeId>),
     ) -> BTreeSet<String> {
         let invoices = |about: &String| about.starts_with("invoice/").then(|| about.clone());
         let of_moved: Vec<String> =
             moved.iter().flat_map(|id| self.index.about(id)).filter_map(invoices).collect();
         let mut affected = touched.clone();
         affected.extend(of_moved);
-        let mut subscriptions: BTreeSet<&StripeId> = moved.iter().collect();
+        let mut subscriptions: BTreeSet<&StripeId> = let_go.union(moved).collect();
         for name in &affected {
             subscriptions.extend(self.index.mentions(name).iter().flat_map(|m| &m.subscriptions));
             payments.extend(self.index.payment_of(name).cloned());
@@ -77,6 +77,11 @@ impl CustomerUnit {
             }
         }
         affected.extend(subscriptions.iter().map(|id| part_name("subscription", id)));
+        // An invoice may name the charge alone, and the charge has the intent's row.
+        let ties = &self.index.ties;
+        let intents = payments.iter().filter_map(|payment| ties.payment_of_charge(payment));
+        let intents: Vec<StripeId> = intents.cloned().collect();
+        payments.extend(intents);
         let members = payments.iter().flat_map(|payment| self.index.members(payment));
         affected.extend(members.cloned());
         affected.retain(|name| self.parts.contains_key(name));
