@@ -5,7 +5,7 @@ use ledger_domain::effective::Disputes;
 use ledger_domain::event::stripe::{
     Charge, Dispute, Invoice, InvoicePayment, PaymentIntent, Refund,
 };
-use ledger_domain::event::{Entry, Event};
+use ledger_domain::event::{Code, Entry, Event};
 use ledger_domain::time::Timestamp;
 use serde_json::json;
 
@@ -183,6 +183,61 @@ fn a_payment_that_its_invoice_shows_to_be_paid_names_the_invoices_event_in_every
             let ids: Vec<&str> = payment.event_ids.iter().map(|key| key.id.as_str()).collect();
             assert_eq!(ids, ["evt_5", "evt_7", "evt_4"]);
         }
+    }
+}
+
+/// Nothing tells which of the two came last but the count of the invoice's attempts: the row has
+/// the events of both, and the reason of the one with the greater id.
+#[test]
+fn two_declines_of_one_second_are_both_told_of_in_every_order() {
+    let declined = |id: &str, charge: &str, code: &str| {
+        let intent = json!({
+            "id": "pi_1", "customer": "cus_1", "currency": "usd", "amount": 2900,
+            "status": "requires_payment_method", "invoice": "in_1", "latest_charge": charge,
+            "failure": {"code": "card_declined", "decline_code": code},
+        });
+        let report = reported::<PaymentIntent>("payment_failed", intent, json!("absent"));
+        entry(id, DAY_0, Event::PaymentIntentReported(report))
+    };
+    let failed = |id: &str, charge: &str, code: &str| {
+        let charge = json!({
+            "id": charge, "customer": "cus_1", "currency": "usd", "amount": 2900,
+            "status": "failed", "payment_intent": "pi_1",
+            "failure": {"code": "card_declined", "decline_code": code},
+        });
+        let report = reported::<Charge>("failed", charge, json!("absent"));
+        entry(id, DAY_0, Event::ChargeReported(report))
+    };
+    let billed = |id: &str, attempts: i64| {
+        let invoice = json!({
+            "id": "in_1", "customer": "cus_1", "subscription": "sub_1", "currency": "usd",
+            "status": "open", "total": 2900, "attempt_count": attempts, "created": DAY_0,
+        });
+        let report = reported::<Invoice>("payment_failed", invoice, json!("absent"));
+        entry(id, DAY_0, Event::InvoiceReported(report))
+    };
+    let facts = [
+        declined("evt_2", "ch_1", "insufficient_funds"),
+        declined("evt_1", "ch_2", "expired_card"),
+        failed("evt_4", "ch_1", "insufficient_funds"),
+        failed("evt_3", "ch_2", "expired_card"),
+        billed("evt_6", 1),
+        billed("evt_5", 2),
+    ];
+    let rows = |facts: &[Entry]| {
+        let changes = folded(facts).take_changes();
+        assert_eq!(changes.payments.len(), 2, "{:#?}", changes.payments);
+        [row(&changes, "pi_1"), row(&changes, "in_1")].map(|row| PaymentView { position: 0, ..row })
+    };
+    let [payment, invoice] = rows(&facts);
+    let ids = |row: &PaymentView| row.event_ids.iter().map(|key| key.id.to_string()).collect();
+    let of_payment: Vec<String> = ids(&payment);
+    assert_eq!(of_payment, ["evt_1", "evt_2", "evt_4", "evt_3"]);
+    assert_eq!(payment.reason, Some(Code::new("insufficient_funds")));
+    let of_invoice: Vec<String> = ids(&invoice);
+    assert_eq!((of_invoice, invoice.attempt_count), (vec!["evt_6".into(), "evt_5".into()], 2));
+    for order in orders(&facts) {
+        assert_eq!(rows(&order), [payment.clone(), invoice.clone()], "{order:#?}");
     }
 }
 
