@@ -10,7 +10,7 @@ use super::snapshots::{InvoiceBrief, cancel_at, current_period, trainer_in};
 use super::view::{PaymentKind, PaymentView, ScheduledChange, SubscriptionView};
 use crate::event::Code;
 use crate::event::stripe::{
-    Charge, Dispute, Invoice, PaymentIntent, Refund, Schedule, Subscription,
+    Charge, Dispute, Invoice, PaymentIntent, Phase, Refund, Schedule, Subscription,
 };
 use crate::id::{StripeId, TrainerId};
 use crate::time::{Interval, Timestamp};
@@ -149,7 +149,7 @@ impl CustomerUnit {
             let is_named = s.schedule.as_ref() == Some(&schedule.id);
             (is_named || fact.at > said) && steers(schedule, &s.id)
         });
-        steering.map(|(_, schedule)| schedule).find_map(next_phase)
+        steering.map(|(_, schedule)| schedule).find_map(next_change)
     }
 
     pub(super) fn invoice_view(&self, facts: &Facts<Invoice>) -> Option<PaymentView> {
@@ -315,10 +315,21 @@ fn steers(schedule: &Schedule, subscription: &StripeId) -> bool {
         && matches!(schedule.status.as_str(), "active" | "not_started")
 }
 
-fn next_phase(schedule: &Schedule) -> Option<ScheduledChange> {
+/// The first phase to come that sells something else than the one that runs: a phase may as well
+/// differ in nothing that is shown.
+fn next_change(schedule: &Schedule) -> Option<ScheduledChange> {
     let after = schedule.current_phase.map_or(i64::MIN, |phase| phase.end_date);
+    let running = schedule.current_phase.and_then(|running| {
+        schedule.phases.iter().find(|phase| phase.start_date == running.start_date)
+    });
+    let sold = |phase: &Phase| {
+        let prices = phase.items.iter().map(|item| item.price.clone());
+        prices.collect::<BTreeSet<StripeId>>()
+    };
+    let sold_now = running.map(sold);
     let phases = schedule.phases.iter().filter(|phase| phase.start_date >= after);
-    let next = phases.min_by_key(|phase| phase.start_date)?;
+    let changing = phases.filter(|phase| Some(sold(phase)) != sold_now);
+    let next = changing.min_by_key(|phase| phase.start_date)?;
     Some(ScheduledChange {
         at: Timestamp::from_unix(next.start_date),
         prices: next.items.iter().map(|item| item.price.clone()).collect(),

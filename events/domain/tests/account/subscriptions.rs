@@ -92,6 +92,35 @@ fn a_schedule_shows_what_comes_next_while_it_is_live() {
 }
 
 #[test]
+fn a_scheduled_change_is_the_first_phase_that_sells_something_else() {
+    let month = 30 * 86_400;
+    let next = |sold: &[&[&str]]| {
+        let phases = (0..).zip(sold).map(|(n, prices)| {
+            let items: Vec<Value> = prices.iter().map(|price| json!({ "price": price })).collect();
+            let (start, end) = (DAY_0 + n * month, DAY_0 + (n + 1) * month);
+            json!({"start_date": start, "end_date": end, "items": items})
+        });
+        let snapshot = json!({
+            "id": "sub_sched_1", "customer": "cus_1", "subscription": "sub_1", "status": "active",
+            "current_phase": {"start_date": DAY_0, "end_date": DAY_0 + month},
+            "phases": phases.collect::<Vec<_>>(),
+        });
+        let report = reported::<Schedule>("updated", snapshot, json!("absent"));
+        let told = view(&[
+            sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+            entry("evt_2", DAY_0 + 5, Event::ScheduleReported(report)),
+        ]);
+        told.scheduled.map(|change| ((change.at.unix() - DAY_0) / month, change.prices))
+    };
+    let at = |n: i64, price: &str| Some((n, vec![stripe_id(price)]));
+    assert_eq!(next(&[&["a"], &["b"], &["c"]]), at(1, "b"));
+    assert_eq!(next(&[&["a"], &["a"], &["c"]]), at(2, "c"));
+    assert_eq!(next(&[&["a"], &["a"], &["a"]]), None);
+    assert_eq!(next(&[&["a", "x"], &["x", "a"], &["a"]]), at(2, "a"));
+    assert_eq!(next(&[&["a"], &["a"], &["b"], &["a"]]), at(2, "b"));
+}
+
+#[test]
 fn it_belongs_to_the_trainer_it_names_else_to_the_customers() {
     let anonymous = sub("evt_1", DAY_0, "created", json!({"metadata": {}}), json!("no_object"));
     let session = entry(

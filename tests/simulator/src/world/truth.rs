@@ -31,7 +31,7 @@ pub struct Truth {
     pub cancel_at: Option<i64>,
     /// When it ended.
     pub ended_at: Option<i64>,
-    /// When the next phase of its schedule starts, and that phase's prices.
+    /// When the next phase of its schedule with other prices starts, and those.
     pub scheduled: Option<(i64, Vec<String>)>,
     /// What was paid on all of its invoices.
     pub paid_minor: i64,
@@ -59,7 +59,7 @@ impl World {
                     .is_some_and(|it| it.subscription == id)
         });
         let schedule = of.schedule.as_ref().and_then(|schedule| self.schedules.get(schedule));
-        let next = schedule.and_then(super::Schedule::next_phase);
+        let next = schedule.and_then(super::Schedule::next_change);
         Some(Truth {
             subscription: id.to_owned(),
             customer: of.customer.clone(),
