@@ -47,6 +47,19 @@ fn a_second_event_of_each_change_in_the_same_or_a_later_second() {
     check(&steps, 100);
 }
 
+/// Its first fact that anybody paid for says already that it is paused.
+#[test]
+fn a_subscription_that_is_paused_before_its_first_payment() {
+    let steps = [
+        Step::Customer { card: 0, clock: false },
+        Step::Subscribe { customer: 0, price: 3, behavior: 121, classic: false, missing: 220 },
+        Step::Subscribe { customer: 0, price: 149, behavior: 141, classic: false, missing: 83 },
+        Step::Pause { subscription: 0, on: true, how: 2 },
+        Step::Pay { invoice: 238, card: 0 },
+    ];
+    check(&steps, 0);
+}
+
 /// A pending update is applied, and its price changed back in the same second. While the event that
 /// tells of the first payment is missing, one without old values could stand where the others lead
 /// back to it, and so nothing would seem to be missing.

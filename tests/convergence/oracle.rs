@@ -126,9 +126,12 @@ fn past_due_since(truth: &Truth, world: &World, events: &[&Event]) -> i64 {
     first.map(|(_, at)| at).or_else(|| run().map(|event| event.created)).expect("it is past due")
 }
 
-/// Who is said to be which trainer, when: customer, trainer and second. A customer's own metadata
-/// say it, and so does the session of a page, by its `client_reference_id` or else its metadata.
-pub(crate) fn claims<'a>(events: &[&'a Event]) -> impl Iterator<Item = (&'a str, &'a str, i64)> {
+/// Who is said to be which trainer, when: customer, trainer, and whether that is said anew and in
+/// which second. A customer's own metadata say it, and so does the session of a page, by its
+/// `client_reference_id` or else its metadata.
+pub(crate) fn claims<'a>(
+    events: &[&'a Event],
+) -> impl Iterator<Item = (&'a str, &'a str, (bool, i64))> {
     events.iter().filter_map(|event| {
         let object = &event.object;
         let own = object["metadata"]["trainer_id"].as_str();
@@ -139,14 +142,14 @@ pub(crate) fn claims<'a>(events: &[&'a Event]) -> impl Iterator<Item = (&'a str,
             }
             _ => return None,
         };
-        Some((customer.as_str()?, trainer?, event.created))
+        Some((customer.as_str()?, trainer?, (event.names_anew(), event.created)))
     })
 }
 
-/// Who a customer was said to be in the last second that somebody said so: the latest word counts,
-/// and of one second's words none is the latest.
+/// Who a customer was said to be in the last second that somebody said so: the latest word counts
+/// that doesn't only repeat an earlier one, and of one second's words none is the latest.
 pub(crate) fn linked<'a>(events: &[&'a Event], customer: &str) -> BTreeSet<&'a str> {
     let told = || claims(events).filter(|(of, ..)| *of == customer);
-    let last = told().map(|(.., at)| at).max();
-    told().filter(|(.., at)| Some(*at) == last).map(|(_, trainer, _)| trainer).collect()
+    let last = told().map(|(.., said)| said).max();
+    told().filter(|(.., said)| Some(*said) == last).map(|(_, trainer, _)| trainer).collect()
 }

@@ -178,7 +178,7 @@ async fn every_other_kind_says_what_is_odd() {
     let step = of("unexpected_transition");
     assert_eq!(step["event_id"], "evt_u1");
     assert_eq!(step["differences"][0]["seen"], "unpaid");
-    let expected = json!(["active", "past_due", "canceled", "paused"]);
+    let expected = json!(["active", "trialing", "past_due", "canceled", "paused"]);
     assert_eq!(step["differences"][0]["expected"], expected);
     let conflict = found.iter().find(|entry| entry["event_id"] == "evt_u3").expect("a conflict");
     assert_eq!(

@@ -92,6 +92,7 @@ CREATE TABLE payment_logs (
     currency        text        NOT NULL,
     created_at      timestamptz NOT NULL,
     updated_at      timestamptz NOT NULL,
+    lost_at         timestamptz,
     attempt_count   bigint      NOT NULL,
     next_attempt_at timestamptz,
     reason          text,

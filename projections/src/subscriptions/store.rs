@@ -287,8 +287,8 @@ pub(crate) async fn subscriptions_of(
 const SELECT_PAYMENTS: &str = "
     SELECT object_id, kind, customer_id, trainer_id, subscription_id, invoice_id, payment_id,
         status, amount_minor, paid_minor, refunded_minor, currency, created_at, updated_at,
-        attempt_count, next_attempt_at, reason, array_to_string(event_ids, ' ') AS event_ids,
-        position
+        lost_at, attempt_count, next_attempt_at, reason,
+        array_to_string(event_ids, ' ') AS event_ids, position
     FROM payment_logs
     WHERE tenant = $1 AND trainer_id = $2
         AND ($3::timestamptz IS NULL OR (created_at, object_id) < ($3, $4))
@@ -322,8 +322,8 @@ pub(crate) async fn disputes_of(
     const SELECT: &str = "
         SELECT object_id, kind, customer_id, trainer_id, subscription_id, invoice_id, payment_id,
             status, amount_minor, paid_minor, refunded_minor, currency, created_at, updated_at,
-            attempt_count, next_attempt_at, reason, array_to_string(event_ids, ' ') AS event_ids,
-            position
+            lost_at, attempt_count, next_attempt_at, reason,
+            array_to_string(event_ids, ' ') AS event_ids, position
         FROM payment_logs
         WHERE tenant = $1 AND trainer_id = ANY($2) AND kind = 'dispute' ORDER BY object_id";
     let rows: Vec<PaymentRow> =

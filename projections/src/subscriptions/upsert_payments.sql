@@ -1,14 +1,15 @@
 INSERT INTO payment_logs (tenant, object_id, kind, customer_id, trainer_id, subscription_id,
     invoice_id, payment_id, status, amount_minor, paid_minor, refunded_minor, currency, created_at,
-    updated_at, attempt_count, next_attempt_at, reason, event_ids, position)
+    updated_at, lost_at, attempt_count, next_attempt_at, reason, event_ids, position)
 SELECT $1, object_id, kind, customer_id, trainer_id, subscription_id, invoice_id, payment_id,
-    status, amount_minor, paid_minor, refunded_minor, currency, created_at, updated_at,
+    status, amount_minor, paid_minor, refunded_minor, currency, created_at, updated_at, lost_at,
     attempt_count, next_attempt_at, reason, string_to_array(event_ids, ' '), position
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
     $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::timestamptz[],
-    $15::timestamptz[], $16::bigint[], $17::timestamptz[], $18::text[], $19::text[], $20::bigint[])
+    $15::timestamptz[], $16::timestamptz[], $17::bigint[], $18::timestamptz[], $19::text[],
+    $20::text[], $21::bigint[])
     AS new (object_id, kind, customer_id, trainer_id, subscription_id, invoice_id, payment_id,
-    status, amount_minor, paid_minor, refunded_minor, currency, created_at, updated_at,
+    status, amount_minor, paid_minor, refunded_minor, currency, created_at, updated_at, lost_at,
     attempt_count, next_attempt_at, reason, event_ids, position)
 ON CONFLICT (tenant, object_id) DO UPDATE SET
     kind = excluded.kind,
@@ -24,6 +25,7 @@ ON CONFLICT (tenant, object_id) DO UPDATE SET
     currency = excluded.currency,
     created_at = excluded.created_at,
     updated_at = excluded.updated_at,
+    lost_at = excluded.lost_at,
     attempt_count = excluded.attempt_count,
     next_attempt_at = excluded.next_attempt_at,
     reason = excluded.reason,

@@ -3,8 +3,8 @@
 #![expect(clippy::needless_pass_by_value, reason = "tests read better without references")]
 
 use ledger_domain::event::stripe::{
-    Before, Charge, CheckoutSession, Dispute, Invoice, InvoicePayment, PaymentIntent, Price,
-    Refund, Reported, Subscription,
+    Before, Charge, CheckoutSession, Customer, Dispute, Invoice, InvoicePayment, PaymentIntent,
+    Price, Refund, Reported, Subscription,
 };
 use ledger_domain::event::{
     Code, CustomerLinked, Event, Metadata, OverrideEffect, OverrideGranted, Source, StripeOrigin,
@@ -115,6 +115,14 @@ pub(crate) fn updated(id: &str, at: i64, snapshot: Value, before: Value) -> NewE
     let before = Before::Fields(before.as_object().unwrap().clone());
     let report = reported::<Subscription>("updated", snapshot, before);
     webhook(id, at, customer.as_deref(), Event::SubscriptionReported(report))
+}
+
+/// What Stripe tells of a customer whose metadata name a trainer, and of how it was before.
+pub(crate) fn customer(id: &str, at: i64, trainer: &str, before: Before) -> NewEvent {
+    let cause = if before == Before::NoObject { "created" } else { "updated" };
+    let snapshot = json!({"id": "cus_1", "metadata": {"trainer_id": trainer}});
+    let report = reported::<Customer>(cause, snapshot, before);
+    webhook(id, at, Some("cus_1"), Event::CustomerReported(report))
 }
 
 /// The same fact as of real money.

@@ -2,10 +2,12 @@
 
 use ledger_domain::account::{Change, Grant, PaymentKind};
 use ledger_domain::catalog::ResolvedPrices;
+use ledger_domain::event::stripe::Before;
 use ledger_domain::event::{CatalogPublished, Event};
 use ledger_domain::time::{Interval, Timestamp};
 use ledger_log::{EventLog, NewEvent};
 use ledger_projections::UsageSum;
+use serde_json::{Value, json};
 
 use crate::given::{self, DAY_0, f};
 use crate::world::{World, trainer};
@@ -42,6 +44,55 @@ async fn a_month_of_webhooks_gives_what_a_trainer_holds_and_paid() {
     assert_eq!(payment.invoice.as_ref().map(|id| id.as_str()), Some("in_1"));
     assert_eq!((of(PaymentKind::Refund).len(), of(PaymentKind::Dispute).len()), (1, 1));
     reader.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_administrators_link_holds_until_the_metadata_name_another_trainer() {
+    let world = World::new();
+    let tenant = world.open("default").await;
+    let before = |fields: Value| Before::Fields(fields.as_object().unwrap().clone());
+    let link = "SELECT trainer_id, event_id, conflicting FROM rm_subscriptions.customer_link";
+    let steps = [
+        (given::customer("evt_1", DAY_0 - 10, "t1", Before::NoObject), "t1|evt_1|f"),
+        (given::linked("act_1", 0, "cus_1", "t2"), "t2|api/act_1|t"),
+        // All of the metadata stand in it, and it tells of something else.
+        (
+            given::customer("evt_2", DAY_0 + 10, "t1", before(json!({"delinquent": true}))),
+            "t2|api/act_1|t",
+        ),
+        (
+            given::customer(
+                "evt_3",
+                DAY_0 + 20,
+                "t3",
+                before(json!({"metadata": {"trainer_id": "t1"}})),
+            ),
+            "t3|evt_3|t",
+        ),
+    ];
+    for (event, expected) in steps {
+        world.log.append(&tenant, vec![event]).await.unwrap();
+        world.project(&tenant).await;
+        assert_eq!(world.sql(link), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_was_lost_when_it_was_whatever_is_told_of_it_later() {
+    let world = World::new();
+    let tenant = world.open("default").await;
+    let lost = json!({"id": "dp_1", "currency": "usd", "amount": 1900, "charge": "ch_1",
+        "status": "lost"});
+    let later = given::dispute("evt_20", DAY_0 + 200, "updated", lost);
+    for events in [given::month(), vec![later]] {
+        world.log.append(&tenant, events).await.unwrap();
+        world.project(&tenant).await;
+        let mut reader = world.reader(&tenant, Some(&trainer("t1"))).await;
+        let (holdings, _) = reader.holdings(&trainer("t1")).await.unwrap();
+        let [lost] = &holdings.disputes.lost[..] else { panic!("{holdings:?}") };
+        assert_eq!(lost.at.unix(), DAY_0 + 99);
+        reader.finish().await.unwrap();
+    }
 }
 
 /// Whichever kind of event it is, and whether or not anything comes of it.

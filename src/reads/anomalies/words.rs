@@ -25,8 +25,8 @@ const COMPARE: &str = "Compare the object at Stripe with both. If it is as seen 
 const STEP: &str = "Most likely an event between the two is missing: look the subscription's \
     events up at Stripe and resend those that the ledger lacks. Until then Stripe's last word \
     counts.";
-const LINK: &str = "The later word counts. If it is wrong, set `trainer_id` in the customer's \
-    metadata at Stripe to the right trainer.";
+const LINK: &str = "The later word counts, and metadata that only stay as they are say nothing new. \
+    If it is wrong, set `trainer_id` in the customer's metadata at Stripe to the right trainer.";
 const OWNER: &str = "Look the object up at Stripe. Objects there don't change their customer: if \
     one of the two is wrong, something else than Stripe made that event. A later event that names \
     the customer by whom it is kept takes this entry away.";

@@ -74,6 +74,8 @@ pub struct CustomerUnit {
     touched: BTreeSet<String>,
     /// Payments whose rows depend on what was learnt of them.
     touched_payments: BTreeSet<StripeId>,
+    /// Subscriptions that a schedule or an invoice was about and is no more.
+    let_go: BTreeSet<StripeId>,
     /// Subscriptions that have another owner than at the last look.
     moved: BTreeSet<StripeId>,
     /// Whether everything that no subscription gives an owner has another one.
@@ -113,6 +115,7 @@ impl CustomerUnit {
             index: Index::default(),
             touched: BTreeSet::new(),
             touched_payments: BTreeSet::new(),
+            let_go: BTreeSet::new(),
             moved: BTreeSet::new(),
             all_moved: false,
             sizes: BTreeMap::new(),
@@ -226,6 +229,7 @@ impl CustomerUnit {
     pub fn take_changes(&mut self) -> CustomerChanges {
         let touched = std::mem::take(&mut self.touched);
         let payments = std::mem::take(&mut self.touched_payments);
+        let let_go = std::mem::take(&mut self.let_go);
         let moved = std::mem::take(&mut self.moved);
         let all_moved = std::mem::take(&mut self.all_moved);
         let mut changes = CustomerChanges::default();
@@ -248,7 +252,7 @@ impl CustomerUnit {
         let shown = if all_moved {
             self.parts.keys().cloned().collect()
         } else {
-            self.affected(&touched, payments, &moved)
+            self.affected(&touched, payments, (&let_go, &moved))
         };
         for name in &shown {
             if let Part::Subscription(facts) = &self.parts[name]
@@ -371,7 +375,11 @@ impl CustomerUnit {
         if !facts.insert(Some(&self.customer), place, reported) {
             return;
         }
-        self.index.update(&name, part);
+        let payment = self.index.payment_of(&name).cloned();
+        if let Some(before) = self.index.update(&name, part) {
+            self.let_go.extend(before.subscriptions);
+            self.touched_payments.extend(payment);
+        }
         for tie in reported.snapshot.ties() {
             self.touched_payments.extend(self.index.ties.learn(&tie));
         }
@@ -381,18 +389,19 @@ impl CustomerUnit {
     /// The trainer that the customer is linked to.
     pub(super) fn linked_trainer(&self) -> Option<&TrainerId> {
         match self.parts.get(LINKS) {
-            Some(Part::Links(links)) => links.trainer(|at| self.named_last(at)),
+            Some(Part::Links(links)) => links.trainer(|at, among| self.named_last(at, among)),
             _ => None,
         }
     }
 
-    /// The trainer that the last of a second's facts about the customer itself names.
-    fn named_last(&self, at: Timestamp) -> Option<&TrainerId> {
+    /// The trainer, one of some, that the last of a second's facts about the customer itself names.
+    fn named_last(&self, at: Timestamp, among: &[&TrainerId]) -> Option<&TrainerId> {
         let Some(Part::Customer(facts)) = self.parts.get(&part_name("customer", &self.customer))
         else {
             return None;
         };
-        facts.of_second(at.unix()).iter().rev().find_map(|fact| fact.brief.as_ref())
+        let facts = facts.of_second(at.unix()).iter().rev();
+        facts.filter_map(|fact| fact.brief.as_ref()).find(|named| among.contains(named))
     }
 }
 

@@ -63,7 +63,8 @@ pub(super) fn bears(brief: &SubscriptionBrief, mark: Mark) -> bool {
         Mark::Begun => has_begun(brief),
         Mark::Active => brief.status == "active",
         Mark::Undue => brief.status != "past_due",
-        Mark::Over | Mark::Ended | Mark::OfOwner | Mark::OfAnother | Mark::Failed => false,
+        Mark::Over | Mark::Ended | Mark::OfOwner | Mark::OfAnother => false,
+        Mark::Failed | Mark::NotLost => false,
     }
 }
 
@@ -152,6 +153,9 @@ fn first_changes(after: &SubscriptionBrief) -> Vec<Change> {
     }
     if after.cancel_at.is_some() && !is_over(after) {
         steps.push(Change::CancelScheduled);
+    }
+    if is_paused(after) && !is_over(after) {
+        steps.push(Change::Paused);
     }
     if is_over(after) {
         steps.push(Change::Cancelled);

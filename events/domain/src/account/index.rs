@@ -85,14 +85,16 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Takes note of what a part's object names now.
-    pub(super) fn update(&mut self, name: &str, part: &Part) {
+    /// Takes note of what a part's object names now. Tells what it named before, if that was
+    /// something else.
+    pub(super) fn update(&mut self, name: &str, part: &Part) -> Option<Mentions> {
         let now = Mentions::of(part);
         if self.mentions.get(name) == now.as_ref() {
-            return;
+            return None;
         }
-        if let Some(before) = self.mentions.remove(name) {
-            self.each(&before, |map, id| {
+        let before = self.mentions.remove(name);
+        if let Some(before) = &before {
+            self.each(before, |map, id| {
                 if let Some(names) = map.get_mut(id) {
                     names.remove(name);
                     if names.is_empty() {
@@ -118,6 +120,7 @@ impl Index {
             }
             self.mentions.insert(name.to_owned(), now);
         }
+        before
     }
 
     fn each(

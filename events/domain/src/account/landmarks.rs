@@ -20,10 +20,12 @@ pub(super) enum Mark {
     Undue,
     /// A payment of the invoice failed.
     Failed,
+    /// The dispute isn't lost.
+    NotLost,
 }
 
 impl Mark {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Over,
         Self::OfOwner,
         Self::OfAnother,
@@ -32,6 +34,7 @@ impl Mark {
         Self::Active,
         Self::Undue,
         Self::Failed,
+        Self::NotLost,
     ];
 }
 

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::anomaly::FactAnomaly;
+use super::compared::{Earlier, earlier};
 use super::snapshots::trainer_in;
 use super::view::LinkView;
-use crate::event::stripe::{Charge, Invoice, InvoicePayment, PaidBy, PaymentIntent};
+use crate::event::stripe::{
+    Charge, Customer, Invoice, InvoicePayment, PaidBy, PaymentIntent, Reported,
+};
 use crate::event::{Entry, Event, of_nobody, of_tenant, of_trainer, of_usage};
 use crate::id::{EventKey, StripeId, TrainerId};
 use crate::time::Timestamp;
@@ -43,36 +46,57 @@ enum ClaimKind {
     Administrator,
 }
 
-/// One event that says which trainer a customer is.
+/// One event that says which trainer a customer is. The greatest claim of all counts: the latest of
+/// those made anew, else the latest that restates one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Claim {
+    /// Whether the event begins to say so, and doesn't only say it still.
+    is_anew: bool,
     at: Timestamp,
     kind: ClaimKind,
     key: EventKey,
     position: i64,
 }
 
+/// Whether a fact about a customer says who it is as it was said before, and not anew. Stripe tells
+/// a customer's metadata with whatever else changes, and with its deletion.
+fn restates(reported: &Reported<Customer>) -> bool {
+    let named = trainer_in(&reported.snapshot.metadata);
+    reported.cause == "deleted"
+        || matches!(earlier(reported), Earlier::Object(was) if trainer_in(&was.metadata) == named)
+}
+
 impl Claim {
     fn new(entry: &Entry) -> Self {
-        let kind = match entry.event {
-            Event::CheckoutSessionReported(_) => ClaimKind::Session,
-            Event::CustomerReported(_) => ClaimKind::Customer,
-            _ => ClaimKind::Administrator,
+        let (kind, is_anew) = match &entry.event {
+            // A session is completed before a delayed payment of it succeeds or fails.
+            Event::CheckoutSessionReported(e) => {
+                (ClaimKind::Session, !e.cause.as_str().starts_with("async_payment_"))
+            }
+            Event::CustomerReported(e) => (ClaimKind::Customer, !restates(e)),
+            _ => (ClaimKind::Administrator, true),
         };
-        Self { at: entry.occurred_at, kind, key: entry.key.clone(), position: entry.position }
+        let (at, key) = (entry.occurred_at, entry.key.clone());
+        Self { is_anew, at, kind, key, position: entry.position }
     }
 
-    /// Whether two claims are facts about the customer in one second: those have an order of their
-    /// own.
+    /// What tells which claim a trainer's history begins with: that of the earliest event.
+    fn came_before(&self, other: &Self) -> bool {
+        (self.at, self.kind, &self.key) < (other.at, other.kind, &other.key)
+    }
+
+    /// Whether two claims are facts about the customer in one second, of equal weight: those have
+    /// an order of their own.
     fn is_beside(&self, other: &Self) -> bool {
         let kinds = (self.kind, other.kind);
-        kinds == (ClaimKind::Customer, ClaimKind::Customer) && self.at == other.at
+        kinds == (ClaimKind::Customer, ClaimKind::Customer)
+            && (self.is_anew, self.at) == (other.is_anew, other.at)
     }
 }
 
-/// What events say of the trainer that a customer is: for each trainer, the first and the last
-/// event that says so. The latest says who it is; of a second's facts about the customer itself,
-/// the one that is last in their own order.
+/// What events say of the trainer that a customer is: for each trainer, the earliest event that
+/// says so and the one that counts most. The latest says who it is, but for what only says so
+/// still; of a second's facts about the customer itself, the one that is last in their own order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Links {
     claims: BTreeMap<TrainerId, (Claim, Claim)>,
@@ -91,28 +115,27 @@ impl Links {
             self.claims.insert(trainer.clone(), (claim.clone(), claim));
             return true;
         };
-        if claim < *first {
-            *first = claim;
-        } else if claim > *last {
-            *last = claim;
-        } else {
-            return is_new;
+        let (is_first, is_last) = (claim.came_before(first), claim > *last);
+        if is_first {
+            first.clone_from(&claim);
         }
-        true
+        if is_last {
+            *last = claim;
+        }
+        is_new || is_first || is_last
     }
 
-    /// The trainer that the customer is. `named` tells which one the last fact about the customer
-    /// in a second names.
+    /// The trainer that the customer is. `named` tells which one of some the last fact about the
+    /// customer in a second names.
     pub(super) fn trainer<'a>(
         &'a self,
-        named: impl FnOnce(Timestamp) -> Option<&'a TrainerId>,
+        named: impl FnOnce(Timestamp, &[&TrainerId]) -> Option<&'a TrainerId>,
     ) -> Option<&'a TrainerId> {
         let (trainer, (_, last)) = self.claims.iter().max_by_key(|(_, (_, last))| last)?;
-        let mut others = self.claims.iter().filter(|(other, _)| *other != trainer);
-        if others.any(|(_, (_, other))| other.is_beside(last)) {
-            return named(last.at)
-                .filter(|named| self.claims.contains_key(*named))
-                .or(Some(trainer));
+        let beside = self.claims.iter().filter(|(_, (_, other))| other.is_beside(last));
+        let beside: Vec<&TrainerId> = beside.map(|(trainer, _)| trainer).collect();
+        if beside.len() > 1 {
+            return named(last.at, &beside).or(Some(trainer));
         }
         Some(trainer)
     }
@@ -129,7 +152,7 @@ impl Links {
         })
     }
 
-    /// Whether events disagree, by the latest word of another trainer and the first after it that
+    /// Whether events disagree, by the word of another trainer that counts most and the first that
     /// overrules it.
     pub(super) fn anomalies(&self, winner: Option<&TrainerId>) -> Option<Vec<FactAnomaly>> {
         let winner = winner?;

@@ -38,6 +38,7 @@ impl CustomerUnit {
             currency,
             created_at: Timestamp::from_unix(created.unwrap_or(first)),
             updated_at: Timestamp::from_unix(last),
+            lost_at: None,
             attempt_count: 0,
             next_attempt_at: None,
             reason: None,

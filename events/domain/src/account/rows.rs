@@ -10,7 +10,7 @@ use super::snapshots::{InvoiceBrief, cancel_at, current_period, trainer_in};
 use super::view::{PaymentKind, PaymentView, ScheduledChange, SubscriptionView};
 use crate::event::Code;
 use crate::event::stripe::{
-    Charge, Dispute, Invoice, PaymentIntent, Refund, Schedule, Subscription,
+    Charge, Dispute, Invoice, PaymentIntent, Phase, Refund, Schedule, Subscription,
 };
 use crate::id::{StripeId, TrainerId};
 use crate::time::{Interval, Timestamp};
@@ -53,20 +53,20 @@ impl CustomerUnit {
         }
     }
 
-    /// The parts whose views depend on touched parts and payments and on subscriptions that have
-    /// another owner, those included.
+    /// The parts whose views depend on touched parts and payments, on subscriptions that something
+    /// let go of and on those that have another owner, those included.
     pub(super) fn affected(
         &self,
         touched: &BTreeSet<String>,
         mut payments: BTreeSet<StripeId>,
-        moved: &BTreeSet<StripeId>,
+        (let_go, moved): (&BTreeSet<StripeId>, &BTreeSet<StripeId>),
     ) -> BTreeSet<String> {
         let invoices = |about: &String| about.starts_with("invoice/").then(|| about.clone());
         let of_moved: Vec<String> =
             moved.iter().flat_map(|id| self.index.about(id)).filter_map(invoices).collect();
         let mut affected = touched.clone();
         affected.extend(of_moved);
-        let mut subscriptions: BTreeSet<&StripeId> = moved.iter().collect();
+        let mut subscriptions: BTreeSet<&StripeId> = let_go.union(moved).collect();
         for name in &affected {
             subscriptions.extend(self.index.mentions(name).iter().flat_map(|m| &m.subscriptions));
             payments.extend(self.index.payment_of(name).cloned());
@@ -77,6 +77,11 @@ impl CustomerUnit {
             }
         }
         affected.extend(subscriptions.iter().map(|id| part_name("subscription", id)));
+        // An invoice may name the charge alone, and the charge has the intent's row.
+        let ties = &self.index.ties;
+        let intents = payments.iter().filter_map(|payment| ties.payment_of_charge(payment));
+        let intents: Vec<StripeId> = intents.cloned().collect();
+        payments.extend(intents);
         let members = payments.iter().flat_map(|payment| self.index.members(payment));
         affected.extend(members.cloned());
         affected.retain(|name| self.parts.contains_key(name));
@@ -144,7 +149,7 @@ impl CustomerUnit {
             let is_named = s.schedule.as_ref() == Some(&schedule.id);
             (is_named || fact.at > said) && steers(schedule, &s.id)
         });
-        steering.map(|(_, schedule)| schedule).find_map(next_phase)
+        steering.map(|(_, schedule)| schedule).find_map(next_change)
     }
 
     pub(super) fn invoice_view(&self, facts: &Facts<Invoice>) -> Option<PaymentView> {
@@ -268,6 +273,7 @@ impl CustomerUnit {
         Some(PaymentView {
             status: dispute.status.clone(),
             reason: dispute.reason.clone(),
+            lost_at: lost_since(facts).map(Timestamp::from_unix),
             ..self.belonging(
                 name,
                 self.payment_row(
@@ -279,6 +285,13 @@ impl CustomerUnit {
             )
         })
     }
+}
+
+/// The first fact of the present run of facts that call a dispute lost: later ones tell of its
+/// money and evidence.
+fn lost_since(facts: &Facts<Dispute>) -> Option<i64> {
+    let run = facts.last(Mark::NotLost).map_or(0, |last| last + 1);
+    facts.all().get(run).map(|fact| fact.at)
 }
 
 /// Whether a subscription was active before it was over.
@@ -302,10 +315,21 @@ fn steers(schedule: &Schedule, subscription: &StripeId) -> bool {
         && matches!(schedule.status.as_str(), "active" | "not_started")
 }
 
-fn next_phase(schedule: &Schedule) -> Option<ScheduledChange> {
+/// The first phase to come that sells something else than the one that runs: a phase may as well
+/// differ in nothing that is shown.
+fn next_change(schedule: &Schedule) -> Option<ScheduledChange> {
     let after = schedule.current_phase.map_or(i64::MIN, |phase| phase.end_date);
+    let running = schedule.current_phase.and_then(|running| {
+        schedule.phases.iter().find(|phase| phase.start_date == running.start_date)
+    });
+    let sold = |phase: &Phase| {
+        let prices = phase.items.iter().map(|item| item.price.clone());
+        prices.collect::<BTreeSet<StripeId>>()
+    };
+    let sold_now = running.map(sold);
     let phases = schedule.phases.iter().filter(|phase| phase.start_date >= after);
-    let next = phases.min_by_key(|phase| phase.start_date)?;
+    let changing = phases.filter(|phase| Some(sold(phase)) != sold_now);
+    let next = changing.min_by_key(|phase| phase.start_date)?;
     Some(ScheduledChange {
         at: Timestamp::from_unix(next.start_date),
         prices: next.items.iter().map(|item| item.price.clone()).collect(),

@@ -349,7 +349,8 @@ impl Snapshot for Refund {
 }
 
 impl Snapshot for Dispute {
-    type Brief = ();
+    /// Whether it is lost.
+    type Brief = bool;
 
     fn compared(&self, fields: &mut impl Fields) {
         fields.field("status", &self.status);
@@ -370,7 +371,13 @@ impl Snapshot for Dispute {
         }
     }
 
-    fn brief(&self, _cause: &Code) {}
+    fn brief(&self, _cause: &Code) -> bool {
+        self.status == "lost"
+    }
+
+    fn bears(is_lost: &bool, mark: Mark) -> bool {
+        mark == Mark::NotLost && !is_lost
+    }
 }
 
 impl Snapshot for CheckoutSession {

@@ -1,5 +1,7 @@
 //! Which status a subscription may have after which, by
-//! <https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>.
+//! <https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>, and by
+//! <https://docs.stripe.com/billing/subscriptions/billing-cycle>: one that exists can be given a
+//! trial, which moves its billing.
 //!
 //! Another one is taken as it comes: Stripe is right about its own objects. It is listed all the
 //! same, since it may mean that an event is missing which no event after it tells of.
@@ -9,8 +11,8 @@ const NEXT: [(&str, &[&str]); 8] = [
     ("incomplete", &["active", "incomplete_expired"]),
     ("incomplete_expired", &[]),
     ("trialing", &["active", "past_due", "paused", "canceled"]),
-    ("active", &["past_due", "canceled", "paused"]),
-    ("past_due", &["active", "unpaid", "canceled", "paused"]),
+    ("active", &["trialing", "past_due", "canceled", "paused"]),
+    ("past_due", &["trialing", "active", "unpaid", "canceled", "paused"]),
     ("unpaid", &["active", "canceled"]),
     ("paused", &["active", "past_due", "canceled"]),
     ("canceled", &[]),
@@ -40,6 +42,7 @@ mod tests {
             assert!(is_expected(status, status));
         }
         assert!(is_expected("past_due", "active") && !is_expected("active", "unpaid"));
+        assert!(is_expected("active", "trialing") && is_expected("past_due", "trialing"));
         assert!(!is_expected("active", "hibernating") && is_expected("hibernating", "active"));
     }
 

@@ -194,6 +194,8 @@ pub struct PaymentView {
     pub created_at: Timestamp,
     /// When Stripe last told of it.
     pub updated_at: Timestamp,
+    /// Since when it is lost (dispute).
+    pub lost_at: Option<Timestamp>,
     /// How often its payment was tried (invoice).
     pub attempt_count: i64,
     /// When its payment is tried next (invoice).

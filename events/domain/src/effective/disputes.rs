@@ -19,7 +19,7 @@ pub struct LostDispute {
     /// The subscription whose payment was disputed; none if no fact tells, and then every
     /// subscription that had begun by then is meant.
     pub subscription: Option<StripeId>,
-    /// When Stripe last told of it.
+    /// Since when it is lost.
     pub at: Timestamp,
 }
 
@@ -36,12 +36,10 @@ impl<'a> FromIterator<&'a PaymentView> for Disputes {
                 | "under_review"
                 | "warning_needs_response"
                 | "warning_under_review" => disputes.open += 1,
-                "lost" => disputes.lost.push(LostDispute {
-                    subscription: dispute.subscription.clone(),
-                    at: dispute.updated_at,
-                }),
                 _ => {}
             }
+            let lost = |at| LostDispute { subscription: dispute.subscription.clone(), at };
+            disputes.lost.extend(dispute.lost_at.map(lost));
         }
         disputes
     }
@@ -69,7 +67,8 @@ mod tests {
             refunded_minor: 0,
             currency: Currency::try_new("usd").expect("a currency"),
             created_at: at("2026-11-01"),
-            updated_at: at("2026-11-20"),
+            updated_at: at("2026-11-25"),
+            lost_at: (status == "lost").then(|| at("2026-11-20")),
             attempt_count: 0,
             next_attempt_at: None,
             reason: None,

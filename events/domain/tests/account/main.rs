@@ -7,6 +7,7 @@ mod cost;
 mod customers;
 mod explain;
 mod given;
+mod let_go;
 mod order;
 mod payments;
 mod rank;

@@ -1,10 +1,12 @@
 //! One row per object that money moves with, however many webhooks told of it.
 
-use ledger_domain::account::{CustomerChanges, PaymentKind, PaymentView};
+use ledger_domain::account::{CustomerChanges, CustomerUnit, PaymentKind, PaymentView};
+use ledger_domain::effective::Disputes;
 use ledger_domain::event::stripe::{
     Charge, Dispute, Invoice, InvoicePayment, PaymentIntent, Refund,
 };
-use ledger_domain::event::{Entry, Event};
+use ledger_domain::event::{Code, Entry, Event};
+use ledger_domain::time::Timestamp;
 use serde_json::json;
 
 use crate::given::{DAY_0, entry, folded, orders, reported, stripe_id, sub};
@@ -180,6 +182,102 @@ fn a_payment_that_its_invoice_shows_to_be_paid_names_the_invoices_event_in_every
             assert_eq!((payment.status.as_str(), payment.paid_minor), ("succeeded", 2900));
             let ids: Vec<&str> = payment.event_ids.iter().map(|key| key.id.as_str()).collect();
             assert_eq!(ids, ["evt_5", "evt_7", "evt_4"]);
+        }
+    }
+}
+
+/// Nothing tells which of the two came last but the count of the invoice's attempts: the row has
+/// the events of both, and the reason of the one with the greater id.
+#[test]
+fn two_declines_of_one_second_are_both_told_of_in_every_order() {
+    let declined = |id: &str, charge: &str, code: &str| {
+        let intent = json!({
+            "id": "pi_1", "customer": "cus_1", "currency": "usd", "amount": 2900,
+            "status": "requires_payment_method", "invoice": "in_1", "latest_charge": charge,
+            "failure": {"code": "card_declined", "decline_code": code},
+        });
+        let report = reported::<PaymentIntent>("payment_failed", intent, json!("absent"));
+        entry(id, DAY_0, Event::PaymentIntentReported(report))
+    };
+    let failed = |id: &str, charge: &str, code: &str| {
+        let charge = json!({
+            "id": charge, "customer": "cus_1", "currency": "usd", "amount": 2900,
+            "status": "failed", "payment_intent": "pi_1",
+            "failure": {"code": "card_declined", "decline_code": code},
+        });
+        let report = reported::<Charge>("failed", charge, json!("absent"));
+        entry(id, DAY_0, Event::ChargeReported(report))
+    };
+    let billed = |id: &str, attempts: i64| {
+        let invoice = json!({
+            "id": "in_1", "customer": "cus_1", "subscription": "sub_1", "currency": "usd",
+            "status": "open", "total": 2900, "attempt_count": attempts, "created": DAY_0,
+        });
+        let report = reported::<Invoice>("payment_failed", invoice, json!("absent"));
+        entry(id, DAY_0, Event::InvoiceReported(report))
+    };
+    let facts = [
+        declined("evt_2", "ch_1", "insufficient_funds"),
+        declined("evt_1", "ch_2", "expired_card"),
+        failed("evt_4", "ch_1", "insufficient_funds"),
+        failed("evt_3", "ch_2", "expired_card"),
+        billed("evt_6", 1),
+        billed("evt_5", 2),
+    ];
+    let rows = |facts: &[Entry]| {
+        let changes = folded(facts).take_changes();
+        assert_eq!(changes.payments.len(), 2, "{:#?}", changes.payments);
+        [row(&changes, "pi_1"), row(&changes, "in_1")].map(|row| PaymentView { position: 0, ..row })
+    };
+    let [payment, invoice] = rows(&facts);
+    let ids = |row: &PaymentView| row.event_ids.iter().map(|key| key.id.to_string()).collect();
+    let of_payment: Vec<String> = ids(&payment);
+    assert_eq!(of_payment, ["evt_1", "evt_2", "evt_4", "evt_3"]);
+    assert_eq!(payment.reason, Some(Code::new("insufficient_funds")));
+    let of_invoice: Vec<String> = ids(&invoice);
+    assert_eq!((of_invoice, invoice.attempt_count), (vec!["evt_6".into(), "evt_5".into()], 2));
+    for order in orders(&facts) {
+        assert_eq!(rows(&order), [payment.clone(), invoice.clone()], "{order:#?}");
+    }
+}
+
+#[test]
+fn a_dispute_is_lost_since_the_first_fact_from_which_on_it_is() {
+    let told = |id: &str, after: i64, cause: &str, status: &str| {
+        let dispute = json!({
+            "id": "dp_1", "currency": "usd", "amount": 1900, "charge": "ch_1", "status": status,
+        });
+        let report = reported::<Dispute>(cause, dispute, json!("absent"));
+        entry(id, DAY_0 + after, Event::DisputeReported(report))
+    };
+    let created = told("evt_1", 0, "created", "needs_response");
+    let lost = told("evt_2", 10, "closed", "lost");
+    let (withdrawn, updated) =
+        (told("evt_4", 20, "funds_withdrawn", "lost"), told("evt_3", 30, "updated", "lost"));
+    let (won, lost_again) =
+        (told("evt_5", 15, "closed", "won"), told("evt_6", 18, "updated", "lost"));
+    let facts = |facts: &[&Entry]| facts.iter().copied().cloned().collect::<Vec<_>>();
+    let tables = [
+        (facts(&[&created, &lost, &withdrawn, &updated]), Some(10)),
+        (facts(&[&created, &withdrawn, &updated]), Some(20)),
+        (facts(&[&lost, &won, &lost_again, &updated]), Some(18)),
+        (facts(&[&created, &lost, &won]), None),
+        (facts(&[&created]), None),
+    ];
+    for (facts, after) in tables {
+        let since = after.map(|after| Timestamp::from_unix(DAY_0 + after));
+        for order in orders(&facts) {
+            let changes = folded(&order).take_changes();
+            let shown = row(&changes, "dp_1");
+            assert_eq!(shown.lost_at, since, "{order:#?}");
+            let held = changes.payments.iter().collect::<Disputes>();
+            assert_eq!(held.lost.first().map(|lost| lost.at), since);
+            // Also by the facts before the last one as they were stored.
+            let (last, before) = order.split_last().expect("facts");
+            let stored = folded(before).take_changes().parts;
+            let mut unit = CustomerUnit::restore(stripe_id("cus_1"), stored).expect("stored");
+            unit.evolve(last);
+            assert_eq!(row(&unit.take_changes(), "dp_1").lost_at, since, "{order:#?}");
         }
     }
 }

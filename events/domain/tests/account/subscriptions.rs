@@ -1,13 +1,15 @@
 //! What a subscription's view shows.
 
-use ledger_domain::account::{CustomerChanges, CustomerUnit, ScheduledChange};
+use ledger_domain::account::{
+    CustomerChanges, CustomerUnit, FactAnomaly, ScheduledChange, linked_trainer,
+};
 use ledger_domain::event::stripe::{CheckoutSession, Customer, Invoice, Schedule};
 use ledger_domain::event::{CustomerLinked, Entry, Event};
 use ledger_domain::id::TrainerId;
 use ledger_domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::given::{DAY_0, entry, folded, orders, reported, stripe_id, sub, view};
+use crate::given::{DAY_0, anomalies, entry, folded, key, orders, reported, stripe_id, sub, view};
 
 fn trainer(id: &str) -> Option<TrainerId> {
     Some(TrainerId::try_new(id).expect("an id"))
@@ -87,6 +89,35 @@ fn a_schedule_shows_what_comes_next_while_it_is_live() {
             assert_eq!(view(&order).scheduled, scheduled);
         }
     }
+}
+
+#[test]
+fn a_scheduled_change_is_the_first_phase_that_sells_something_else() {
+    let month = 30 * 86_400;
+    let next = |sold: &[&[&str]]| {
+        let phases = (0..).zip(sold).map(|(n, prices)| {
+            let items: Vec<Value> = prices.iter().map(|price| json!({ "price": price })).collect();
+            let (start, end) = (DAY_0 + n * month, DAY_0 + (n + 1) * month);
+            json!({"start_date": start, "end_date": end, "items": items})
+        });
+        let snapshot = json!({
+            "id": "sub_sched_1", "customer": "cus_1", "subscription": "sub_1", "status": "active",
+            "current_phase": {"start_date": DAY_0, "end_date": DAY_0 + month},
+            "phases": phases.collect::<Vec<_>>(),
+        });
+        let report = reported::<Schedule>("updated", snapshot, json!("absent"));
+        let told = view(&[
+            sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+            entry("evt_2", DAY_0 + 5, Event::ScheduleReported(report)),
+        ]);
+        told.scheduled.map(|change| ((change.at.unix() - DAY_0) / month, change.prices))
+    };
+    let at = |n: i64, price: &str| Some((n, vec![stripe_id(price)]));
+    assert_eq!(next(&[&["a"], &["b"], &["c"]]), at(1, "b"));
+    assert_eq!(next(&[&["a"], &["a"], &["c"]]), at(2, "c"));
+    assert_eq!(next(&[&["a"], &["a"], &["a"]]), None);
+    assert_eq!(next(&[&["a", "x"], &["x", "a"], &["a"]]), at(2, "a"));
+    assert_eq!(next(&[&["a"], &["a"], &["b"], &["a"]]), at(2, "b"));
 }
 
 #[test]
@@ -186,6 +217,93 @@ fn within_one_second_a_customers_facts_name_its_trainer_in_their_own_order() {
             customer("evt_3", DAY_0 + 9, "updated", None, json!("absent")),
         ];
         check_link(&entries, last);
+    }
+}
+
+/// An administrator's word on who the customer is.
+fn linked(id: &str, at: i64, named: &str) -> Entry {
+    let trainer = trainer(named).expect("an id");
+    let linked = CustomerLinked { customer: stripe_id("cus_1"), trainer };
+    entry(id, DAY_0 + at, Event::CustomerLinked(linked))
+}
+
+#[test]
+fn metadata_that_stay_as_they_are_take_no_later_word_back() {
+    let created = customer("evt_1", DAY_0, "created", Some("t1"), json!("no_object"));
+    let told = |cause: &str, named: &str, before: Value| {
+        customer("evt_9", DAY_0 + 9, cause, Some(named), before)
+    };
+    let act = linked("act_5", 5, "t2");
+    let was = |named: &str| json!({"metadata": {"trainer_id": named}});
+    let weak = [
+        told("updated", "t1", json!({"delinquent": true})),
+        told("updated", "t1", json!({})),
+        told("updated", "t1", json!({"metadata": {"trainer_id": "t1", "tenant": "x"}})),
+        told("deleted", "t1", json!("absent")),
+    ];
+    for again in weak {
+        let facts = [created.clone(), act.clone(), again];
+        check_link(&facts, "t2");
+        // The same where nothing but the repetition tells what the metadata say.
+        check_link(&facts[1..], "t2");
+        let conflict = |other| FactAnomaly::ConflictingLink(key("act_5"), key(other));
+        for order in orders(&facts) {
+            assert!(anomalies(&order).contains(&conflict("evt_1")), "{order:#?}");
+        }
+        for order in orders(&facts[1..]) {
+            assert!(anomalies(&order).contains(&conflict("evt_9")), "{order:#?}");
+        }
+    }
+    let strong = [
+        told("updated", "t3", was("t1")),
+        told("updated", "t1", was("t3")),
+        told("updated", "t1", json!({"metadata": {}})),
+        told("updated", "t3", json!("absent")),
+    ];
+    for anew in strong {
+        let named = linked_trainer(&anew.event).expect("it names one");
+        check_link(&[created.clone(), act.clone(), anew], named.as_str());
+    }
+}
+
+#[test]
+fn what_nothing_else_tells_repeated_metadata_tell_and_the_latest_of_them_count() {
+    let again = |id: &str, at: i64, named: &str| {
+        customer(id, DAY_0 + at, "updated", Some(named), json!({"delinquent": true}))
+    };
+    let mut alone = folded(&[again("evt_3", 3, "t1")]);
+    let link = alone.take_changes().link.expect("a link");
+    assert_eq!((Some(link.trainer), link.conflicting), (trainer("t1"), false));
+    for (first, last) in [("t5", "t6"), ("t6", "t5")] {
+        for (one, other) in [("evt_1", "evt_2"), ("evt_2", "evt_1")] {
+            check_link(&[again(one, 3, first), again(other, 9, last)], last);
+            // Of one second as well: what is said anew counts more.
+            let was = json!({"metadata": {"trainer_id": "t1"}});
+            let anew = customer(one, DAY_0 + 9, "updated", Some(first), was);
+            check_link(&[anew, again(other, 9, last), again("evt_3", 9, last)], first);
+        }
+    }
+}
+
+#[test]
+fn a_delayed_payment_of_a_session_takes_no_later_word_back() {
+    let session = |id: &str, at: i64, cause: &str| {
+        let session = json!({"id": "cs_1", "customer": "cus_1", "client_reference_id": "t1"});
+        let reported = reported::<CheckoutSession>(cause, session, json!("absent"));
+        entry(id, DAY_0 + at, Event::CheckoutSessionReported(reported))
+    };
+    for how in ["async_payment_succeeded", "async_payment_failed"] {
+        let facts = [session("evt_1", 0, "completed"), session("evt_9", 9, how)];
+        let [completed, paid] = &facts;
+        let act = linked("act_5", 5, "t2");
+        check_link(&[completed.clone(), act.clone(), paid.clone()], "t2");
+        check_link(&[act, paid.clone()], "t2");
+        let link = folded(std::slice::from_ref(paid)).take_changes().link.expect("a link");
+        assert_eq!(Some(link.trainer), trainer("t1"));
+    }
+    // A session that is completed, or runs out, says so for the first time.
+    for how in ["completed", "expired"] {
+        check_link(&[linked("act_5", 5, "t2"), session("evt_9", 9, how)], "t1");
     }
 }
 

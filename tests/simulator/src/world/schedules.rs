@@ -5,7 +5,7 @@ mod api;
 use serde_json::{Map, Value, json};
 
 use super::World;
-use super::subscriptions::{Billing, Change, Item, Payment, Status, interval_of};
+use super::subscriptions::{Billing, Change, Item, Payment, Status, interval_of, prices_of};
 use super::template::{filled, template, text};
 
 /// A schedule.
@@ -48,6 +48,18 @@ impl Schedule {
     /// The phase after the current one.
     pub(super) fn next_phase(&self) -> Option<&Phase> {
         self.current.and_then(|at| self.phases.get(at + 1))
+    }
+
+    /// The first phase after the current one in which something else is sold.
+    pub(super) fn next_change(&self) -> Option<&Phase> {
+        let (now, later) = self.phases.get(self.current?..)?.split_first()?;
+        let sold = |phase: &Phase| {
+            let mut prices = prices_of(&phase.items);
+            prices.sort_unstable();
+            prices.dedup();
+            prices
+        };
+        later.iter().find(|phase| sold(phase) != sold(now))
     }
 
     pub(super) fn render(&self, livemode: bool) -> Value {

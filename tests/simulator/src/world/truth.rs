@@ -1,10 +1,10 @@
 //! What a subscription really is, for tests to compare with what somebody made of the events.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::World;
 use super::subscriptions::prices_of;
 use super::template::{integer, text};
+use super::{Event, World};
 
 /// A subscription at its customer's present.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Truth {
     pub customer: String,
     /// `metadata.trainer_id` of the subscription, else the trainer that its customer was last said
     /// to be: by the customer's metadata, or by a session's `client_reference_id` or metadata. Once
-    /// said, it holds until another is named.
+    /// said, it holds until another is named; metadata that stay as they are name nobody again.
     pub trainer: Option<String>,
     /// As Stripe calls it.
     pub status: String,
@@ -31,7 +31,7 @@ pub struct Truth {
     pub cancel_at: Option<i64>,
     /// When it ended.
     pub ended_at: Option<i64>,
-    /// When the next phase of its schedule starts, and that phase's prices.
+    /// When the next phase of its schedule with other prices starts, and those.
     pub scheduled: Option<(i64, Vec<String>)>,
     /// What was paid on all of its invoices.
     pub paid_minor: i64,
@@ -59,7 +59,7 @@ impl World {
                     .is_some_and(|it| it.subscription == id)
         });
         let schedule = of.schedule.as_ref().and_then(|schedule| self.schedules.get(schedule));
-        let next = schedule.and_then(super::Schedule::next_phase);
+        let next = schedule.and_then(super::Schedule::next_change);
         Some(Truth {
             subscription: id.to_owned(),
             customer: of.customer.clone(),
@@ -81,9 +81,26 @@ impl World {
         let of = self.subscriptions.get(id)?;
         let own = of.metadata.get("trainer_id").and_then(|trainer| trainer.as_str());
         own.map(str::to_owned).or_else(|| {
-            let mut latest_first = self.events.iter().rev();
+            let mut latest_first = self.events.iter().rev().filter(|event| event.names_anew());
             latest_first.find_map(|event| named_by(&event.object, &of.customer))
         })
+    }
+}
+
+impl Event {
+    /// Whether the trainer that it names wasn't named before: each event of a customer shows all of
+    /// the metadata, whatever it tells of.
+    #[must_use]
+    pub fn names_anew(&self) -> bool {
+        let is_named_before = |previous: &Map<String, Value>| {
+            let metadata = previous.get("metadata");
+            metadata.is_none_or(|metadata| metadata.get("trainer_id").is_none())
+        };
+        match self.kind.as_str() {
+            "customer.deleted" => false,
+            "customer.updated" => !self.previous_attributes.as_ref().is_some_and(is_named_before),
+            _ => true,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::account::{Change, ChangeView, GrantView, PaymentKind, PaymentView, Su
 use crate::catalog::Plan;
 use crate::effective::{Giver, Source, World};
 use crate::id::StripeId;
+use crate::time::Timestamp;
 
 /// How many events of a payment are named.
 const PAYMENT_EVENTS: usize = 5;
@@ -182,15 +183,15 @@ impl Case<'_> {
         if self.grounds.setting.catalog.policies().on_dispute_lost != OnDisputeLost::Lock {
             return None;
         }
-        let is_about = |dispute: &PaymentView| match &dispute.subscription {
+        let is_about = |(dispute, at): &(&PaymentView, Timestamp)| match &dispute.subscription {
             Some(id) => *id == view.id,
-            None => view.started_at.is_none_or(|started| started <= dispute.updated_at),
+            None => view.started_at.is_none_or(|started| started <= *at),
         };
-        let disputes = self.grounds.payments.iter().filter(|p| p.kind == PaymentKind::Dispute);
-        let lost = disputes.filter(|p| p.status == "lost").find(|dispute| is_about(dispute))?;
+        let mut lost = self.grounds.payments.iter().filter_map(|p| Some((p, p.lost_at?)));
+        let (lost, at) = lost.find(is_about)?;
         let says = format!("Dispute {} was lost, which locks what it paid for.", lost.object);
         let events = lost.event_ids.iter().rev().take(PAYMENT_EVENTS);
-        Some(Step::new("dispute", says).at(lost.updated_at).by(events))
+        Some(Step::new("dispute", says).at(at).by(events))
     }
 
     /// Why the subscription is this trainer's.

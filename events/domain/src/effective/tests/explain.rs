@@ -76,6 +76,7 @@ fn invoice(id: &str, status: &str, attempts: i64) -> PaymentView {
         currency: Currency::try_new("usd").expect("a currency"),
         created_at: at("2026-11-05"),
         updated_at: at("2026-11-06"),
+        lost_at: None,
         attempt_count: attempts,
         next_attempt_at: Some(at("2026-11-12")),
         reason: None,
@@ -273,7 +274,8 @@ fn what_is_not_paid_is_told_with_the_invoice() {
 fn a_lost_dispute_that_locks_is_told() {
     let mut lost = scene(Holdings::from(professional()).lost_dispute(Some("sub_1"), "2026-11-08"));
     lost.catalog = studio_with("on_dispute_lost = \"lock\"");
-    let dispute = PaymentView { kind: PaymentKind::Dispute, ..invoice("dp_1", "lost", 0) };
+    let lost_at = Some(at("2026-11-06"));
+    let dispute = PaymentView { kind: PaymentKind::Dispute, lost_at, ..invoice("dp_1", "lost", 0) };
     lost.payments = vec![dispute];
     let expected = "subscription_inactive: subscription(evt_sub_1) \
                     dispute(evt_dp_1_failed evt_dp_1_made) catalog(evt_catalog) -> buy=professional";
