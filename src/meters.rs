@@ -96,7 +96,7 @@ impl Meters {
     }
 
     /// Lets a path of the API be counted from now on.
-    pub(crate) fn begin(&self, route: &'static str) {
+    pub(crate) fn begin(&self, route: &str) {
         for status in STATUSES {
             let labels = [("route", route.to_owned()), ("status", status.to_string())];
             counter!("ledger_http_requests_total", &labels).increment(0);

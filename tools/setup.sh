@@ -36,8 +36,8 @@ has_c_compiler() {
         "$compiler" -x c -o /dev/null - 2>/dev/null
 }
 
-# The simulator is tested with Stripe's own libraries for Python and Node. Debian's python3 has venv
-# without ensurepip, until python3-venv is installed.
+# The simulator is tested with Stripe's own libraries for Python and Node, the API by Schemathesis.
+# Debian's python3 has venv without ensurepip, until python3-venv is installed.
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_npm() { command -v node >/dev/null && command -v npm >/dev/null; }
 

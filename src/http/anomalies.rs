@@ -2,13 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use ledger_domain::account::Difference;
+use ledger_domain::account::Difference as Differing;
 use ledger_domain::id::{EventId, InvalidName, StripeId, TrainerId};
 use ledger_domain::time::Timestamp;
 use ledger_projections::queries::{AnomalyFilter, AnomalyPlace, HolderPlace};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Principal;
+use super::openapi::{Refused, schema};
 use super::params::{Params, Position, limit};
 use super::problem::Problem;
 use super::{AppState, cursor};
@@ -16,42 +19,78 @@ use crate::reads::anomalies::{Listed, Object, Place, kinds};
 use crate::roles::Role;
 
 /// Which anomalies are wanted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
+    /// One of the kinds that are listed.
     kind: Option<String>,
+    #[param(value_type = Option<schema::StripeId>)]
     customer: Option<String>,
+    #[param(value_type = Option<schema::TrainerId>)]
     trainer: Option<String>,
+    /// The object that they are about.
+    #[param(value_type = Option<schema::StripeId>)]
     subject: Option<String>,
+    /// How many, 50 unless said.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// Where the last page ended.
+    #[param(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
+    /// The position that the answer must not be older than.
+    #[param(value_type = Option<i64>, minimum = 0)]
     min_position: Option<Position>,
 }
 
 /// A page of anomalies.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Anomalies)]
 pub(crate) struct Page {
     anomalies: Vec<Entry>,
+    /// Where the next page begins; null = there is no more.
+    #[schema(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
     position: i64,
 }
 
-#[derive(Debug, Serialize)]
+/// Something that a person should look at.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Anomaly)]
 struct Entry {
+    /// What it is, as `gap_suspected`.
     kind: Box<str>,
+    #[schema(value_type = Option<schema::StripeId>)]
     customer_id: Option<StripeId>,
+    #[schema(value_type = Option<schema::TrainerId>)]
     trainer_id: Option<TrainerId>,
     subject: Named,
     related: Vec<Named>,
+    #[schema(value_type = Option<schema::EventId>)]
     event_id: Option<EventId>,
+    #[schema(value_type = Option<schema::EventId>)]
     previous_event_id: Option<EventId>,
+    #[schema(value_type = Option<schema::Timestamp>)]
     since: Option<Timestamp>,
     differences: Vec<Difference>,
+    /// For people; its words may change.
     message: String,
     what_to_do: String,
 }
 
-#[derive(Debug, Serialize)]
+/// A field in which an object is not as it should be.
+#[derive(Debug, Serialize, ToSchema)]
+struct Difference {
+    /// Its name, as `items[0].price`.
+    field: Box<str>,
+    /// What it should be; null = it should not be there.
+    expected: Value,
+    /// What it is; null = it is not there.
+    seen: Value,
+}
+
+/// An object.
+#[derive(Debug, Serialize, ToSchema)]
 struct Named {
     kind: Box<str>,
     id: Box<str>,
@@ -66,6 +105,19 @@ enum Cursor {
     Holdings(Option<(TrainerId, bool)>, usize),
 }
 
+/// What a person should look at
+///
+/// Computed from all that is known, and gone once that no longer shows it. A page may be short, or
+/// empty, and still have a cursor.
+#[utoipa::path(
+    get,
+    path = "/api/v1/admin/anomalies",
+    operation_id = "anomalies",
+    tag = "admin",
+    params(Wanted),
+    responses((status = 200, description = "A page of anomalies", body = Page), Refused),
+    security(("token" = ["operator"]), ("token" = ["admin"])),
+)]
 pub(crate) async fn list(
     State(state): State<AppState>,
     principal: Principal,
@@ -154,10 +206,17 @@ impl From<Listed> for Entry {
             event_id: listed.event,
             previous_event_id: listed.previous,
             since: listed.since,
-            differences: listed.differences,
+            differences: listed.differences.into_iter().map(Difference::from).collect(),
             message: listed.message,
             what_to_do: listed.what_to_do,
         }
+    }
+}
+
+impl From<Differing> for Difference {
+    fn from(differing: Differing) -> Self {
+        let Differing { field, expected, seen } = differing;
+        Self { field, expected, seen }
     }
 }
 

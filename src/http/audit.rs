@@ -9,8 +9,10 @@ use ledger_log::postgres::{AuditFilter, AuditPage};
 use ledger_log::{ReadError, Recorded};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Principal;
+use super::openapi::{Refused, schema};
 use super::params::{Params, Position, limit};
 use super::problem::Problem;
 use super::{AppState, cursor};
@@ -29,32 +31,50 @@ const POSITIONS_MAX: usize = SCAN_PAGE * READS_MAX;
 const ANSWER_BYTES: usize = 4 << 20;
 
 /// Which events are wanted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
+    /// Those that name the trainer, or made what is known of it.
+    #[param(value_type = Option<schema::TrainerId>)]
     trainer: Option<String>,
     #[serde(rename = "type")]
+    #[param(value_type = Option<schema::EventType>)]
     event_type: Option<EventType>,
+    #[param(value_type = Option<String>, pattern = "^(stripe|api|admin|scheduler|reconcile|import)$")]
     source: Option<Source>,
+    /// Who caused them.
     actor: Option<String>,
     /// Accepted at this instant or later.
+    #[param(value_type = Option<schema::Timestamp>)]
     from: Option<Timestamp>,
     /// Accepted before this instant.
+    #[param(value_type = Option<schema::Timestamp>)]
     to: Option<Timestamp>,
     /// This position or a later one.
+    #[param(value_type = Option<i64>, minimum = 0)]
     from_position: Option<Position>,
     /// A position before this one.
+    #[param(value_type = Option<i64>, minimum = 0)]
     to_position: Option<Position>,
     /// The position up to which a trainer's list must be complete.
+    #[param(value_type = Option<i64>, minimum = 0)]
     min_position: Option<Position>,
+    /// How many, 50 unless said.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// Where the last page ended.
+    #[param(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
 }
 
 /// A page of the log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Events)]
 pub(crate) struct Page {
     events: Vec<Event>,
+    /// Where the next page begins; null = there is no more.
+    #[schema(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
     /// Up to where a trainer's list lacks nothing. Whose an event is, only read models know; any
     /// other list is the log itself.
@@ -63,23 +83,42 @@ pub(crate) struct Page {
 }
 
 /// An event as auditors see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Event {
     position: i64,
+    #[schema(value_type = schema::EventId)]
     event_id: EventId,
     stream: String,
     revision: i64,
     #[serde(rename = "type")]
+    #[schema(value_type = schema::EventType)]
     event_type: String,
     schema_version: i32,
+    /// Whose it is, where the event names one or was found by one.
+    #[schema(value_type = Option<schema::TrainerId>)]
     trainer_id: Option<TrainerId>,
     source: &'static str,
     actor: Box<str>,
+    #[schema(value_type = schema::Timestamp)]
     occurred_at: Timestamp,
+    #[schema(value_type = schema::Timestamp)]
     recorded_at: Timestamp,
+    #[schema(value_type = Object)]
     data: Value,
 }
 
+/// The log, in its order
+///
+/// A page ends after some 4 MiB, so it may be short, or empty, and still have a cursor.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit/events",
+    operation_id = "audit_events",
+    tag = "audit",
+    params(Wanted),
+    responses((status = 200, description = "A page of the log", body = Page), Refused),
+    security(("token" = ["auditor"])),
+)]
 pub(crate) async fn list(
     State(state): State<AppState>,
     principal: Principal,

@@ -9,10 +9,12 @@ use ledger_log::postgres::Audited;
 use ledger_log::seal::Salt;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::AppState;
 use super::audit::{Event, corrupt, json, unreadable};
 use super::auth::Principal;
+use super::openapi::{NotFound, Refused, schema};
 use super::params::{NoQuery, Params, Segment};
 use super::problem::Problem;
 use crate::roles::Role;
@@ -23,14 +25,18 @@ const NAMESPACES: [&str; 3] = ["stripe", "ledger", "api"];
 const NO_SUCH_EVENT: Problem = Problem::NotFound("There is no such event.");
 
 /// An event with everything that the log holds of it. Hashes and salts are in hexadecimal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WholeEvent)]
 pub(crate) struct Whole {
     #[serde(flatten)]
     event: Event,
+    #[schema(value_type = schema::Tenant)]
     tenant: Tenant,
     log_id: String,
     format: i16,
+    #[schema(value_type = String)]
     namespace: Namespace,
+    #[schema(value_type = Object)]
     metadata: Value,
     /// Exactly the text that was hashed; `data` and `metadata` are what it means.
     data_raw: String,
@@ -47,6 +53,18 @@ pub(crate) struct Whole {
     text_salt: Option<String>,
 }
 
+/// One event with all that is sealed
+///
+/// Enough to recompute its leaf and its hashes from the answer alone (docs/log-format.md).
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit/events/{event_id}",
+    operation_id = "audit_event",
+    tag = "audit",
+    params(("event_id" = schema::EventId, Path, description = "Which event")),
+    responses((status = 200, description = "The event", body = Whole), Refused, NotFound),
+    security(("token" = ["auditor"]), ("token" = ["admin"])),
+)]
 pub(crate) async fn one(
     State(state): State<AppState>,
     principal: Principal,

@@ -12,7 +12,8 @@ use ledger_domain::id::{FeatureSlug, TrainerId};
 
 use super::AppState;
 use super::auth::Principal;
-use super::entitlements::decide;
+use super::entitlements::{Decided, decide};
+use super::openapi::{Refused, schema};
 use super::problem::Problem;
 use super::rate_limit;
 use crate::reads::Standing;
@@ -30,6 +31,33 @@ const TOLD_TRAINER: HeaderName = HeaderName::from_static("x-trainer");
 /// In the place of a tier where there is none.
 const NO_TIER: &str = "none";
 
+/// Whether a gateway may let a request through
+///
+/// For nginx's `auth_request`, Traefik's `ForwardAuth` and Envoy's `ext_authz`. Every method is
+/// taken, and any path below it, where Envoy puts its client's. A denial is 403 with the way out.
+#[utoipa::path(
+    get,
+    path = "/api/v1/authorize",
+    operation_id = "authorize",
+    tag = "entitlements",
+    params(
+        ("X-Ledger-Feature" = schema::FeatureSlug, Header, description = "What is to be used"),
+        ("X-Ledger-Trainer" = Option<schema::TrainerId>, Header, description = "Who, if a service asks"),
+    ),
+    responses(
+        (
+            status = 200,
+            description = "It is granted",
+            body = Decided,
+            headers(
+                ("X-Tier" = String, description = "The trainer's tier, or `none`"),
+                ("X-Trainer" = String, description = "Who it is"),
+            ),
+        ),
+        Refused,
+    ),
+    security(("token" = ["trainer"]), ("token" = ["service"])),
+)]
 pub(crate) async fn authorize(
     State(state): State<AppState>,
     principal: Principal,

@@ -9,6 +9,7 @@ use ledger_replay::Moment;
 
 use super::AppState;
 use super::auth::Principal;
+use super::openapi::{NotFound, Refused, Unprocessable, schema};
 use super::params::{AboutThen, Params, Segment};
 use super::problem::{Denial, Problem};
 use super::shapes::{Entitlements, Feature, used_of};
@@ -17,6 +18,21 @@ use crate::reads::Standing;
 /// Where the way out of a denial is shown.
 const UPGRADE_URL: &str = "/api/v1/tiers";
 
+/// Every feature of the catalogue, as a trainer has it
+///
+/// Also the ones that are not granted. With `as_of` or `known_at`, as it was.
+#[utoipa::path(
+    get,
+    path = "/api/v1/entitlements",
+    operation_id = "entitlements",
+    tag = "entitlements",
+    params(AboutThen),
+    responses(
+        (status = 200, description = "The features by their names", body = Entitlements),
+        Refused, Unprocessable,
+    ),
+    security(("token" = ["trainer"]), ("token" = ["service"])),
+)]
 pub(crate) async fn all(
     State(state): State<AppState>,
     principal: Principal,
@@ -29,6 +45,22 @@ pub(crate) async fn all(
     Ok(Json(Entitlements::new(trainer, &answer, &used, now, reached.position)))
 }
 
+/// Whether a trainer may use one more of a feature
+///
+/// The answer to act on is the status: 200, or 403 with the way out. With `as_of` or `known_at`, as
+/// it was.
+#[utoipa::path(
+    get,
+    path = "/api/v1/entitlements/{feature}",
+    operation_id = "entitlement",
+    tag = "entitlements",
+    params(("feature" = schema::FeatureSlug, Path, description = "What is to be used"), AboutThen),
+    responses(
+        (status = 200, description = "It is granted", body = Decided),
+        Refused, NotFound, Unprocessable,
+    ),
+    security(("token" = ["trainer"]), ("token" = ["service"])),
+)]
 pub(crate) async fn one(
     State(state): State<AppState>,
     principal: Principal,
@@ -68,7 +100,7 @@ async fn standing(
 }
 
 /// A feature that is granted.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Decided {
     #[serde(flatten)]
     feature: Feature,

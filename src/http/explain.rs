@@ -4,13 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use ledger_domain::effective::explain::{Ahead, Explanation, Remedy, Step};
 use ledger_domain::id::{EventId, EventKey, FeatureSlug, PlanSlug, TrainerId};
-use ledger_domain::money::Money;
+use ledger_domain::money::Currency;
 use ledger_domain::time::Timestamp;
 use ledger_replay::Moment;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::AppState;
 use super::auth::Principal;
+use super::openapi::{NotFound, Refused, Unprocessable, schema};
 use super::params::{AboutThen, Params, Segment};
 use super::problem::Problem;
 use super::shapes::Feature;
@@ -19,15 +21,18 @@ use super::shapes::Feature;
 const EVENTS: &str = "/api/v1/audit/events";
 
 /// The answer, the chain behind it, and what would change it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Explained {
+    #[schema(value_type = schema::TrainerId)]
     trainer_id: TrainerId,
+    #[schema(value_type = schema::FeatureSlug)]
     feature: FeatureSlug,
     /// Whether one more may be used.
     allowed: bool,
     /// Why not, under full enforcement.
     code: Option<&'static str>,
     says: String,
+    #[schema(value_type = schema::Timestamp)]
     evaluated_at: Timestamp,
     position: i64,
     entitlement: Feature,
@@ -36,46 +41,72 @@ pub(crate) struct Explained {
 }
 
 /// A step of the chain.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Link {
     what: &'static str,
     says: String,
+    #[schema(value_type = Option<schema::Timestamp>)]
     at: Option<Timestamp>,
     events: Vec<Event>,
 }
 
 /// An event, and where to find it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExplainingEvent)]
 struct Event {
+    #[schema(value_type = schema::EventId)]
     event_id: EventId,
     href: String,
 }
 
 /// Something that would change the answer: an act, or time alone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct Way {
     what: &'static str,
     says: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::PlanSlug>)]
     plan: Option<PlanSlug>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quantity: Option<u64>,
-    #[serde(flatten)]
-    amount: Option<Money>,
-    #[serde(flatten)]
-    then: Option<Then>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount_minor: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Currency>)]
+    currency: Option<Currency>,
+    /// The instant from which on time alone changes the answer; the rest is what holds then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Timestamp>)]
+    at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed: Option<bool>,
+    /// Null where it is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    code: Option<Option<&'static str>>,
+    /// Null where it is unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    limit: Option<Option<u64>>,
     events: Vec<Event>,
 }
 
-/// The answer from an instant on.
-#[derive(Debug, Serialize)]
-struct Then {
-    at: Timestamp,
-    allowed: bool,
-    code: Option<&'static str>,
-    limit: Option<u64>,
-}
-
+/// Why a feature is answered as it is
+///
+/// The answer, the steps that lead from it back to events, and what would change it. Folded from
+/// the log.
+#[utoipa::path(
+    get,
+    path = "/api/v1/entitlements/{feature}/explain",
+    operation_id = "explain",
+    tag = "entitlements",
+    params(("feature" = schema::FeatureSlug, Path, description = "What is asked"), AboutThen),
+    responses(
+        (status = 200, description = "The answer and its reasons", body = Explained),
+        Refused, NotFound, Unprocessable,
+    ),
+    security(("token" = ["trainer"]), ("token" = ["service"]), ("token" = ["auditor"])),
+)]
 pub(crate) async fn explain(
     State(state): State<AppState>,
     principal: Principal,
@@ -134,29 +165,24 @@ impl From<Remedy> for Way {
             says: remedy.says,
             plan: remedy.plan,
             quantity: remedy.quantity,
-            amount: remedy.amount,
-            then: None,
+            amount_minor: remedy.amount.map(|amount| amount.amount_minor),
+            currency: remedy.amount.map(|amount| amount.currency),
             events: events(&remedy.events),
+            ..Self::default()
         }
     }
 }
 
 impl From<Ahead> for Way {
     fn from(ahead: Ahead) -> Self {
-        let then = Then {
-            at: ahead.at,
-            allowed: ahead.allowed,
-            code: ahead.denial.map(ledger_domain::effective::Denial::code),
-            limit: ahead.limit,
-        };
         Self {
             what: "time",
             says: ahead.says,
-            plan: None,
-            quantity: None,
-            amount: None,
-            then: Some(then),
-            events: Vec::new(),
+            at: Some(ahead.at),
+            allowed: Some(ahead.allowed),
+            code: Some(ahead.denial.map(ledger_domain::effective::Denial::code)),
+            limit: Some(ahead.limit),
+            ..Self::default()
         }
     }
 }

@@ -2,22 +2,50 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::AppState;
-use super::problem::Problem;
+use super::problem::{Body, Problem};
 use crate::readiness::NotReady;
 use crate::seldom;
 
-/// The process runs.
-pub(crate) async fn live() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+/// How the service is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    #[schema(pattern = "^(ok|ready)$")]
+    status: &'static str,
 }
 
-/// The log can be reached and the read models have caught up. Stripe is never asked.
-pub(crate) async fn ready(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+/// Whether the process runs
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "healthz",
+    tag = "service",
+    responses((status = 200, description = "It does", body = Health)),
+)]
+pub(crate) async fn live() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Whether the log can be reached and the read models have caught up
+///
+/// Stripe is never asked.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "service",
+    responses(
+        (status = 200, description = "Ready", body = Health),
+        (status = 503, description = "`unavailable`: not yet, or not now; `detail` says why",
+            body = Body, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
     match state.readiness.check().await {
-        Ok(()) => Ok(Json(json!({ "status": "ready" }))),
+        Ok(()) => Ok(Json(Health { status: "ready" })),
         Err(NotReady { reason, tenant }) => {
             if let Some(left_out) = seldom::tell(reason) {
                 let tenant = tenant.map(|tenant| tenant.to_string());

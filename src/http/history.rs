@@ -7,19 +7,30 @@ use ledger_domain::money::Currency;
 use ledger_domain::time::Timestamp;
 use ledger_projections::queries::Place;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::cursor;
+use super::openapi::schema;
 use super::params::{Position, limit};
 use super::problem::Problem;
 use crate::reads::{From, Lapse, Past, PastStep};
 
 /// Which part of a life is wanted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HistoryQuery {
+    /// Who, if a service asks.
+    #[param(value_type = Option<schema::TrainerId>)]
     pub(crate) trainer: Option<String>,
+    /// The position that the answer must not be older than.
+    #[param(value_type = Option<i64>, minimum = 0)]
     pub(crate) min_position: Option<Position>,
+    /// Where the last page ended.
+    #[param(value_type = Option<schema::Cursor>)]
     pub(crate) cursor: Option<String>,
+    /// How many changes and how many payments, 50 unless said.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
 }
 
@@ -33,33 +44,52 @@ impl HistoryQuery {
 /// Who took the steps that time took.
 const CLOCK: &str = "clock";
 
-/// `GET /api/v1/tiers/history`
-#[derive(Debug, Serialize)]
+/// A trainer's life, the latest first.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct History {
     changes: Vec<Step>,
     payments: Vec<Payment>,
+    /// Where the next page begins; null = there is no more.
+    #[schema(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
     position: i64,
 }
 
-#[derive(Debug, Serialize)]
+/// Something that changed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Change)]
 struct Step {
+    /// What happened, as `upgraded`.
     action: &'static str,
+    /// The plan before.
+    #[schema(value_type = Option<schema::PlanSlug>)]
     from: Option<String>,
+    /// The plan after.
+    #[schema(value_type = Option<schema::PlanSlug>)]
     to: Option<String>,
+    /// Who did it: `stripe`, `clock`, or who called.
     actor: Box<str>,
     reason: Option<String>,
+    #[schema(value_type = schema::Timestamp)]
     at: Timestamp,
+    /// The event that tells of it.
+    #[schema(value_type = schema::EventId)]
     event_id: EventId,
 }
 
-#[derive(Debug, Serialize)]
+/// Money that moved, or should have.
+#[derive(Debug, Serialize, ToSchema)]
 struct Payment {
+    /// What it is, as `invoice`.
     kind: &'static str,
     status: String,
     amount_minor: i64,
+    #[schema(value_type = schema::Currency)]
     currency: Currency,
+    #[schema(value_type = schema::Timestamp)]
     at: Timestamp,
+    /// The events that tell of it.
+    #[schema(value_type = Vec<schema::EventId>)]
     event_ids: Vec<EventId>,
 }
 

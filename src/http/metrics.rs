@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::AppState;
 use super::auth::CallerAnytime;
+use super::openapi::Refused;
 use super::problem::Problem;
 use super::server::Peer;
 use crate::roles::Role;
@@ -18,6 +19,20 @@ const FORWARDED: [&str; 4] = ["forwarded", "via", "x-real-ip", "x-client-ip"];
 /// What the names of other such headers begin with.
 const FORWARDED_PREFIX: &str = "x-forwarded-";
 
+/// Metrics, as Prometheus reads them
+///
+/// Anyone on the same machine may ask without a token.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "service",
+    responses(
+        (status = 200, description = "The metrics", body = String, content_type = "text/plain"),
+        Refused,
+    ),
+    security((), ("token" = ["operator"])),
+)]
 pub(crate) async fn metrics(
     State(state): State<AppState>,
     Extension(Peer(peer)): Extension<Peer>,

@@ -1,7 +1,7 @@
 //! The HTTP API: each file a resource, each handler a question or an act and its answer.
 //!
-//! To add a resource: a file with its handlers and the shapes of its answers, a line in
-//! `router.rs`, and a row in docs/api.md.
+//! To add a resource: a file with its handlers, each described by `#[utoipa::path]`, and the shapes
+//! of its answers; a line in `router.rs`; a row in docs/api.md.
 
 mod anomalies;
 mod audit;
@@ -18,6 +18,7 @@ mod explain;
 mod health;
 mod history;
 mod metrics;
+mod openapi;
 mod params;
 mod problem;
 mod projections;

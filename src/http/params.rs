@@ -6,7 +6,9 @@ use ledger_domain::time::Timestamp;
 use ledger_replay::Moment;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
+use utoipa::IntoParams;
 
+use super::openapi::schema;
 use super::problem::Problem;
 
 /// The query of a request. `T` denies unknown fields, so that a misspelt one doesn't go unnoticed.
@@ -70,26 +72,34 @@ impl<'de> Deserialize<'de> for Position {
 }
 
 /// What a question about one trainer takes.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AboutTrainer {
     /// Who, if a service asks.
+    #[param(value_type = Option<schema::TrainerId>)]
     pub(crate) trainer: Option<String>,
     /// The position that the answer must not be older than.
+    #[param(value_type = Option<i64>, minimum = 0)]
     pub(crate) min_position: Option<Position>,
 }
 
 /// What a question about one trainer takes that may be about the past.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AboutThen {
     /// Who, if somebody else asks.
+    #[param(value_type = Option<schema::TrainerId>)]
     pub(crate) trainer: Option<String>,
     /// The position that the answer must not be older than.
+    #[param(value_type = Option<i64>, minimum = 0)]
     pub(crate) min_position: Option<Position>,
     /// The instant asked about: what happened later doesn't count.
+    #[param(value_type = Option<schema::Timestamp>)]
     as_of: Option<Timestamp>,
     /// What the log accepted later doesn't count.
+    #[param(value_type = Option<schema::Timestamp>)]
     known_at: Option<Timestamp>,
 }
 
@@ -115,10 +125,12 @@ impl AboutThen {
 }
 
 /// What a question about a tenant takes.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AboutTenant {
     /// The position that the answer must not be older than.
+    #[param(value_type = Option<i64>, minimum = 0)]
     pub(crate) min_position: Option<Position>,
 }
 

@@ -7,7 +7,10 @@ use axum::response::{IntoResponse, Response};
 use ledger_log::ReadError;
 use ledger_projections::{QueryError, WaitError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::NotFound;
+use super::openapi::schema::{ProblemCode, WayOut};
 use super::params::Segment;
 use crate::errors::chain;
 use crate::reads::{PastError, ReadsError};
@@ -44,6 +47,12 @@ const EXPLANATIONS: [(&str, &str); 20] = [
     ("trial_expired", "The trial that granted the feature has ended."),
     ("account_suspended", "An administrator has locked the trainer out."),
 ];
+
+/// Every code.
+pub(super) fn codes() -> impl Iterator<Item = &'static str> {
+    EXPLANATIONS.iter().map(|(code, _)| *code)
+}
+
 /// Seconds after which a client may try again what was unavailable.
 const RETRY_AFTER_S: u32 = 2;
 /// The same where an operator may have to do something first.
@@ -93,7 +102,7 @@ pub(crate) enum Problem {
 }
 
 /// Why a feature is not granted, and the way out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Denial {
     /// One of the codes of decisions: `limit_reached`, `subscription_inactive`, ...
     #[serde(skip)]
@@ -222,16 +231,21 @@ impl Problem {
     }
 }
 
-/// A problem as RFC 9457 has it.
-#[derive(Serialize)]
-struct Body<'a> {
+/// What is wrong, as RFC 9457 has it. Where a feature is denied, it tells the way out.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Body<'a> {
+    /// Where the code is explained.
     #[serde(rename = "type")]
     type_: String,
     title: &'a str,
     status: u16,
+    #[schema(value_type = ProblemCode)]
     code: &'a str,
+    /// For people; its words may change.
     detail: &'a str,
     #[serde(flatten)]
+    #[schema(value_type = WayOut)]
     denial: Option<&'a Denial>,
 }
 
@@ -289,7 +303,19 @@ fn title_of(code: &str) -> &'static str {
     }
 }
 
-/// `GET /problems/{code}`: what a problem's `type` leads to.
+/// What a problem's `type` leads to
+#[utoipa::path(
+    get,
+    path = "/problems/{code}",
+    operation_id = "problem",
+    tag = "service",
+    params(("code" = ProblemCode, Path, description = "The code")),
+    responses(
+        (status = 200, description = "What it means, and what to do", body = String,
+            content_type = "text/plain"),
+        NotFound,
+    ),
+)]
 pub(crate) async fn explain(Segment(code): Segment) -> Result<String, Problem> {
     let known = EXPLANATIONS.iter().find(|(known, _)| *known == code);
     let (code, text) = known.ok_or(Problem::NotFound("There is no problem of this name."))?;

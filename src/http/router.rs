@@ -4,62 +4,47 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::any;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::problem::{self, Problem};
 use super::{
     AppState, anomalies, audit, audit_event, authorize, dead_letters, entitlements, explain,
-    health, metrics, projections, rate_limit, tiers, token, track, trainers, usage, webhooks,
+    health, metrics, openapi, projections, rate_limit, tiers, token, track, trainers, usage,
+    webhooks,
 };
 
 /// Largest body of a request to the API; webhooks have a limit of their own.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// Paths that the document doesn't tell of: itself, its pages, and what lies below a path that it
+/// does tell of.
+const UNDESCRIBED: [&str; 6] = [
+    "/api/v1/authorize/{*path}",
+    "/api/v1/authorize/",
+    openapi::DOCUMENT,
+    "/docs",
+    "/docs/",
+    "/docs/{*rest}",
+];
+
 /// Every path of the service.
 pub(crate) fn router(state: AppState) -> Router {
-    // Without a layer: `webhooks` does itself what they need.
-    let webhooks = Router::new()
-        .route("/api/v1/webhooks/stripe", post(webhooks::receive_default))
-        .route("/api/v1/webhooks/stripe/{tenant}", post(webhooks::receive_for_tenant))
-        .method_not_allowed_fallback(async || Problem::MethodNotAllowed);
-    let paths = [
-        ("/api/v1/tiers", get(tiers::list)),
-        ("/api/v1/tiers/current", get(tiers::current)),
-        ("/api/v1/tiers/history", get(tiers::history)),
-        ("/api/v1/tiers/usage", get(usage::of_trainer)),
-        ("/api/v1/entitlements", get(entitlements::all)),
-        ("/api/v1/entitlements/token", post(token::issue)),
-        ("/api/v1/entitlements/{feature}", get(entitlements::one)),
-        ("/api/v1/entitlements/{feature}/explain", get(explain::explain)),
-        ("/api/v1/authorize", any(authorize::authorize)),
-        // Envoy puts the path of its client behind it.
-        ("/api/v1/authorize/{*path}", any(authorize::authorize)),
-        ("/api/v1/authorize/", any(authorize::authorize)),
-        ("/api/v1/trainers", post(trainers::register)),
-        ("/api/v1/usage/{feature}/consume", post(usage::consume)),
-        ("/api/v1/usage/{feature}/record", post(usage::record)),
-        ("/api/v1/usage/{feature}/reserve", post(usage::reserve)),
-        ("/api/v1/usage/{feature}/commit", post(usage::commit)),
-        ("/api/v1/usage/{feature}/release", post(usage::release)),
-        ("/api/v1/usage/{trainer}/check/{feature}", get(usage::check)),
-        ("/api/v1/usage/{trainer}/limits", get(usage::limits)),
-        ("/api/v1/admin/anomalies", get(anomalies::list)),
-        ("/api/v1/admin/dead-letters", get(dead_letters::list)),
-        ("/api/v1/admin/projections", get(projections::list)),
-        ("/api/v1/audit/events", get(audit::list)),
-        ("/api/v1/audit/events/{event_id}", get(audit_event::one)),
-        ("/.well-known/jwks.json", get(token::keys)),
-        ("/problems/{code}", get(problem::explain)),
-        ("/healthz", get(health::live)),
-        ("/readyz", get(health::ready)),
-        ("/metrics", get(metrics::metrics)),
-    ];
-    let api = paths.into_iter().fold(Router::new(), |api, (path, answer)| {
-        state.ingest.meters.begin(path);
-        api.route(path, answer)
-    });
+    let ((webhooks, received), (api, mut document)) = described();
+    document.merge(received);
+    let paths = document.paths.paths.keys().map(String::as_str);
+    paths.chain(UNDESCRIBED).for_each(|path| state.ingest.meters.begin(path));
+    let webhooks = webhooks.method_not_allowed_fallback(async || Problem::MethodNotAllowed);
     let api = api
+        .route("/api/v1/authorize", any(authorize::authorize))
+        // Envoy puts the path of its client behind it.
+        .route("/api/v1/authorize/{*path}", any(authorize::authorize))
+        .route("/api/v1/authorize/", any(authorize::authorize))
+        .route(openapi::DOCUMENT, openapi::document(&document))
+        .merge(openapi::page())
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .fallback(async || Problem::NotFound("There is nothing at this path."))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -69,7 +54,117 @@ pub(crate) fn router(state: AppState) -> Router {
     api.merge(webhooks).with_state(state)
 }
 
+type Described = (Router<AppState>, OpenApi);
+
+/// What webhooks come in by, and everything else, each with what the document says of it.
+fn described() -> (Described, Described) {
+    // Without a layer: `webhooks` does itself what they need.
+    let webhooks = OpenApiRouter::new()
+        .routes(routes!(webhooks::receive_default))
+        .routes(routes!(webhooks::receive_for_tenant));
+    let api = OpenApiRouter::with_openapi(openapi::beginning())
+        .routes(routes!(tiers::list))
+        .routes(routes!(tiers::current))
+        .routes(routes!(tiers::history))
+        .routes(routes!(usage::meters::of_trainer))
+        .routes(routes!(entitlements::all))
+        .routes(routes!(token::issue))
+        .routes(routes!(entitlements::one))
+        .routes(routes!(explain::explain))
+        .routes(routes!(trainers::register))
+        .routes(routes!(usage::acts::consume))
+        .routes(routes!(usage::acts::record))
+        .routes(routes!(usage::acts::reserve))
+        .routes(routes!(usage::acts::commit))
+        .routes(routes!(usage::acts::release))
+        .routes(routes!(usage::acts::check))
+        .routes(routes!(usage::meters::limits))
+        .routes(routes!(anomalies::list))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(projections::list))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit_event::one))
+        .routes(routes!(token::keys))
+        .routes(routes!(problem::explain))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics));
+    (webhooks.split_for_parts(), api.split_for_parts())
+}
+
 /// The panic itself is in the log already, by the hook of `panics`.
 fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     Problem::Internal.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn document() -> Value {
+        let ((_, received), (_, mut document)) = described();
+        document.merge(received);
+        openapi::written(&document)
+    }
+
+    /// Every value under a key, however deep.
+    fn under<'a>(key: &str, value: &'a Value, found: &mut Vec<&'a Value>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get(key));
+                fields.values().for_each(|field| under(key, field, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| under(key, item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn what_the_document_refers_to_is_there() {
+        let document = document();
+        let mut references = Vec::new();
+        under("$ref", &document, &mut references);
+        assert!(references.len() > 100);
+        for reference in references {
+            let pointer = reference.as_str().unwrap().strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own_and_is_explained() {
+        let document = document();
+        let operations = document["paths"].as_object().unwrap().values();
+        let operations: Vec<&Value> =
+            operations.flat_map(|it| it.as_object().unwrap().values()).collect();
+        let names = operations.iter().map(|it| it["operationId"].as_str().unwrap());
+        let names: BTreeSet<&str> = names.collect();
+        assert_eq!(names.len(), operations.len());
+        for operation in operations {
+            for text in ["summary", "tags", "responses"] {
+                assert!(!operation[text].is_null(), "{text} of {operation:#}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_is_sent_and_answered_has_an_example() {
+        let document = document();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        // Those alone that are there by an example have nothing else.
+        assert!(schemas.values().all(|schema| schema.as_object().unwrap().len() > 1));
+        let mut contents = Vec::new();
+        under("content", &document["paths"], &mut contents);
+        let bodies = contents.iter().flat_map(|content| content.as_object().unwrap().values());
+        let named = bodies.filter_map(|body| body["schema"]["$ref"].as_str());
+        let names: BTreeSet<&str> = named.filter_map(|name| name.rsplit('/').next()).collect();
+        assert!(names.len() > 20);
+        for name in names {
+            assert!(schemas[name]["examples"].is_array(), "{name}");
+        }
+    }
 }

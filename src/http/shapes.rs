@@ -7,93 +7,131 @@ use ledger_domain::effective::{Effective, Entitlement, Meter};
 use ledger_domain::id::{FeatureSlug, PlanSlug, TrainerId};
 use ledger_domain::time::{Interval, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::openapi::schema;
 
 /// What a trainer has used: in the current window of a quota, or the standing count of a limit.
 pub(crate) type Used = BTreeMap<FeatureSlug, u64>;
 
-/// `GET /api/v1/entitlements`
-#[derive(Debug, Serialize)]
+/// Every feature of the catalogue, as a trainer has it.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Entitlements {
+    #[schema(value_type = schema::TrainerId)]
     trainer_id: TrainerId,
+    #[schema(value_type = Option<schema::PlanSlug>)]
     tier: Option<PlanSlug>,
     tier_level: Option<u32>,
     subscription_status: String,
+    #[schema(pattern = "^(granted|grace|locked|none)$")]
     access: &'static str,
+    #[schema(value_type = schema::Timestamp)]
     evaluated_at: Timestamp,
     position: i64,
+    #[schema(value_type = BTreeMap<String, Feature>)]
     features: BTreeMap<FeatureSlug, Feature>,
 }
 
 /// What a trainer has of one feature.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Feature {
+    /// A flag.
     Flag {
+        #[schema(pattern = "^flag$")]
         kind: &'static str,
         granted: bool,
+        /// What grants it: `tier`, an add-on, `override`.
         source: Option<String>,
     },
+    /// A limit or a quota.
     Counted {
+        #[schema(pattern = "^(limit|quota)$")]
         kind: &'static str,
         granted: bool,
+        /// Null = unlimited.
         limit: Option<u64>,
         used: u64,
         remaining: Option<u64>,
         percent: Option<u64>,
         #[serde(flatten)]
-        window: Option<Window>,
+        window: Window,
     },
 }
 
-/// The window of a quota.
-#[derive(Debug, PartialEq, Serialize)]
+/// The window of a quota; of what has none, nothing.
+#[derive(Debug, Default, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Window {
-    period_start: Timestamp,
-    period_end: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Timestamp>, nullable = false)]
+    period_start: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Timestamp>, nullable = false)]
+    period_end: Option<Timestamp>,
 }
 
-/// `GET /api/v1/tiers/current`
-#[derive(Debug, Serialize)]
+/// What a trainer has now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Standing)]
 pub(crate) struct Current {
+    #[schema(value_type = schema::TrainerId)]
     trainer_id: TrainerId,
     tier: Option<Tier>,
+    /// One of Stripe's eight, or `none`, `free`, `assigned`, `grandfathered`.
     status: String,
+    #[schema(pattern = "^(granted|grace|locked|none)$")]
     access: &'static str,
+    /// `month` or `year`.
     interval: Option<&'static str>,
+    #[schema(value_type = Option<schema::Timestamp>)]
     current_period_start: Option<Timestamp>,
+    #[schema(value_type = Option<schema::Timestamp>)]
     current_period_end: Option<Timestamp>,
+    #[schema(value_type = Option<schema::Timestamp>)]
     trial_end: Option<Timestamp>,
+    #[schema(value_type = Option<schema::Timestamp>)]
     cancel_at: Option<Timestamp>,
     scheduled_change: Option<ScheduledChange>,
     add_ons: Vec<AddOn>,
+    #[schema(value_type = BTreeMap<String, Limit>)]
     limits: BTreeMap<FeatureSlug, Limit>,
     flags: Vec<&'static str>,
+    #[schema(value_type = Vec<schema::PlanSlug>)]
     available_upgrades: Vec<PlanSlug>,
     can_upgrade: bool,
     position: i64,
 }
 
-#[derive(Debug, Serialize)]
+/// A tier that a trainer has.
+#[derive(Debug, Serialize, ToSchema)]
 struct Tier {
+    #[schema(value_type = schema::PlanSlug)]
     slug: PlanSlug,
     name: Box<str>,
     level: u32,
 }
 
-#[derive(Debug, Serialize)]
+/// What is to change, and when.
+#[derive(Debug, Serialize, ToSchema)]
 struct ScheduledChange {
+    #[schema(value_type = schema::PlanSlug)]
     tier: PlanSlug,
+    #[schema(value_type = schema::Timestamp)]
     effective_at: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+/// An add-on that a trainer has.
+#[derive(Debug, Serialize, ToSchema)]
 struct AddOn {
+    #[schema(value_type = schema::PlanSlug)]
     slug: PlanSlug,
     status: String,
+    #[schema(value_type = Option<schema::Timestamp>)]
     current_period_end: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
+/// A standing count.
+#[derive(Debug, Serialize, ToSchema)]
 struct Limit {
     limit: Option<u64>,
     used: u64,
@@ -131,14 +169,15 @@ impl Feature {
             return Self::Flag { kind, granted, source: source.map(|g| g.as_str().to_owned()) };
         }
         let Meter { used, limit, remaining, percent, .. } = has.meter(used);
-        let window = has.window.map(Window::from);
+        let window = Window::from(has.window);
         Self::Counted { kind, granted, limit, used, remaining, percent, window }
     }
 }
 
-impl From<Interval> for Window {
-    fn from(window: Interval) -> Self {
-        Self { period_start: window.from, period_end: window.until }
+impl From<Option<Interval>> for Window {
+    fn from(window: Option<Interval>) -> Self {
+        let (period_start, period_end) = window.map(|it| (it.from, it.until)).unzip();
+        Self { period_start, period_end }
     }
 }
 

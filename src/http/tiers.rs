@@ -4,24 +4,28 @@ use axum::Json;
 use axum::extract::State;
 use ledger_domain::catalog::{Allowance, Catalog, Feature, Plan};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::AppState;
 use super::auth::{Caller, Principal};
 use super::history::{self, History, HistoryQuery};
+use super::openapi::{Refused, schema};
 use super::params::{AboutTenant, AboutTrainer, Params};
 use super::problem::Problem;
 use super::shapes::Current;
 
-/// `GET /api/v1/tiers`
-#[derive(Debug, Serialize)]
+/// The catalogue's tiers, the lowest first.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Tiers {
     tiers: Vec<Tier>,
     position: i64,
 }
 
 /// A tier, as anyone may see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PublicTier)]
 struct Tier {
+    #[schema(value_type = schema::PlanSlug)]
     slug: String,
     name: String,
     description: String,
@@ -33,16 +37,30 @@ struct Tier {
 }
 
 /// What a tier grants of a feature.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Granted {
+    #[schema(value_type = schema::FeatureSlug)]
     slug: String,
     name: String,
+    #[schema(pattern = "^(flag|limit|quota)$")]
     kind: &'static str,
     granted: bool,
     /// The limit or quota; null where it is unlimited, and for a flag.
     limit: Option<u64>,
 }
 
+/// The tiers, with what they grant
+///
+/// Anyone may look; a token says whose catalogue, and without one it is the tenant `default`'s.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tiers",
+    operation_id = "tiers",
+    tag = "tiers",
+    params(AboutTenant),
+    responses((status = 200, description = "The tiers in order", body = Tiers), Refused),
+    security((), ("token" = [])),
+)]
 pub(crate) async fn list(
     State(state): State<AppState>,
     caller: Caller,
@@ -57,6 +75,19 @@ pub(crate) async fn list(
     Ok(Json(Tiers { tiers, position: reached.position }))
 }
 
+/// What a trainer has now
+///
+/// Of a trainer nobody has heard of, `tier` is null and `status` is `none`, or what the default
+/// tier gives.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tiers/current",
+    operation_id = "current_tier",
+    tag = "tiers",
+    params(AboutTrainer),
+    responses((status = 200, description = "Tier, status, access, limits", body = Current), Refused),
+    security(("token" = ["trainer"]), ("token" = ["service"])),
+)]
 pub(crate) async fn current(
     State(state): State<AppState>,
     principal: Principal,
@@ -70,6 +101,18 @@ pub(crate) async fn current(
     Ok(Json(Current::new(trainer, &standing.answer, &standing.used, standing.reached.position)))
 }
 
+/// What changed for a trainer, and what was paid
+///
+/// The latest first, a page of each list at a time.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tiers/history",
+    operation_id = "tier_history",
+    tag = "tiers",
+    params(HistoryQuery),
+    responses((status = 200, description = "Changes and payments", body = History), Refused),
+    security(("token" = ["trainer"]), ("token" = ["service"])),
+)]
 pub(crate) async fn history(
     State(state): State<AppState>,
     principal: Principal,

@@ -11,12 +11,14 @@ use ledger_domain::effective::Effective;
 use ledger_domain::id::{FeatureSlug, PlanSlug, Tenant, TrainerId};
 use ledger_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::AppState;
 use super::auth::Principal;
 use super::body::JsonBody;
+use super::openapi::{NotFound, Refused, TooLarge, schema};
 use super::params::{NoQuery, Params, Position};
-use super::problem::Problem;
+use super::problem::{Body, Problem};
 use super::shapes::{Feature, Used, used_of};
 use crate::ids;
 use crate::reads::Standing;
@@ -30,22 +32,26 @@ const KEYS_FRESH_S: u32 = 300;
 const ISSUER: &str = "billing-ledger";
 
 /// Whose entitlements are wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = TokenWanted)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     /// A service names the trainer; a trainer may leave it out.
     #[serde(default)]
+    #[schema(value_type = Option<schema::TrainerId>)]
     trainer: Option<String>,
     /// A position that the answer must reflect.
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 0)]
     min_position: Option<Position>,
 }
 
 /// A token.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Issued {
     token: String,
     token_type: &'static str,
+    #[schema(value_type = schema::Timestamp)]
     expires_at: Timestamp,
     position: i64,
 }
@@ -70,6 +76,21 @@ struct Claims<'a> {
     position: i64,
 }
 
+/// What a trainer may do, signed
+///
+/// For services that check it without asking the ledger each time.
+#[utoipa::path(
+    post,
+    path = "/api/v1/entitlements/token",
+    operation_id = "entitlement_token",
+    tag = "entitlements",
+    request_body = Wanted,
+    responses(
+        (status = 200, description = "A token, for 15 minutes at most", body = Issued),
+        Refused, NotFound, TooLarge,
+    ),
+    security(("token" = ["trainer"]), ("token" = ["service"])),
+)]
 pub(crate) async fn issue(
     State(state): State<AppState>,
     principal: Principal,
@@ -108,6 +129,25 @@ pub(crate) async fn issue(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(issued)))
 }
 
+/// The keys that tokens of entitlements are checked with
+///
+/// A JWK set (RFC 7517), which may be kept for five minutes.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    operation_id = "jwks",
+    tag = "entitlements",
+    responses(
+        (
+            status = 200,
+            description = "The public half of every key",
+            body = Object,
+            content_type = "application/jwk-set+json",
+        ),
+        (status = 400, description = "It takes no query", body = Body,
+            content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn keys(
     State(state): State<AppState>,
     Params(NoQuery {}): Params<NoQuery>,

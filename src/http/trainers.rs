@@ -7,10 +7,12 @@ use ledger_domain::event::{Metadata, Source, Subject};
 use ledger_domain::id::TrainerId;
 use ledger_log::{AppendError, Outcome, ReadError};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::AppState;
 use super::auth::Principal;
 use super::body::JsonBody;
+use super::openapi::{Refused, TooLarge, schema};
 use super::params::{NoQuery, Params};
 use super::problem::Problem;
 use super::track::RequestId;
@@ -19,20 +21,37 @@ use crate::errors::chain;
 use crate::roles::Role;
 
 /// Who is to be registered.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToRegister {
+    #[schema(value_type = schema::TrainerId)]
     trainer: TrainerId,
 }
 
 /// Who is registered, and since which event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Registered {
+    #[schema(value_type = schema::TrainerId)]
     trainer_id: TrainerId,
     position: i64,
 }
 
-/// 201 if that was news, else 200.
+/// Make a trainer known before any purchase
+///
+/// It grants nothing, and may be asked again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/trainers",
+    operation_id = "register_trainer",
+    tag = "tiers",
+    request_body = ToRegister,
+    responses(
+        (status = 201, description = "It is known now", body = Registered),
+        (status = 200, description = "It was known before", body = Registered),
+        Refused, TooLarge,
+    ),
+    security(("token" = ["service"])),
+)]
 pub(crate) async fn register(
     State(state): State<AppState>,
     principal: Principal,

@@ -10,11 +10,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use utoipa::ToSchema;
 
 use super::AppState;
 use super::collect::collect;
+use super::openapi::{NotFound, TooLarge, schema};
 use super::params::Segment;
-use super::problem::Problem;
+use super::problem::{Body, Problem};
 use crate::config::DEFAULT_TENANT;
 use crate::ingest::{Receipt, Rejected};
 use crate::meters::Meters;
@@ -23,10 +25,64 @@ use crate::seldom;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Says where an event is in the log.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "answers are written without it, for speed; it describes them")]
+struct Accepted {
+    #[schema(pattern = "^(appended|already_appended)$")]
+    status: &'static str,
+    #[schema(value_type = schema::EventId)]
+    event_id: String,
+    position: i64,
+}
+
+/// A webhook of Stripe's, for the tenant `default`
+///
+/// Answered once the event is durable. Whatever carries a good signature and is an event is
+/// accepted, also types and shapes that the ledger doesn't know; the same event again is told its
+/// first position.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks/stripe",
+    operation_id = "stripe_webhook",
+    tag = "webhooks",
+    params(("Stripe-Signature" = String, Header, description = "As Stripe signs it")),
+    request_body(content = Object, description = "An event of Stripe's, 1 MiB at most"),
+    responses(
+        (status = 200, description = "The event is in the log", body = Accepted),
+        (status = 400, description = "`invalid_request`: no good signature, or no event",
+            body = Body, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`: not now; Stripe sends it again",
+            body = Body, content_type = "application/problem+json"),
+        NotFound, TooLarge,
+    ),
+)]
 pub(crate) async fn receive_default(state: State<AppState>, request: Request) -> Response {
     receive(&state, DEFAULT_TENANT, request).await
 }
 
+/// A webhook of Stripe's, for a tenant
+///
+/// As for the tenant `default`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks/stripe/{tenant}",
+    operation_id = "stripe_webhook_of_tenant",
+    tag = "webhooks",
+    params(
+        ("tenant" = schema::Tenant, Path, description = "Whose it is"),
+        ("Stripe-Signature" = String, Header, description = "As Stripe signs it"),
+    ),
+    request_body(content = Object, description = "An event of Stripe's, 1 MiB at most"),
+    responses(
+        (status = 200, description = "The event is in the log", body = Accepted),
+        (status = 400, description = "`invalid_request`: no good signature, or no event",
+            body = Body, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`: not now; Stripe sends it again",
+            body = Body, content_type = "application/problem+json"),
+        NotFound, TooLarge,
+    ),
+)]
 pub(crate) async fn receive_for_tenant(
     state: State<AppState>,
     Segment(tenant): Segment,

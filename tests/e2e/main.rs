@@ -27,6 +27,7 @@ mod harness;
 mod jwks;
 mod lag;
 mod lists;
+mod openapi;
 mod past;
 mod poison;
 mod positions;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::super::AppState;
 use super::super::auth::Principal;
 use super::super::body::JsonBody;
+use super::super::openapi::{Conflict, NotFound, Refused, TooLarge, Unprocessable, schema};
 use super::super::params::{Params, Segments};
 use super::super::problem::Problem;
 use super::asked::{Asked, feature_of};
@@ -27,7 +28,26 @@ use crate::ids;
 use crate::roles::Role;
 use crate::service::Service;
 
-/// `POST /api/v1/usage/{feature}/consume`
+/// Ask and count in one step
+///
+/// Granted whole or not at all, and together never more than the limit, whatever the number of
+/// callers and of processes.
+#[utoipa::path(
+    post,
+    path = "/api/v1/usage/{feature}/consume",
+    operation_id = "consume",
+    tag = "usage",
+    params(
+        ("feature" = schema::FeatureSlug, Path, description = "What is counted"),
+        ("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "Its own for each request"),
+    ),
+    request_body = ToConsume,
+    responses(
+        (status = 200, description = "What it left", body = Changed),
+        Refused, NotFound, TooLarge, Unprocessable,
+    ),
+    security(("token" = ["service"])),
+)]
 pub(crate) async fn consume(
     State(state): State<AppState>,
     asked: Asked,
@@ -40,7 +60,25 @@ pub(crate) async fn consume(
     answer(&request, &ruling, quantity).map(Json)
 }
 
-/// `POST /api/v1/usage/{feature}/record`
+/// Count what happened, whatever the limit
+///
+/// It counts in the window in which it happened.
+#[utoipa::path(
+    post,
+    path = "/api/v1/usage/{feature}/record",
+    operation_id = "record",
+    tag = "usage",
+    params(
+        ("feature" = schema::FeatureSlug, Path, description = "What is counted"),
+        ("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "Its own for each request"),
+    ),
+    request_body = ToRecord,
+    responses(
+        (status = 200, description = "What it left", body = Changed),
+        Refused, NotFound, TooLarge, Unprocessable,
+    ),
+    security(("token" = ["service"])),
+)]
 pub(crate) async fn record(
     State(state): State<AppState>,
     asked: Asked,
@@ -51,7 +89,25 @@ pub(crate) async fn record(
     settle(&state, &request, Record { quantity, occurred_at }, quantity).await
 }
 
-/// `POST /api/v1/usage/{feature}/reserve`
+/// Hold a quantity for a while
+///
+/// What isn't committed or released frees itself after `ttl` seconds.
+#[utoipa::path(
+    post,
+    path = "/api/v1/usage/{feature}/reserve",
+    operation_id = "reserve",
+    tag = "usage",
+    params(
+        ("feature" = schema::FeatureSlug, Path, description = "What is counted"),
+        ("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "Its own for each request"),
+    ),
+    request_body = ToReserve,
+    responses(
+        (status = 200, description = "What it left", body = Changed),
+        Refused, NotFound, TooLarge, Unprocessable,
+    ),
+    security(("token" = ["service"])),
+)]
 pub(crate) async fn reserve(
     State(state): State<AppState>,
     asked: Asked,
@@ -65,7 +121,25 @@ pub(crate) async fn reserve(
     answer(&request, &ruling, quantity).map(Json)
 }
 
-/// `POST /api/v1/usage/{feature}/commit`
+/// Count what was used of a hold, and end it
+///
+/// It counts in the window in which the hold was placed.
+#[utoipa::path(
+    post,
+    path = "/api/v1/usage/{feature}/commit",
+    operation_id = "commit",
+    tag = "usage",
+    params(
+        ("feature" = schema::FeatureSlug, Path, description = "What is counted"),
+        ("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "Its own for each request"),
+    ),
+    request_body = ToCommit,
+    responses(
+        (status = 200, description = "What it left", body = Changed),
+        Refused, NotFound, Conflict, TooLarge, Unprocessable,
+    ),
+    security(("token" = ["service"])),
+)]
 pub(crate) async fn commit(
     State(state): State<AppState>,
     asked: Asked,
@@ -77,7 +151,25 @@ pub(crate) async fn commit(
     settle(&state, &request, Commit { hold, quantity }, 0).await
 }
 
-/// `POST /api/v1/usage/{feature}/release`
+/// End a hold unused, or count a standing count down
+///
+/// It names one of the two.
+#[utoipa::path(
+    post,
+    path = "/api/v1/usage/{feature}/release",
+    operation_id = "release",
+    tag = "usage",
+    params(
+        ("feature" = schema::FeatureSlug, Path, description = "What is counted"),
+        ("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "Its own for each request"),
+    ),
+    request_body = ToRelease,
+    responses(
+        (status = 200, description = "What it left", body = Changed),
+        Refused, NotFound, Conflict, TooLarge, Unprocessable,
+    ),
+    security(("token" = ["service"])),
+)]
 pub(crate) async fn release(
     State(state): State<AppState>,
     asked: Asked,
@@ -98,7 +190,25 @@ pub(crate) async fn release(
     }
 }
 
-/// `GET /api/v1/usage/{trainer}/check/{feature}`
+/// What `consume` would answer
+///
+/// It looks at the same counter, and counts nothing.
+#[utoipa::path(
+    get,
+    path = "/api/v1/usage/{trainer}/check/{feature}",
+    operation_id = "check",
+    tag = "usage",
+    params(
+        ("trainer" = schema::TrainerId, Path, description = "Who would use it"),
+        ("feature" = schema::FeatureSlug, Path, description = "What would be counted"),
+        ToCheck,
+    ),
+    responses(
+        (status = 200, description = "Whether it would be granted", body = Checked),
+        Refused, NotFound, Unprocessable,
+    ),
+    security(("token" = ["service"])),
+)]
 pub(crate) async fn check(
     State(state): State<AppState>,
     principal: Principal,

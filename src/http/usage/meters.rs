@@ -7,6 +7,7 @@ use ledger_domain::id::{Tenant, TrainerId};
 
 use super::super::AppState;
 use super::super::auth::Principal;
+use super::super::openapi::{Refused, schema};
 use super::super::params::{AboutTenant, AboutTrainer, Params, Segment};
 use super::super::problem::Problem;
 use super::super::shapes::used_of;
@@ -15,7 +16,16 @@ use super::shapes::{FeatureMeter, Metered, Meters};
 use crate::roles::Role;
 use crate::service::Service;
 
-/// `GET /api/v1/tiers/usage`
+/// Every limit and quota of a trainer
+#[utoipa::path(
+    get,
+    path = "/api/v1/tiers/usage",
+    operation_id = "usage",
+    tag = "tiers",
+    params(AboutTrainer),
+    responses((status = 200, description = "What was used of each", body = Meters), Refused),
+    security(("token" = ["trainer"]), ("token" = ["service"])),
+)]
 pub(crate) async fn of_trainer(
     State(state): State<AppState>,
     principal: Principal,
@@ -25,7 +35,16 @@ pub(crate) async fn of_trainer(
     meters(&state, &principal.tenant, trainer, query.min_position.map(|at| at.0)).await
 }
 
-/// `GET /api/v1/usage/{trainer}/limits`
+/// Every limit and quota of a trainer, for services
+#[utoipa::path(
+    get,
+    path = "/api/v1/usage/{trainer}/limits",
+    operation_id = "usage_limits",
+    tag = "usage",
+    params(("trainer" = schema::TrainerId, Path, description = "Who uses them"), AboutTenant),
+    responses((status = 200, description = "What was used of each", body = Meters), Refused),
+    security(("token" = ["service"])),
+)]
 pub(crate) async fn limits(
     State(state): State<AppState>,
     principal: Principal,

@@ -8,8 +8,10 @@ use ledger_domain::time::{Interval, Timestamp};
 use ledger_log::QUANTITY_MAX;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::super::openapi::schema;
 use super::super::params::Position;
 use super::super::shapes::Window;
 
@@ -75,77 +77,106 @@ fn within<'de, D: Deserializer<'de>>(
 // order of their fields stays, and what is optional is left out where it is absent: a field that is
 // added later must not change the hash of a request without it.
 
-/// `POST .../consume`
-#[derive(Debug, Deserialize, Serialize)]
+/// How much of a feature is asked for.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToConsume {
+    /// 1 unless said.
     #[serde(default)]
+    #[schema(value_type = i64, minimum = 1, maximum = 1_000_000_000_000_i64, default = 1)]
     pub(super) quantity: Quantity,
+    #[schema(value_type = schema::TrainerId)]
     pub(super) trainer: TrainerId,
 }
 
-/// `POST .../record`
-#[derive(Debug, Deserialize, Serialize)]
+/// What happened.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToRecord {
+    /// Now, unless said; from 35 days ago to 5 minutes ahead.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Timestamp>)]
     pub(super) occurred_at: Option<Timestamp>,
+    /// 1 unless said.
     #[serde(default)]
+    #[schema(value_type = i64, minimum = 1, maximum = 1_000_000_000_000_i64, default = 1)]
     pub(super) quantity: Quantity,
+    #[schema(value_type = schema::TrainerId)]
     pub(super) trainer: TrainerId,
 }
 
-/// `POST .../reserve`
-#[derive(Debug, Deserialize, Serialize)]
+/// What is to be held.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToReserve {
+    /// 1 unless said.
     #[serde(default)]
+    #[schema(value_type = i64, minimum = 1, maximum = 1_000_000_000_000_i64, default = 1)]
     pub(super) quantity: Quantity,
+    #[schema(value_type = schema::TrainerId)]
     pub(super) trainer: TrainerId,
+    /// Seconds after which the hold frees itself, 300 unless said.
     #[serde(default)]
+    #[schema(value_type = i64, minimum = 1, maximum = 3600, default = 300)]
     pub(super) ttl: Ttl,
 }
 
-/// `POST .../commit`
-#[derive(Debug, Deserialize, Serialize)]
+/// What was used of a hold.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToCommit {
+    #[schema(value_type = schema::Uuid)]
     pub(super) hold: Uuid,
+    /// All that is held, unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64)]
     pub(super) quantity: Option<Part>,
+    #[schema(value_type = schema::TrainerId)]
     pub(super) trainer: TrainerId,
 }
 
-/// `POST .../release`: a hold, or a quantity of a standing count.
-#[derive(Debug, Deserialize, Serialize)]
+/// A hold, or a quantity of a standing count.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToRelease {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Uuid>)]
     pub(super) hold: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 1_000_000_000_000_i64)]
     pub(super) quantity: Option<Quantity>,
+    #[schema(value_type = schema::TrainerId)]
     pub(super) trainer: TrainerId,
 }
 
 /// The query of `GET .../check/{feature}`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToCheck {
+    /// How much would be asked for, 1 unless said.
     #[serde(default)]
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 1_000_000_000_000_i64)]
     pub(super) quantity: Quantity,
+    /// The position that the answer must not be older than.
+    #[param(value_type = Option<i64>, minimum = 0)]
     pub(super) min_position: Option<Position>,
 }
 
-/// The answer to a change.
-#[derive(Debug, Serialize)]
+/// What a change left.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Changed {
     /// That it was asked for and allowed, for acts that ask.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) granted: Option<bool>,
     pub(super) quantity: i64,
+    /// The hold that a reservation made.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Uuid>)]
     pub(super) hold: Option<Uuid>,
+    /// When the hold frees itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Timestamp>)]
     pub(super) expires_at: Option<Timestamp>,
     #[serde(flatten)]
     pub(super) meter: Metered,
@@ -155,8 +186,8 @@ pub(crate) struct Changed {
     pub(super) position: i64,
 }
 
-/// The answer to a check.
-#[derive(Debug, Serialize)]
+/// What would be answered.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Checked {
     pub(super) allowed: bool,
     /// Why not.
@@ -168,17 +199,20 @@ pub(crate) struct Checked {
     pub(super) position: i64,
 }
 
-/// `GET /api/v1/tiers/usage` and `/usage/{trainer}/limits`
-#[derive(Debug, Serialize)]
+/// Every limit and quota of a trainer.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Meters {
+    #[schema(value_type = schema::TrainerId)]
     pub(super) trainer_id: TrainerId,
+    #[schema(value_type = schema::Timestamp)]
     pub(super) evaluated_at: Timestamp,
     pub(super) position: i64,
+    #[schema(value_type = BTreeMap<String, FeatureMeter>)]
     pub(super) usage: BTreeMap<FeatureSlug, FeatureMeter>,
 }
 
 /// What was used of one feature.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FeatureMeter {
     pub(super) kind: &'static str,
     pub(super) granted: bool,
@@ -187,7 +221,7 @@ pub(crate) struct FeatureMeter {
 }
 
 /// What was used, compared with what is allowed.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Metered {
     used: u64,
     /// What reservations hold besides, where that is known.
@@ -196,10 +230,11 @@ pub(crate) struct Metered {
     limit: Option<u64>,
     remaining: Option<u64>,
     percent: Option<u64>,
+    /// `near` or `reached`.
     warning: Option<&'static str>,
     over_limit: bool,
     #[serde(flatten)]
-    window: Option<Window>,
+    window: Window,
 }
 
 impl Metered {
@@ -219,7 +254,7 @@ impl Metered {
             Warning::Near => "near",
             Warning::Reached => "reached",
         });
-        let window = window.map(Window::from);
+        let window = Window::from(window);
         Self { used, held, limit, remaining, percent, warning, over_limit: over, window }
     }
 }

@@ -4,6 +4,7 @@ mod app;
 mod client;
 mod database;
 mod process;
+pub(crate) mod python;
 mod settings;
 mod stripe;
 mod token;

@@ -213,8 +213,8 @@ fn sort<B>(facts: &mut [Fact<B>]) {
 /// The fact to go on with where the trail breaks off, and another one that it precedes by nothing
 /// but its id, if there is one: one that no other leads to, or any where all lead to each other.
 /// A fact without old values may lead to the one that tells how the object became so, in a circle
-/// that can be entered anywhere, if something is known of the object before. The facts are sorted by
-/// rank and key.
+/// that can be entered anywhere, if something is known of the object before. The facts are sorted
+/// by rank and key.
 fn starting<B>(facts: &[Fact<B>], is_known: bool, decides: Decides) -> (usize, Option<usize>) {
     let leads_to = |i: usize| {
         let told = (0..facts.len()).any(|other| other != i && leads(&facts[other], &facts[i]));

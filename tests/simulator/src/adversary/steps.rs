@@ -23,8 +23,8 @@ pub(super) fn undisturbed(events: &[Event]) -> Vec<Delivery> {
     events.iter().enumerate().map(deliver).collect()
 }
 
-/// In the order of time, and not of what happened: a test clock's times and the account's alternate,
-/// and what came later must not be stamped earlier.
+/// In the order of time, and not of what happened: a test clock's times and the account's
+/// alternate, and what came later must not be stamped earlier.
 pub(super) fn collapse_seconds(deliveries: &mut [Delivery], within: u32) {
     let times: BTreeSet<i64> = deliveries.iter().map(|delivery| delivery.event.created).collect();
     let mut bursts: Vec<i64> = Vec::new();
