@@ -1,10 +1,15 @@
 //! Events of the ledger's own making.
 
 use ledger_domain::event::{Event, Metadata, Source};
-use ledger_domain::id::{EventId, EventKey, Namespace, StreamName};
+use ledger_domain::id::{EventId, EventKey, Namespace, StreamName, Tenant};
 use ledger_domain::time::Timestamp;
-use ledger_log::{Expected, NewEvent};
+use ledger_log::{AppendError, EventLog, Expected, NewEvent, Outcome, ReadError};
 use sha2::{Digest, Sha256};
+
+/// How many events of a stream are read at once.
+const PAGE: usize = 64;
+/// How often an act is tried against others who write to the same stream.
+const TRIES_MAX: usize = 5;
 
 /// Where an event belongs.
 pub(crate) struct Fact {
@@ -33,6 +38,69 @@ impl Fact {
             usage: None,
         }
     }
+}
+
+/// Something that is done whatever was done before it.
+pub(crate) struct Act<'a> {
+    /// The id of its event; the same for a retry.
+    pub(crate) id: uuid::Uuid,
+    pub(crate) stream: StreamName,
+    pub(crate) event: Event,
+    /// Why, in somebody's words. It lies beside the log.
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) metadata: &'a Metadata,
+    pub(crate) at: Timestamp,
+}
+
+/// Why an act was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ActError {
+    #[error("the act can't be appended")]
+    Append(#[from] AppendError),
+    #[error("what was done before can't be read")]
+    Read(#[from] ReadError),
+}
+
+/// Appends an act to the end of its stream, once: a retry is told where it stands.
+pub(crate) async fn act(
+    log: &dyn EventLog,
+    tenant: &Tenant,
+    act: &Act<'_>,
+) -> Result<Outcome, ActError> {
+    let mut tries = 0;
+    loop {
+        let fact = Fact {
+            key: key_of(act.id),
+            stream: act.stream.clone(),
+            expected: end(log, tenant, &act.stream).await?,
+            at: act.at,
+        };
+        let event = fact.stating(&act.event, act.metadata);
+        let event = NewEvent { text: act.reason.map(str::to_owned), ..event };
+        tries += 1;
+        match log.append(tenant, vec![event]).await {
+            Err(AppendError::WrongExpectedRevision { .. }) if tries < TRIES_MAX => {}
+            appended => {
+                let outcome = appended?.pop();
+                return Ok(outcome.expect("one event has one outcome"));
+            }
+        }
+    }
+}
+
+/// Where a stream ends.
+async fn end(
+    log: &dyn EventLog,
+    tenant: &Tenant,
+    stream: &StreamName,
+) -> Result<Expected, ReadError> {
+    let mut next = 0;
+    loop {
+        let page = log.read_stream(tenant, stream, next, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        next = last.revision + 1;
+    }
+    Ok(if next == 0 { Expected::NoStream } else { Expected::Revision(next - 1) })
 }
 
 /// The namespace of ids that the ledger itself derives or draws.

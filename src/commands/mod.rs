@@ -2,6 +2,7 @@
 //! seen.
 
 pub(crate) mod catalog;
+pub(crate) mod enforcement;
 pub(crate) mod facts;
 pub(crate) mod settings;
 pub(crate) mod tenant;

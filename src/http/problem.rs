@@ -4,7 +4,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ledger_log::ReadError;
+use ledger_log::{AppendError, ReadError};
 use ledger_projections::{QueryError, WaitError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::openapi::NotFound;
 use super::openapi::schema::{ProblemCode, WayOut};
 use super::params::Segment;
+use crate::commands::facts::ActError;
 use crate::errors::chain;
 use crate::reads::{PastError, ReadsError};
 use crate::seldom;
@@ -247,6 +248,23 @@ pub(super) struct Body<'a> {
     #[serde(flatten)]
     #[schema(value_type = WayOut)]
     denial: Option<&'a Denial>,
+}
+
+impl From<ActError> for Problem {
+    fn from(error: ActError) -> Self {
+        match error {
+            // The log tells of its outages itself, once and not for each request.
+            ActError::Append(
+                AppendError::Unavailable(_) | AppendError::WrongExpectedRevision { .. },
+            )
+            | ActError::Read(ReadError::Unavailable(_)) => Self::Unavailable,
+            ActError::Append(AppendError::IdReused { .. }) => Self::KeyReused,
+            error => {
+                tracing::error!(error = %chain(&error), "an act could not be appended");
+                Self::Internal
+            }
+        }
+    }
 }
 
 impl From<ReadsError> for Problem {

@@ -12,9 +12,9 @@ use utoipa_axum::routes;
 
 use super::problem::{self, Problem};
 use super::{
-    AppState, anomalies, audit, audit_event, authorize, dead_letters, entitlements, explain,
-    health, metrics, openapi, projections, rate_limit, tiers, token, track, trainers, usage,
-    webhooks,
+    AppState, anomalies, audit, audit_event, authorize, dead_letters, enforcement, entitlements,
+    explain, health, metrics, openapi, projections, rate_limit, tiers, token, track, trainers,
+    usage, webhooks,
 };
 
 /// Largest body of a request to the API; webhooks have a limit of their own.
@@ -82,6 +82,7 @@ fn described() -> (Described, Described) {
         .routes(routes!(anomalies::list))
         .routes(routes!(dead_letters::list))
         .routes(routes!(projections::list))
+        .routes(routes!(enforcement::current, enforcement::set))
         .routes(routes!(audit::list))
         .routes(routes!(audit_event::one))
         .routes(routes!(token::keys))

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use ledger_domain::event::{Metadata, Source, Subject};
 use ledger_domain::id::TrainerId;
-use ledger_log::{AppendError, Outcome, ReadError};
+use ledger_log::Outcome;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -16,8 +16,7 @@ use super::openapi::{Refused, TooLarge, schema};
 use super::params::{NoQuery, Params};
 use super::problem::Problem;
 use super::track::RequestId;
-use crate::commands::trainer::{self, RegisterError};
-use crate::errors::chain;
+use crate::commands::trainer;
 use crate::roles::Role;
 
 /// Who is to be registered.
@@ -70,23 +69,10 @@ pub(crate) async fn register(
     };
     let (log, at) = (&*state.ingest.log, state.clock.now());
     let outcome = trainer::register(log, &principal.tenant, trainer.clone(), at, &metadata).await;
-    let outcome = outcome.map_err(unregistered)?;
+    let outcome = outcome?;
     let status = match outcome {
         Outcome::Appended { .. } => StatusCode::CREATED,
         Outcome::AlreadyAppended { .. } => StatusCode::OK,
     };
     Ok((status, Json(Registered { trainer_id: trainer, position: outcome.position() })))
-}
-
-fn unregistered(error: RegisterError) -> Problem {
-    match error {
-        // The log tells of its outages itself, once and not for each request.
-        RegisterError::Append(AppendError::Unavailable(_))
-        | RegisterError::Read(ReadError::Unavailable(_)) => Problem::Unavailable,
-        RegisterError::Append(AppendError::WrongExpectedRevision { .. }) => Problem::Unavailable,
-        error => {
-            tracing::error!(error = %chain(&error), "a trainer could not be registered");
-            Problem::Internal
-        }
-    }
 }

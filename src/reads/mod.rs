@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use ledger_domain::catalog::{Catalog, FeatureKind};
 use ledger_domain::effective::{Billing, Effective, Outcome, Setting, effective};
+use ledger_domain::event::Enforcement;
 use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
 use ledger_domain::time::{Interval, Timestamp};
 use ledger_log::postgres::Pools;
@@ -168,6 +169,19 @@ impl Reads {
             used.insert(feature, u64::try_from(total).unwrap_or(0));
         }
         Ok(used)
+    }
+
+    /// How far denials are carried out, and the position that this is of.
+    pub(crate) async fn enforcement(
+        &self,
+        tenant: &Tenant,
+    ) -> Result<(Arc<Enforcement>, Reached), ReadsError> {
+        let mut reader = as_reader(&self.pools.api, tenant, None).await?;
+        let position = reader.position().await?;
+        let (_, mode) = self.catalogs.of(tenant, &mut reader).await?;
+        let parked = parked::store::first_parked(&mut reader, tenant, None).await?;
+        reader.finish().await?;
+        Ok((mode, Reached::new(position, parked)))
     }
 
     /// The catalogue in force now, and the position that this is of.

@@ -20,6 +20,7 @@ mod cli;
 mod connections;
 mod convergence;
 mod crash;
+mod enforcement;
 mod entitlement_tokens;
 mod explain;
 mod gateway;

@@ -1,7 +1,6 @@
 //! What every act on usage is asked with: a service's token, a feature, and perhaps a key.
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use ledger_domain::event::{Metadata, Source, Subject};
 use ledger_domain::id::{FeatureSlug, TrainerId};
@@ -9,6 +8,7 @@ use serde::Serialize;
 
 use super::super::AppState;
 use super::super::auth::Principal;
+use super::super::idempotency::IdempotencyKey;
 use super::super::params::{NoQuery, Params, Segment};
 use super::super::problem::Problem;
 use super::super::track::RequestId;
@@ -16,14 +16,11 @@ use crate::commands::usage::{Request, content_hash};
 use crate::ids;
 use crate::roles::Role;
 
-/// Longest `Idempotency-Key`.
-const KEY_BYTES_MAX: usize = 255;
-
 /// Who asks for an act, on which feature, and under which key.
 pub(crate) struct Asked {
     pub(super) principal: Principal,
     pub(super) feature: FeatureSlug,
-    key: Option<Box<str>>,
+    key: IdempotencyKey,
     request: Option<RequestId>,
 }
 
@@ -38,7 +35,8 @@ impl FromRequestParts<AppState> for Asked {
         let Segment(feature) = Segment::from_request_parts(parts, state).await?;
         let feature = feature_of(&feature)?;
         let request = parts.extensions.get().cloned();
-        Ok(Self { principal, feature, key: key_in(&parts.headers)?, request })
+        let key = IdempotencyKey::from_request_parts(parts, state).await?;
+        Ok(Self { principal, feature, key, request })
     }
 }
 
@@ -53,7 +51,7 @@ impl Asked {
     ) -> Request {
         let Principal { tenant, subject, .. } = &self.principal;
         let path = format!("/api/v1/usage/{}/{act}", self.feature);
-        let id = match &self.key {
+        let id = match &self.key.0 {
             Some(key) => {
                 let (tenant, trainer) = (tenant.as_str(), trainer.as_str());
                 ids::derived(&[tenant, subject, "POST", &path, trainer, key])
@@ -82,41 +80,4 @@ impl Asked {
 pub(super) fn feature_of(segment: &str) -> Result<FeatureSlug, Problem> {
     FeatureSlug::try_new(segment)
         .map_err(|_| Problem::NotFound("The catalogue has no such feature."))
-}
-
-/// The key of a request, if it brings one.
-fn key_in(headers: &HeaderMap) -> Result<Option<Box<str>>, Problem> {
-    let mut keys = headers.get_all("idempotency-key").iter();
-    let Some(key) = keys.next() else { return Ok(None) };
-    let text = key.to_str().ok().map(str::trim);
-    match text.filter(|text| (1..=KEY_BYTES_MAX).contains(&text.len())) {
-        Some(text) if keys.next().is_none() => Ok(Some(text.into())),
-        _ => Err(Problem::InvalidRequest(format!(
-            "`Idempotency-Key` is one text of 1 to {KEY_BYTES_MAX} visible ASCII characters."
-        ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn a_key_is_one_short_text() {
-        let key = |values: &[&[u8]]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append("idempotency-key", HeaderValue::from_bytes(value).unwrap());
-            }
-            key_in(&headers).ok()
-        };
-        assert_eq!(key(&[]), Some(None));
-        assert_eq!(key(&[b"evt_1"]), Some(Some("evt_1".into())));
-        assert_eq!(key(&[&[b'x'; 255]]).flatten().map(|key| key.len()), Some(255));
-        for wrong in [&[&b""[..]][..], &[b"  "], &[&[b'x'; 256]], &[b"a", b"a"], &[b"\xff"]] {
-            assert_eq!(key(wrong), None, "{wrong:?}");
-        }
-    }
 }

@@ -161,6 +161,11 @@ impl TestApp {
         self.caller(&Claims::of("operator", "e2e-operator"))
     }
 
+    /// An administrator.
+    pub(crate) fn admin(&self) -> Caller {
+        self.caller(&Claims::of("admin", "e2e-admin"))
+    }
+
     /// An auditor.
     pub(crate) fn auditor(&self) -> Caller {
         self.caller(&Claims::of("auditor", "e2e-auditor"))

@@ -67,6 +67,13 @@ impl Caller {
         self.send(request.header("idempotency-key", key)).await
     }
 
+    /// PUT of a JSON body under an `Idempotency-Key`.
+    pub(crate) async fn put_keyed(&self, path: &str, body: &Value, key: &str) -> Answer {
+        let request = self.http.put(format!("{}{path}", self.url)).json(body);
+        let answer = self.send(request.header("idempotency-key", key)).await;
+        answer.unwrap_or_else(|error| panic!("PUT {path}: {error:?}"))
+    }
+
     /// POST of any bytes.
     pub(crate) async fn post_bytes(&self, path: &str, body: Vec<u8>) -> Answer {
         let request = self.http.post(format!("{}{path}", self.url)).body(body);

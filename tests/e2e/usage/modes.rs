@@ -1,18 +1,15 @@
-//! Who is denied, and who is only told. Nothing over HTTP changes that yet, so the read models are
-//! told directly what the events would tell them.
+//! Who is denied, and who is only told.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{act, counted, starter};
 use crate::harness::TestApp;
 
-/// Enforcement changes.
-pub(crate) fn enforce(app: &TestApp, position: i64, mode: &str) {
-    app.database.execute(&format!(
-        "INSERT INTO rm_catalog.enforcement
-             (tenant, position, event_id, since, recorded_at, mode, actor)
-         VALUES ('default', {position}, 'api/mode-{position}', now(), now(), '{mode}', 'admin')"
-    ));
+/// An administrator changes enforcement, and it is known.
+pub(crate) async fn enforce(app: &TestApp, mode: &Value) {
+    let (path, body) = ("/api/v1/admin/enforcement", json!({ "mode": mode, "reason": "a drill" }));
+    let changed = app.admin().put_keyed(path, &body, &mode.to_string()).await.expect(200);
+    app.admin().read_at(path, changed["position"].as_i64().expect("a position")).await;
 }
 
 /// What a change was judged by, as its event tells.
@@ -29,16 +26,16 @@ async fn only_who_is_meant_is_denied_and_everybody_is_counted() {
     act(&service, "consume", &json!({ "quantity": 9 })).await.expect(200);
     let mut used = 9;
     // The place of t1 among a hundred is 86.
-    for (position, mode, word, denied) in [
-        (1_001, r#""off""#, "off", false),
-        (1_002, r#""on""#, "on", true),
-        (1_003, r#""shadow""#, "shadow", false),
-        (1_004, r#"{"internal":["t2"]}"#, "internal", false),
-        (1_005, r#"{"internal":["t1"]}"#, "internal", true),
-        (1_006, r#"{"percent":86}"#, "percent", false),
-        (1_007, r#"{"percent":87}"#, "percent", true),
+    for (mode, word, denied) in [
+        (json!("off"), "off", false),
+        (json!("on"), "on", true),
+        (json!("shadow"), "shadow", false),
+        (json!({ "internal": ["t2"] }), "internal", false),
+        (json!({ "internal": ["t1"] }), "internal", true),
+        (json!({ "percent": 86 }), "percent", false),
+        (json!({ "percent": 87 }), "percent", true),
     ] {
-        enforce(&app, position, mode);
+        enforce(&app, &mode).await;
         let check = service.get("/api/v1/usage/t1/check/customers").await.expect(200);
         assert_eq!((&check["allowed"], &check["would_deny"]), (&json!(!denied), &json!(true)));
         let answer = act(&service, "consume", &json!({})).await;

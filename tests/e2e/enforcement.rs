@@ -1,0 +1,95 @@
+//! How far denials are carried out, and who may change that.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Caller, TestApp, eventually};
+
+const PATH: &str = "/api/v1/admin/enforcement";
+/// Nobody has anything here, so everything is denied that can be.
+const DECISION: &str = "/api/v1/entitlements/analytics";
+
+async fn change(caller: &Caller, key: &str, mode: &Value) -> Answer {
+    let body = json!({ "mode": mode, "reason": "a drill" });
+    caller.put_keyed(PATH, &body, key).await
+}
+
+/// What a trainer is answered once a change is known.
+async fn decided(app: &TestApp, trainer: &str, position: &Value) -> u16 {
+    let path = format!("{DECISION}?trainer={trainer}&min_position={position}");
+    let service = app.service();
+    eventually("the change is known", || async {
+        Some(service.get(&path).await.status).filter(|status| *status != 503)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_decides_how_far_denials_go() {
+    let app = TestApp::start().await;
+    let other = app.another().await;
+    let admin = app.admin();
+    assert_eq!(admin.get(PATH).await.expect(200)["mode"], "on");
+    for (key, mode, t1, t2) in [
+        ("a", json!("off"), 200, 200),
+        ("b", json!({ "internal": ["t2"] }), 200, 403),
+        ("c", json!({ "percent": 0 }), 200, 200),
+        ("d", json!({ "percent": 100 }), 403, 403),
+        ("e", json!("shadow"), 200, 200),
+        ("f", json!("on"), 403, 403),
+    ] {
+        let changed = change(&admin, key, &mode).await.expect(200);
+        assert_eq!(changed["mode"], mode);
+        // Sent again after others, it is no other change.
+        let again = change(&admin, key, &mode).await.expect(200);
+        assert_eq!(again["position"], changed["position"]);
+        for app in [&app, &other] {
+            let position = &changed["position"];
+            assert_eq!(decided(app, "t1", position).await, t1, "{mode}");
+            assert_eq!(decided(app, "t2", position).await, t2, "{mode}");
+            let position = position.as_i64().expect("a position");
+            assert_eq!(app.operator().read_at(PATH, position).await["mode"], mode);
+        }
+    }
+    change(&admin, "a", &json!("on")).await.expect_problem(422, "idempotency_key_reused");
+    let path = "/api/v1/audit/events?type=EnforcementChanged";
+    let told = app.auditor().get(path).await.expect(200);
+    let events = told["events"].as_array().expect("events");
+    assert_eq!(events.len(), 6, "{told}");
+    let event = &events[0];
+    assert_eq!((&event["source"], &event["actor"]), (&json!("admin"), &json!("e2e-admin")));
+    let id = event["event_id"].as_str().expect("an id");
+    let whole = app.auditor().get(&format!("/api/v1/audit/events/{id}")).await.expect(200);
+    assert_eq!((&whole["text"], &whole["data"]["mode"]), (&json!("a drill"), &json!("off")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_no_sense_changes_nothing() {
+    let app = TestApp::start().await;
+    let admin = app.admin();
+    let long: Vec<String> = (0..1_001).map(|n| format!("t{n}")).collect();
+    for (mode, status) in [
+        (json!("sometimes"), 400),
+        (json!({ "percent": -1 }), 400),
+        (json!({ "percent": 101 }), 422),
+        (json!({ "percent": 256 }), 400),
+        (json!({ "internal": ["a b"] }), 400),
+        (json!({ "internal": long }), 422),
+        (json!({ "percent": 10, "internal": [] }), 400),
+    ] {
+        change(&admin, "k", &mode).await.expect_problem(status, "invalid_request");
+    }
+    for body in [
+        json!({ "mode": "off" }),
+        json!({ "mode": "off", "reason": "  " }),
+        json!({ "mode": "off", "reason": "x".repeat(501) }),
+        json!({ "mode": "off", "reason": "why", "until": "tomorrow" }),
+    ] {
+        let answer = admin.put_keyed(PATH, &body, "k").await;
+        answer.expect_problem(400, "invalid_request");
+    }
+    for caller in [app.service(), app.operator(), app.auditor(), app.trainer("t1")] {
+        change(&caller, "k", &json!("off")).await.expect_problem(403, "forbidden");
+    }
+    change(&app.anyone(), "k", &json!("off")).await.expect_problem(401, "unauthenticated");
+    assert_eq!(admin.get(PATH).await.expect(200)["mode"], "on");
+}
