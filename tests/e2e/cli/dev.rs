@@ -72,6 +72,26 @@ async fn dev_with_a_sample_from_start_to_end() {
     service.stop().await;
 }
 
+/// The likeliest mistake of all costs nothing: no server is made for it, and no folder filled.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_told_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let args = ["dev", "--listen", &address, "--data-dir", folder.path().to_str().unwrap()];
+    let refused = run(&Settings::none(), &[&args[..], &["--sample"]].concat()).await;
+    assert_eq!(refused.code, Some(3), "{}{}", refused.stdout, refused.stderr);
+    for part in [&*address, "--listen"] {
+        assert!(refused.stderr.contains(part), "{part} in {}", refused.stderr);
+    }
+    let made: Vec<_> = fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
+    assert!(made.is_empty(), "{made:?}");
+    drop(taken);
+    let service = Service::start(&Settings::none(), &args).await.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(service.url(), format!("http://{address}"));
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_dev_leaves_no_postgresql_behind() {
     let folder = tempfile::tempdir().unwrap();
