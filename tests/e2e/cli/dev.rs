@@ -6,14 +6,20 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::simulator::says;
 use super::tour::LAST_LINE;
 use crate::harness::{
     Caller, LEDGER, Service, Settings, address_logged, address_said, command, eventually, http, run,
 };
+
+/// How long `make run` may take from the end of the build until all can be asked, sample included:
+/// whoever tries the ledger out for the first time waits for it.
+const READY_MAX: Duration = Duration::from_secs(60);
 
 /// The user that owns nothing, by convention.
 const NOBODY: u32 = 65_534;
@@ -191,10 +197,13 @@ async fn make_run_works_for_root_and_for_an_ordinary_user() {
         let args = ["run", "ARGS=--sample --listen 127.0.0.1:0"];
         let mut command = command("make", &Settings::none(), &args);
         home.enter(&mut command);
+        let begun = Instant::now();
         let mut service =
             Service::spawn(command, address_said).await.unwrap_or_else(|error| panic!("{error}"));
         let anyone = Caller::new(http(), service.url(), None);
         assert_eq!(anyone.get("/readyz").await.status, 200, "{somebody:?}");
+        let taken = begun.elapsed();
+        assert!(taken <= READY_MAX, "{somebody:?} waited for {taken:?}");
         let data = home.folder.join(".ledger");
         let auditor = with_role(&anyone, &data, "auditor").await;
         assert!(last_position(&auditor).await > 500, "{somebody:?} has the sample");
