@@ -93,7 +93,10 @@ pub enum StartError {
     )]
     Certificates(#[source] std::io::Error),
     /// Nobody can listen on the address.
-    #[error("nothing can listen on {address}: is another program listening there?")]
+    #[error(
+        "nothing can listen on {address}: if another program does, name another address \
+         (LEDGER_LISTEN, or --listen of `ledger dev`)"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -171,7 +174,8 @@ impl Running {
 /// # Errors
 /// When anything that it needs isn't there.
 pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
-    start_as(config, clock, Publisher::Start).await
+    let listening = listen(&config).await?;
+    start_as(config, clock, Publisher::Start, listening).await
 }
 
 /// [`start`], with a say in which catalogues the settings may replace.
@@ -179,12 +183,9 @@ pub(crate) async fn start_as(
     config: Config,
     clock: Clock,
     publisher: Publisher,
+    Listening { address, listener }: Listening,
 ) -> Result<Running, StartError> {
-    config.check_reach()?;
     let fetched = fetched(&config.auth)?;
-    // First of all: a taken address is the likeliest mistake, and nothing has begun yet. Whoever
-    // connects now waits until there is something to answer with.
-    let (address, listener) = listen(config.http.listen).await?;
     // Before anything that is counted.
     let meters = Arc::new(Meters::new());
     let pools = pools(&config.database)?;
@@ -326,10 +327,20 @@ fn fetched(config: &AuthConfig) -> Result<Option<Arc<Fetched>>, StartError> {
     Ok(Some(Arc::new(fetched)))
 }
 
-async fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
+/// An address that is ours.
+pub(crate) struct Listening {
+    address: SocketAddr,
+    listener: TcpListener,
+}
+
+/// Comes first of all: a taken address is the likeliest mistake, and nothing has begun yet. Whoever
+/// connects now waits until there is something to answer with.
+pub(crate) async fn listen(config: &Config) -> Result<Listening, StartError> {
+    config.check_reach()?;
+    let address = config.http.listen;
     let listening = async {
         let listener = TcpListener::bind(address).await?;
-        Ok((listener.local_addr()?, listener))
+        Ok(Listening { address: listener.local_addr()?, listener })
     };
     listening.await.map_err(|source| StartError::Listen { address, source })
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use ledger_projections::Installed;
 
-use crate::app::{self, Running};
+use crate::app::{self, Listening, Running};
 use crate::cli::{migrate, tell};
 use crate::clock::Clock;
 use crate::commands;
@@ -59,10 +59,11 @@ pub(crate) async fn run(
     // What is wrong with the settings is said at once, before anything is started.
     let mut chosen = Chosen::new(&request)?;
     let config = commands::settings::read(&chosen.environment())?;
+    let listening = app::listen(&config).await?;
     let started = async {
         let stripe = start_stripe(&request, &mut chosen, &config.tenants.default).await?;
         let postgres = start_postgres(&request.data_dir).await?;
-        let up = start(&request, chosen, stripe, &postgres).await;
+        let up = start(&request, chosen, stripe, &postgres, listening).await;
         DevResult::Ok((postgres, up))
     };
     // A signal while starting ends the program; the database server ends with it.
@@ -131,6 +132,7 @@ async fn start(
     mut chosen: Chosen,
     stripe: Option<Stripe>,
     postgres: &Postgres,
+    listening: Listening,
 ) -> DevResult<Up> {
     let (owner, service) = (postgres.owner_url(), postgres.service_url());
     let installed = migrate::migrate(&owner, &[postgres::LOGIN])
@@ -143,7 +145,8 @@ async fn start(
     chosen.set("LEDGER_OWNER_DATABASE_URL", &owner);
     let config = Config::read(&chosen.environment())?;
     // Whoever tries catalogues out edits the file and starts again.
-    let running = app::start_as(config.clone(), Clock::system(), Publisher::OwnStart).await?;
+    let (clock, publisher) = (Clock::system(), Publisher::OwnStart);
+    let running = app::start_as(config.clone(), clock, publisher, listening).await?;
     chosen.set("LEDGER_URL", &format!("http://{}", running.address()));
     chosen.set("LEDGER_LISTEN", &running.address().to_string());
     chosen.write(&request.data_dir)?;

@@ -20,8 +20,19 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match Query::<T>::try_from_uri(&parts.uri) {
             Ok(Query(query)) => Ok(Self(query)),
-            Err(rejection) => Err(Problem::InvalidRequest(rejection.body_text())),
+            Err(rejection) => Err(Problem::InvalidRequest(in_words(rejection.body_text()))),
         }
+    }
+}
+
+/// The standard library says of a number what is wrong with it, and not what is expected.
+fn in_words(told: String) -> String {
+    let wrong = ["", "x", "99999999999999999999", "-99999999999999999999"];
+    let reasons = wrong.into_iter().filter_map(|text| text.parse::<i64>().err());
+    let told_by = reasons.map(|reason| reason.to_string()).find(|reason| told.ends_with(reason));
+    match told_by.as_deref().and_then(|reason| told.strip_suffix(reason)) {
+        Some(place) => format!("{place}a whole number like 50 is expected"),
+        None => told,
     }
 }
 
@@ -64,9 +75,9 @@ pub(crate) struct Position(pub(crate) i64);
 
 impl<'de> Deserialize<'de> for Position {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match i64::deserialize(deserializer)? {
-            position if position >= 0 => Ok(Self(position)),
-            _ => Err(D::Error::custom("a position is 0 or more")),
+        match i64::deserialize(deserializer) {
+            Ok(position) if position >= 0 => Ok(Self(position)),
+            _ => Err(D::Error::custom("a position is a whole number, 0 or more")),
         }
     }
 }
@@ -195,8 +206,34 @@ mod tests {
         }
         let both: AboutThen = parse(&format!("known_at={early}&min_position=1")).await.unwrap();
         assert!(matches!(both.moment(now), Err(Problem::InvalidRequest(_))));
-        for query in ["as_of=yesterday", "as_of=2026-11-01", "known_at=", "as_off=x"] {
-            assert!(parse::<AboutThen>(query).await.is_err(), "{query}");
+        for query in
+            ["as_of=yesterday", "as_of=2026-11-01", "known_at=", "as_of=2026-11-01T00:00:00+05:00"]
+        {
+            let Err(Problem::InvalidRequest(told)) = parse::<AboutThen>(query).await else {
+                panic!("{query} is refused")
+            };
+            let (name, _) = query.split_once('=').unwrap();
+            for part in [name, "2026-11-20T09:00:00Z", "%2B"] {
+                assert!(told.contains(part), "{part} in {told}");
+            }
+        }
+        assert!(parse::<AboutThen>("as_off=x").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_wrong_number_is_answered_with_what_is_expected() {
+        #[derive(Debug, Deserialize)]
+        struct Page {
+            #[expect(dead_code, reason = "it is never read")]
+            limit: Option<usize>,
+        }
+        for wrong in ["", "x7", "-1", "1.5", "99999999999999999999"] {
+            let Err(Problem::InvalidRequest(told)) = parse::<Page>(&format!("limit={wrong}")).await
+            else {
+                panic!("{wrong} is refused")
+            };
+            assert!(told.contains("limit") && told.contains("a whole number like 50"), "{told}");
+            assert!(wrong.is_empty() || !told.contains(wrong), "{told}");
         }
     }
 

@@ -6,10 +6,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::bodies::{
-    AI_STARTER, DAY, ENTERPRISE, PROFESSIONAL, STARTER, Story, Version, customer, event,
+    AI_STARTER, DAY, ENTERPRISE, PROFESSIONAL, Price, STARTER, Story, Version, customer, event,
 };
 use crate::check::expect_equal_to_a_fold;
-use crate::harness::{TestApp, now};
+use crate::harness::{Settings, TestApp, now, run};
 
 const ANOMALIES: &str = "/api/v1/admin/anomalies";
 
@@ -133,6 +133,77 @@ async fn what_a_trainer_holds_twice_is_listed_while_it_lasts() {
     twice.pass(DAY).drop_add_on();
     let position = app.stripe().deliver_all(&twice.take()).await;
     assert_eq!(kinds(&listed(&app, "", position).await), ["second_trial"]);
+}
+
+/// A price that somebody made at Stripe's dashboard.
+const NEW_PRICE: Price = Price { id: "price_made_by_hand", amount: 4900 };
+
+/// Who pays and gets nothing, since the ledger doesn't know what for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_trainer_pays_for_in_vain_is_listed_until_it_is_mended() {
+    let app = TestApp::start().await;
+    let (begin, version) = (now() - 5 * DAY, Version::Clover);
+    let bought = |trainer: &str, price: Price| {
+        let mut story = Story::new(trainer, version, begin);
+        story.purchase(price);
+        story.tier().json(version)
+    };
+    let of_new_price = bought("t1", NEW_PRICE);
+    let (fine_status, fine_items) = (bought("t2", STARTER), bought("t3", STARTER));
+    let mut of_new_status = fine_status.clone();
+    of_new_status["status"] = "weird_status".into();
+    let mut of_some_items = bought("t3", AI_STARTER);
+    of_some_items["id"] = fine_items["id"].clone();
+    of_some_items["items"]["has_more"] = true.into();
+    let mut webhooks = Vec::new();
+    for (n, object) in [&of_new_price, &of_new_status, &of_some_items].into_iter().enumerate() {
+        let (id, kind) = (format!("evt_{n}"), "customer.subscription.created");
+        webhooks.push(event(version, &id, kind, begin, object, None));
+    }
+    let position = app.stripe().deliver_all(&webhooks).await;
+
+    let found = listed(&app, "", position).await;
+    let told = ["unknown_price", "unknown_status", "items_incomplete"];
+    assert_eq!(kinds(&found), told, "{found:#?}");
+    let known = ["incomplete", "trialing", "active", "past_due", "unpaid", "paused", "canceled"]
+        .map(Value::from);
+    for (n, (object, entry)) in
+        [&of_new_price, &of_new_status, &of_some_items].into_iter().zip(&found).enumerate()
+    {
+        assert_eq!(entry["subject"], json!({"kind": "subscription", "id": object["id"]}));
+        assert_eq!(entry["trainer_id"], format!("t{}", n + 1));
+        assert_eq!((&entry["event_id"], &entry["related"]), (&webhooks[n]["id"], &json!([])));
+        for query in [format!("kind={}", told[n]), format!("trainer=t{}", n + 1)] {
+            assert_eq!(kinds(&listed(&app, &query, position).await), [told[n]], "{query}");
+        }
+    }
+    let price = json!({"field": "items[0].price", "expected": null, "seen": "price_made_by_hand"});
+    assert_eq!(found[0]["differences"], json!([price]));
+    assert!(found[0]["what_to_do"].as_str().unwrap().contains("`ledger catalog publish`"));
+    let status = &found[1]["differences"][0];
+    assert_eq!(status["seen"], "weird_status");
+    let expected = status["expected"].as_array().expect("statuses");
+    assert!(known.iter().all(|known| expected.contains(known)), "{status}");
+    let items = json!({"field": "items.has_more", "expected": false, "seen": true});
+    assert_eq!(found[2]["differences"], json!([items]));
+
+    // Stripe tells better of two; the third's price gets a plan.
+    let updated = "customer.subscription.updated";
+    let (old, new) = (json!({"status": "weird_status"}), begin + 10);
+    let mut mended = vec![event(version, "evt_m1", updated, new, &fine_status, Some(&old))];
+    let old = json!({"items": of_some_items["items"]});
+    mended.push(event(version, "evt_m2", updated, new, &fine_items, Some(&old)));
+    let position = app.stripe().deliver_all(&mended).await;
+    assert_eq!(kinds(&listed(&app, "", position).await), ["unknown_price"]);
+    let settings = Settings::of_service()
+        .with("DATABASE_URL", app.database.url())
+        .with("STRIPE_PRICE_TIER_ENTERPRISE_YEAR", NEW_PRICE.id);
+    let published = run(&settings, &["catalog", "publish"]).await;
+    assert_eq!(published.code, Some(0), "{}", published.stderr);
+    let position = app.database.number("SELECT max(position) FROM event").await;
+    assert_eq!(listed(&app, "", position).await, Vec::<Value>::new());
+    let tier = app.service().read_at("/api/v1/tiers/current?trainer=t1", position).await;
+    assert_eq!(tier["access"], "granted", "{tier}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Every refusal is a problem as RFC 9457 has it, with a code, whatever is wrong and wherever.
 
 use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::harness::{Answer, Caller, TestApp};
 
@@ -172,5 +173,51 @@ fn who_may(app: &TestApp, path: &str) -> Caller {
         _ if path.contains("audit") => app.auditor(),
         _ if path.contains("admin") => app.operator(),
         _ => app.trainer("t1"),
+    }
+}
+
+/// A person who mistypes an instant or a number learns what is expected, and a log or a page that
+/// shows the answer doesn't show what was typed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_instant_or_number_is_answered_with_what_is_expected() {
+    let app = TestApp::start().await;
+    let (service, operator) = (app.service(), app.operator());
+    let detail = |answer: &Answer| {
+        let problem = answer.expect_problem(400, "invalid_request");
+        problem["detail"].as_str().expect("a detail").to_owned()
+    };
+    let form = "2026-11-20T09:00:00Z";
+    for wrong in ["2026-11-22", "2026-11-22T09:00:00", "2026-11-22T09:00:00+05:00", "mallory"] {
+        for name in ["as_of", "known_at"] {
+            let path = format!("/api/v1/entitlements?trainer=t1&{name}={wrong}");
+            let told = detail(&service.get(&path).await);
+            for part in [name, form, "%2B"] {
+                assert!(told.contains(part), "{part} in {told}");
+            }
+            assert!(!told.contains(wrong), "{told}");
+        }
+    }
+    for path in ["/api/v1/admin/anomalies", "/api/v1/admin/dead-letters"] {
+        for wrong in ["", "mallory", "-1", "1.5", "99999999999999999999"] {
+            let told = detail(&operator.get(&format!("{path}?limit={wrong}")).await);
+            assert!(told.contains("limit") && told.contains("whole number"), "{told}");
+            assert!(wrong.is_empty() || !told.contains(wrong), "{told}");
+        }
+    }
+    let told = detail(&operator.get("/api/v1/admin/anomalies?min_position=mallory").await);
+    assert!(told.contains("a whole number, 0 or more") && !told.contains("mallory"), "{told}");
+    let record = async |field: &str, value: Value| {
+        let mut body = json!({"trainer": "t1"});
+        body[field] = value;
+        detail(&service.post("/api/v1/usage/customers/record", &body).await)
+    };
+    for wrong in [json!("yesterday"), json!(7), json!("2026-11-22")] {
+        let told = record("occurred_at", wrong).await;
+        assert!(told.contains(form) && !told.contains("yesterday"), "{told}");
+    }
+    for wrong in [json!("1"), json!(0), json!(1.5), json!("mallory")] {
+        let told = record("quantity", wrong).await;
+        assert!(told.contains("whole number from 1 to"), "{told}");
+        assert!(!told.contains("mallory"), "{told}");
     }
 }

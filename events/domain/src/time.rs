@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Microseconds of one second.
@@ -78,10 +79,18 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+/// A text that is no instant. It says what one looks like, for whoever typed the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected {FORM}")]
+pub struct InvalidTimestamp;
+
+const FORM: &str = "an instant like 2026-11-20T09:00:00Z (in a query, a `+` is written %2B)";
+
 impl std::str::FromStr for Timestamp {
-    type Err = chrono::ParseError;
+    type Err = InvalidTimestamp;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc).into())
+        let at = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTimestamp)?;
+        Ok(at.with_timezone(&Utc).into())
     }
 }
 
@@ -93,8 +102,21 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(InText)
+    }
+}
+
+struct InText;
+
+impl Visitor<'_> for InText {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(FORM)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Timestamp, E> {
+        text.parse().map_err(E::custom)
     }
 }
 
@@ -125,6 +147,19 @@ mod tests {
         let minute = Interval { from: at(0), until: at(60) };
         assert!(minute.contains(at(0)) && minute.contains(at(59)));
         assert!(!minute.contains(at(60)) && !minute.contains(at(-1)));
+    }
+
+    #[test]
+    fn what_is_no_instant_is_answered_with_the_form_of_one_and_not_repeated() {
+        let read = |json: &str| serde_json::from_str::<Timestamp>(json);
+        for wrong in ["yesterday", "2026-11-22", "2026-11-22T09:00:00", "2026-11-22T09:00:00 05:00"]
+        {
+            let told = read(&format!("{wrong:?}")).unwrap_err().to_string();
+            assert!(told.contains("2026-11-20T09:00:00Z") && !told.contains(wrong), "{told}");
+        }
+        assert!(read("7").unwrap_err().to_string().contains("2026-11-20T09:00:00Z"));
+        let east = read(r#""2026-11-20T14:00:00+05:00""#).unwrap();
+        assert_eq!(east.to_string(), "2026-11-20T09:00:00Z");
     }
 
     #[test]

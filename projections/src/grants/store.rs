@@ -1,6 +1,7 @@
 //! Every statement on the tables of trainers and their grants.
 
 use ledger_domain::account::{GrantView, TrainerView};
+use ledger_domain::catalog::{Catalog, FeatureKind};
 use ledger_domain::id::{Tenant, TrainerId};
 use sqlx::PgConnection;
 
@@ -143,17 +144,34 @@ pub(crate) async fn history_of(
 }
 
 /// The trainers of tiers that were given and not taken back, one entry for each, from a trainer on,
-/// in order. Whether that one is included is said beside it.
+/// in order, and whether the catalogue lacks it. An override has an entry if it can't do anything.
+/// Whether the trainer to begin with is included is said beside it.
 pub(crate) async fn holders(
     conn: &mut PgConnection,
     tenant: &Tenant,
+    catalog: &Catalog,
     (from, is_included): (&str, bool),
     limit: i64,
-) -> sqlx::Result<Vec<String>> {
-    const SELECT: &str = "SELECT trainer_id FROM entitlement_grants
+) -> sqlx::Result<Vec<(String, bool)>> {
+    // To be granted without a number, a feature has to be a flag.
+    const SELECT: &str = "SELECT trainer_id, kind = 'override' OR tier <> ALL ($5)
+        FROM entitlement_grants
         WHERE tenant = $1 AND trainer_id >= $2 AND ($3 OR trainer_id > $2)
-            AND kind <> 'override' AND revoked_at IS NULL
+            AND (kind <> 'override' OR feature <> ALL (
+                CASE WHEN effect = '\"grant\"' THEN $6::text[] ELSE $7::text[] END))
+            AND revoked_at IS NULL
         ORDER BY trainer_id LIMIT $4";
-    let query = sqlx::query_scalar(SELECT).bind(tenant.as_str()).bind(from).bind(is_included);
-    query.bind(limit).fetch_all(conn).await
+    let plans = catalog.tiers().iter().chain(catalog.add_ons());
+    let features = catalog.features().iter();
+    let flags = features.clone().filter(|feature| feature.kind() == FeatureKind::Flag);
+    sqlx::query_as(SELECT)
+        .bind(tenant.as_str())
+        .bind(from)
+        .bind(is_included)
+        .bind(limit)
+        .bind(plans.map(|plan| plan.slug().as_str()).collect::<Vec<_>>())
+        .bind(flags.map(|feature| feature.slug().as_str()).collect::<Vec<_>>())
+        .bind(features.map(|feature| feature.slug().as_str()).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await
 }

@@ -1,6 +1,7 @@
 //! What a person should look at: anomalies of facts, webhooks that could not be read, and the
 //! trainers whose holdings may be odd together.
 
+use ledger_domain::catalog::Catalog;
 use ledger_domain::effective::Holdings;
 use ledger_domain::id::{EventKey, InvalidName, StripeId, TrainerId};
 
@@ -91,7 +92,7 @@ pub struct DeadLetterView {
     pub lacks: Box<str>,
 }
 
-/// Trainers who hold more than one thing.
+/// Trainers whose holdings may be odd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holders {
     /// Them, in order.
@@ -208,19 +209,24 @@ impl Reader {
     }
 
     /// Trainers with more than one subscription or given tier, ended and lapsed ones included:
-    /// nobody else's holdings can contradict each other. One look goes through a limited number of
+    /// nobody else's holdings can contradict each other. Beside them, those who hold something that
+    /// the catalogue or this program may not know. One look goes through a limited number of
     /// holdings and may find nobody, and yet have a place to look on from.
     ///
     /// # Errors
     /// If the database can't be reached, or a row is corrupt.
-    pub async fn holders(&mut self, from: Option<&HolderPlace>) -> Result<Holders, QueryError> {
+    pub async fn holders(
+        &mut self,
+        catalog: &Catalog,
+        from: Option<&HolderPlace>,
+    ) -> Result<Holders, QueryError> {
         let (tx, tenant) = (&mut *self.tx, &self.tenant);
         let place = from.map_or(("", true), |from| (from.trainer.as_str(), from.is_included));
         let lists = [
-            subscriptions::store::holders(tx, tenant, place, WINDOW).await?,
-            grants::store::holders(tx, tenant, place, WINDOW).await?,
+            subscriptions::store::holders(tx, tenant, catalog, place, WINDOW).await?,
+            grants::store::holders(tx, tenant, catalog, place, WINDOW).await?,
         ];
-        let (trainers, next) = several(&lists, usize::try_from(WINDOW).unwrap_or(usize::MAX));
+        let (trainers, next) = noted(&lists, usize::try_from(WINDOW).unwrap_or(usize::MAX));
         let parse = |id: &str| TrainerId::try_new(id).map_err(|e| InvalidRow::new("trainer", e));
         let trainers = trainers.into_iter().map(parse).collect::<Result<_, _>>()?;
         let next = next
@@ -271,16 +277,17 @@ fn page(
     Ok(AnomalyPage { anomalies, next })
 }
 
-/// Of lists that name a trainer once for each holding, in order and cut off at `window`: who is
-/// named more than once, and from whom on nothing is known; that trainer included or not.
-fn several(lists: &[Vec<String>; 2], window: usize) -> (Vec<&str>, Option<(&str, bool)>) {
+/// Of lists that name a trainer once for each holding, with whether that may be odd by itself, in
+/// order and cut off at `window`: who is named more than once or for something odd, and from whom
+/// on nothing is known; that trainer included or not.
+fn noted(lists: &[Vec<(String, bool)>; 2], window: usize) -> (Vec<&str>, Option<(&str, bool)>) {
     let cut = lists.iter().filter(|list| list.len() >= window).filter_map(|list| list.last());
-    let cut = cut.min().map(String::as_str);
-    let mut whole: Vec<&str> = lists
+    let cut = cut.map(|(id, _)| id.as_str()).min();
+    let mut whole: Vec<(&str, bool)> = lists
         .iter()
         .flatten()
-        .map(String::as_str)
-        .filter(|id| cut.is_none_or(|c| *id < c))
+        .map(|(id, is_odd)| (id.as_str(), *is_odd))
+        .filter(|(id, _)| cut.is_none_or(|c| *id < c))
         .collect();
     // One trainer who fills a list alone is known well enough.
     let next = cut.map(|cut| (cut, !whole.is_empty()));
@@ -288,10 +295,9 @@ fn several(lists: &[Vec<String>; 2], window: usize) -> (Vec<&str>, Option<(&str,
         return (vec![cut], next);
     }
     whole.sort_unstable();
-    let mut found: Vec<&str> =
-        whole.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-    found.dedup();
-    (found, next)
+    let each = whole.chunk_by(|a, b| a.0 == b.0);
+    let found = each.filter(|held| held.len() > 1 || held[0].1).map(|held| held[0].0);
+    (found.collect(), next)
 }
 
 #[cfg(test)]
@@ -299,18 +305,22 @@ mod tests {
     use super::*;
 
     fn check(subscriptions: &str, grants: &str, found: &str, next: Option<(&str, bool)>) {
-        let list = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let entry = |word: &str| (word.trim_end_matches('!').to_owned(), word.ends_with('!'));
+        let list = |text: &str| text.split_whitespace().map(entry).collect::<Vec<_>>();
         let lists = [list(subscriptions), list(grants)];
         let expected: Vec<&str> = found.split_whitespace().collect();
-        assert_eq!(several(&lists, 4), (expected, next), "{subscriptions} | {grants}");
+        assert_eq!(noted(&lists, 4), (expected, next), "{subscriptions} | {grants}");
     }
 
     #[test]
-    fn who_holds_several_things_is_found_as_far_as_the_lists_tell() {
+    fn who_holds_several_things_or_an_odd_one_is_found_as_far_as_the_lists_tell() {
         check("", "", "", None);
         check("a b b", "c", "b", None);
         check("a b", "a c", "a", None);
         check("a a a", "a", "a", None);
+        check("a! b", "c!", "a c", None);
+        check("a b b!", "", "b", None);
+        check("a! b c! d!", "", "a c", Some(("d", true)));
         check("a a b c", "", "a", Some(("c", true)));
         check("a b c c", "d d d d", "", Some(("c", true)));
         check("c c c c", "a a", "a", Some(("c", true)));

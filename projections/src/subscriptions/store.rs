@@ -1,6 +1,7 @@
 //! Every statement on the tables of subscriptions, payments and their history.
 
-use ledger_domain::account::{PaymentView, SubscriptionView};
+use ledger_domain::account::{PaymentView, SubscriptionView, next_statuses, statuses};
+use ledger_domain::catalog::{Catalog, Interval};
 use ledger_domain::id::{StripeId, Tenant, TrainerId};
 use sqlx::PgConnection;
 
@@ -428,17 +429,36 @@ pub(crate) async fn dead_letters(
     sqlx::query_as(SELECT).bind(tenant.as_str()).bind(after).bind(limit).fetch_all(conn).await
 }
 
-/// The trainers of subscriptions, one entry for each, from a trainer on, in order. Whether that one
-/// is included is said beside it.
+/// The trainers of subscriptions, one entry for each, from a trainer on, in order, and whether it
+/// may be odd by itself: it hasn't ended, and its items, its status or a price of it isn't known.
+/// Whether the trainer to begin with is included is said beside it.
 pub(crate) async fn holders(
     conn: &mut PgConnection,
     tenant: &Tenant,
+    catalog: &Catalog,
     (from, is_included): (&str, bool),
     limit: i64,
-) -> sqlx::Result<Vec<String>> {
-    const SELECT: &str = "SELECT trainer_id FROM trainer_subscriptions
+) -> sqlx::Result<Vec<(String, bool)>> {
+    const SELECT: &str = "SELECT trainer_id, status <> ALL ($5) AND (
+            NOT items_complete OR status <> ALL ($6) OR EXISTS (
+                SELECT FROM subscription_items item
+                WHERE item.tenant = $1 AND item.subscription_id = held.subscription_id
+                    AND item.price_id <> ALL ($7)))
+        FROM trainer_subscriptions held
         WHERE tenant = $1 AND trainer_id >= $2 AND ($3 OR trainer_id > $2)
         ORDER BY trainer_id LIMIT $4";
-    let query = sqlx::query_scalar(SELECT).bind(tenant.as_str()).bind(from).bind(is_included);
-    query.bind(limit).fetch_all(conn).await
+    let known: Vec<&str> = statuses().collect();
+    let ends = known.iter().filter(|status| next_statuses(status).is_empty());
+    let plans = catalog.tiers().iter().chain(catalog.add_ons());
+    let prices = plans.flat_map(|plan| Interval::ALL.into_iter().flat_map(|i| plan.prices(i)));
+    sqlx::query_as(SELECT)
+        .bind(tenant.as_str())
+        .bind(from)
+        .bind(is_included)
+        .bind(limit)
+        .bind(ends.copied().collect::<Vec<&str>>())
+        .bind(&known)
+        .bind(prices.map(StripeId::as_str).collect::<Vec<&str>>())
+        .fetch_all(conn)
+        .await
 }

@@ -1,5 +1,6 @@
 //! What a person should look at, as readers find it.
 
+use ledger_domain::catalog::Catalog;
 use ledger_domain::event::stripe::{StripeEventRecorded, Unread};
 use ledger_domain::event::{Event, IdReuseSeen};
 use ledger_domain::id::{EventId, EventKey, Namespace, StripeId, Tenant, TrainerId};
@@ -9,6 +10,9 @@ use serde_json::json;
 
 use crate::given::{self, DAY_0};
 use crate::world::{World, trainer};
+
+/// The price of [`given::snapshot`].
+const KNOWN_PRICE: &str = "price_starter_month";
 
 fn key(id: &str) -> EventKey {
     EventKey::new(Namespace::stripe(), EventId::try_new(id).unwrap())
@@ -160,7 +164,7 @@ async fn events_that_are_odd_by_themselves_are_found() {
 }
 
 #[tokio::test]
-async fn who_holds_several_things_is_found_with_all_of_them() {
+async fn who_holds_several_things_or_an_unknown_one_is_found_with_all_of_them() {
     let world = World::new();
     let tenant = world.open("default").await;
     let mut events = Vec::new();
@@ -172,12 +176,40 @@ async fn who_holds_several_things_is_found_with_all_of_them() {
     }
     events.push(given::assigned("a0", 0, "t3", "starter"));
     events.push(given::lifted("a1", 0, "t1", 30));
+    // One thing each: a price, a status and items that nobody knows, as they are and ended.
+    let alone = |n: usize, price: &str, status: &str, has_more: bool| {
+        let mut snapshot =
+            given::snapshot(&format!("sub_o{n}"), &format!("cus_o{n}"), status, DAY_0);
+        snapshot["metadata"] = json!({"trainer_id": format!("o{n}")});
+        snapshot["items"]["data"][0]["price"]["id"] = price.into();
+        snapshot["items"]["has_more"] = has_more.into();
+        given::subscription(&format!("evt_o{n}"), DAY_0, "created", snapshot)
+    };
+    events.extend([
+        alone(0, "price_unknown", "active", false),
+        alone(1, "price_unknown", "canceled", true),
+        alone(2, KNOWN_PRICE, "hibernating", false),
+        alone(3, KNOWN_PRICE, "active", true),
+        alone(4, KNOWN_PRICE, "active", false),
+        given::assigned("a5", 0, "o5", "platinum"),
+        given::assigned("a6", 0, "o6", "starter"),
+        given::lifted("a7", 0, "o7", 30),
+    ]);
     world.log.append(&tenant, events).await.unwrap();
     world.project(&tenant).await;
     let mut reader = world.reader(&tenant, None).await;
-    let holders = reader.holders(None).await.unwrap();
-    assert_eq!(holders.trainers, [trainer("t2"), trainer("t3")]);
+    let text = include_str!("../../../catalogs/trainers.toml");
+    let price = |name: &str| (name == "STRIPE_PRICE_TIER_STARTER").then(|| KNOWN_PRICE.to_owned());
+    let catalog = Catalog::parse(text, &price).unwrap().catalog;
+    let holders = reader.holders(&catalog, None).await.unwrap();
+    assert_eq!(holders.trainers, ["o0", "o2", "o3", "o5", "t2", "t3"].map(trainer));
     assert_eq!(holders.next, None);
+    // Another product, without that feature and without that tier.
+    let text = include_str!("../../../catalogs/membership.toml");
+    let other = Catalog::parse(text, &|_| None).unwrap().catalog;
+    let holders = reader.holders(&other, None).await.unwrap();
+    let all = ["o0", "o2", "o3", "o4", "o5", "o6", "o7", "t1", "t2", "t3"];
+    assert_eq!(holders.trainers, all.map(trainer));
     let all: Vec<TrainerId> = ["t1", "t2", "t3", "t4"].map(trainer).into();
     for (trainer, holdings) in all.iter().zip(reader.holdings_of(&all).await.unwrap()) {
         assert_eq!(holdings, reader.holdings(trainer).await.unwrap().0, "{trainer}");

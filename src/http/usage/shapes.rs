@@ -67,9 +67,10 @@ fn within<'de, D: Deserializer<'de>>(
     max: i64,
     what: &str,
 ) -> Result<i64, D::Error> {
-    match i64::deserialize(deserializer)? {
-        number if (min..=max).contains(&number) => Ok(number),
-        _ => Err(D::Error::custom(format!("{what} is {min} to {max}"))),
+    // serde's own words would repeat what came.
+    match i64::deserialize(deserializer) {
+        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        _ => Err(D::Error::custom(format!("{what} is a whole number from {min} to {max}"))),
     }
 }
 
@@ -269,6 +270,15 @@ mod tests {
 
     fn hash<T: DeserializeOwned + Serialize>(body: Value) -> String {
         hex::encode(content_hash(&serde_json::from_value::<T>(body).unwrap()))
+    }
+
+    #[test]
+    fn what_is_no_quantity_is_answered_with_what_one_is() {
+        for wrong in [json!("1"), json!(0), json!(1.5), json!(null), json!(["x"])] {
+            let body = json!({"trainer": "t1", "quantity": wrong});
+            let told = serde_json::from_value::<ToConsume>(body).unwrap_err().to_string();
+            assert_eq!(told, "a quantity is a whole number from 1 to 1000000000000");
+        }
     }
 
     /// Requests that came under a key are in logs with these hashes.

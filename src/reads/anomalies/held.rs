@@ -1,10 +1,13 @@
-//! What a trainer holds that doesn't go together.
+//! What a trainer holds that doesn't go together, or that gives nothing since it isn't known.
 
+use ledger_domain::account::{Difference, Grant, SubscriptionView, statuses};
+use ledger_domain::catalog::Catalog;
 use ledger_domain::effective::{Anomaly, Holdings, Setting, Source, effective};
 use ledger_domain::id::{EventKey, StripeId, Tenant, TrainerId};
 use ledger_domain::time::Timestamp;
 use ledger_projections::Reader;
 use ledger_projections::queries::{AnomalyFilter, HolderPlace, Holders};
+use serde_json::Value;
 
 use super::words::Words;
 use super::{Listed, OF_HOLDINGS, Object};
@@ -18,6 +21,19 @@ const SEVERAL: &str = "The best tier counts, and the others may be paid for in v
 const TWICE: &str = "It counts once, and may be paid for twice. Ask which one is meant, and cancel \
     the other at Stripe.";
 const TRIAL: &str = "The trial counts. If each trainer is to have one only, end it at Stripe.";
+const PRICE: &str = "It gives nothing by that price. If the price sells a plan, name it there in \
+    the catalogue, as an id or by the `STRIPE_PRICE_...` variable that the file names, and run \
+    `ledger catalog publish`. If it doesn't, give the subscription the right price at Stripe.";
+const STATUS: &str = "It counts as locked and grants nothing. Compare the status at Stripe: if it \
+    is so, a newer version of the ledger may know it; if not, any later change of the \
+    subscription, even of its metadata, brings a webhook that puts it right.";
+const ITEMS: &str = "Plans among the items that Stripe didn't show count for nothing. Compare the \
+    items at Stripe: if what is paid for isn't shown, sell it by a subscription of its own or take \
+    items away until the rest fits; the webhook of that change puts it right.";
+const PLAN: &str = "It gives nothing. Run `ledger catalog publish` with a catalogue that has the \
+    plan, or take the grant back and give one that is there.";
+const OVERRIDE: &str = "It changes nothing. Run `ledger catalog publish` with a catalogue in which \
+    the feature is of that kind, or take the override back and make one that fits.";
 
 /// Where a look goes on, and how many anomalies of that trainer were shown.
 type Next = Option<(HolderPlace, usize)>;
@@ -39,7 +55,7 @@ impl Reads {
         let setting = Setting { catalog, catalog_until: None, billing: self.billing, now };
         let Holders { trainers, next } = match &wanted.trainer {
             Some(trainer) => Holders { trainers: vec![trainer.clone()], next: None },
-            None => reader.holders(from.as_ref()).await?,
+            None => reader.holders(catalog, from.as_ref()).await?,
         };
         let mut listed = Vec::new();
         for trainers in trainers.chunks(TRAINERS_AT_ONCE) {
@@ -75,7 +91,8 @@ fn odd(
             && wanted.subject.as_ref().is_none_or(|id| id.as_str() == &*subject.id)
     };
     let anomalies = effective(holdings, setting).anomalies;
-    let listed = anomalies.iter().filter_map(|anomaly| told(trainer, holdings, anomaly));
+    let listed =
+        anomalies.iter().filter_map(|anomaly| told(trainer, holdings, setting.catalog, anomaly));
     listed.filter(is_wanted).collect()
 }
 
@@ -86,9 +103,15 @@ struct Part {
     event: Option<EventKey>,
 }
 
-/// An anomaly as it is listed; those that depend on one holding alone are not.
-fn told(trainer: &TrainerId, holdings: &Holdings, anomaly: &Anomaly) -> Option<Listed> {
+/// An anomaly as it is listed.
+fn told(
+    trainer: &TrainerId,
+    holdings: &Holdings,
+    catalog: &Catalog,
+    anomaly: &Anomaly,
+) -> Option<Listed> {
     let whole = || Object { kind: "trainer".into(), id: trainer.as_str().into() };
+    let mut differences = Vec::new();
     let (subject, parts, words) = match anomaly {
         Anomaly::SeveralTiers(sources) => {
             let parts = parts(holdings, sources);
@@ -108,11 +131,61 @@ fn told(trainer: &TrainerId, holdings: &Holdings, anomaly: &Anomaly) -> Option<L
             let parts = vec![trial(holdings, earlier)?, trial(holdings, subscription)?];
             (parts[1].object.clone(), parts, Words::new(message, TRIAL))
         }
-        Anomaly::UnknownPrice { .. }
-        | Anomaly::UnknownStatus { .. }
-        | Anomaly::ItemsIncomplete(_)
-        | Anomaly::UnknownPlan { .. }
-        | Anomaly::UselessOverride { .. } => return None,
+        Anomaly::UnknownPrice { subscription, price } => {
+            let (view, part) = of_subscription(holdings, subscription)?;
+            let place = view.items.iter().position(|item| item.price.id == *price)?;
+            let field = format!("items[{place}].price");
+            differences.push(Difference::new(&field, Value::Null, price.as_str()));
+            let message = format!(
+                "Subscription {subscription} of trainer {trainer} has the price {price}, which no \
+                 plan of the catalogue has."
+            );
+            (part.object.clone(), vec![part], Words::new(message, PRICE))
+        }
+        Anomaly::UnknownStatus { subscription, status } => {
+            let (_, part) = of_subscription(holdings, subscription)?;
+            let known: Vec<&str> = statuses().collect();
+            differences.push(Difference::new("status", known, status.as_str()));
+            let message = format!(
+                "Subscription {subscription} of trainer {trainer} has the status {}, which this \
+                 ledger doesn't know.",
+                status.as_str()
+            );
+            (part.object.clone(), vec![part], Words::new(message, STATUS))
+        }
+        Anomaly::ItemsIncomplete(subscription) => {
+            let (_, part) = of_subscription(holdings, subscription)?;
+            differences.push(Difference::new("items.has_more", false, true));
+            let message = format!(
+                "Subscription {subscription} of trainer {trainer} has more items than Stripe \
+                 showed."
+            );
+            (part.object.clone(), vec![part], Words::new(message, ITEMS))
+        }
+        Anomaly::UnknownPlan { event, plan } => {
+            let part = grant(holdings, event)?;
+            differences.push(Difference::new("tier", Value::Null, plan.as_str()));
+            let message = format!(
+                "Trainer {trainer} was given the plan {plan}, which the catalogue doesn't have."
+            );
+            (part.object.clone(), vec![part], Words::new(message, PLAN))
+        }
+        Anomaly::UselessOverride { event, feature } => {
+            let part = grant(holdings, event)?;
+            let message = if catalog.feature(feature).is_some() {
+                format!(
+                    "An override for trainer {trainer} switches {feature} on, which is a number in \
+                     the catalogue."
+                )
+            } else {
+                differences.push(Difference::new("feature", Value::Null, feature.as_str()));
+                format!(
+                    "An override for trainer {trainer} is of {feature}, which the catalogue \
+                     doesn't have."
+                )
+            };
+            (part.object.clone(), vec![part], Words::new(message, OVERRIDE))
+        }
     };
     // One alone is nothing odd: it began with the second.
     let second = parts.get(1).or(parts.first());
@@ -123,7 +196,7 @@ fn told(trainer: &TrainerId, holdings: &Holdings, anomaly: &Anomaly) -> Option<L
         event: second.and_then(|part| part.event.as_ref()).map(|key| key.id.clone()),
         previous: None,
         since: second.and_then(|part| part.since),
-        differences: Vec::new(),
+        differences,
         message: words.message,
         what_to_do: words.what_to_do,
         related: parts.into_iter().map(|part| part.object).filter(|it| *it != subject).collect(),
@@ -147,25 +220,89 @@ fn names(parts: &[Part]) -> String {
 
 fn part(holdings: &Holdings, source: &Source) -> Option<Part> {
     match source {
-        Source::Subscription(id) => {
-            let view = holdings.subscriptions.iter().find(|view| view.id == *id)?;
-            Some(subscription(id, view.started_at, &view.last_event))
-        }
-        Source::Grant(event) => {
-            let grant = holdings.grants.iter().find(|grant| grant.event == *event)?;
-            let object = Object { kind: "grant".into(), id: event.id.as_str().into() };
-            Some(Part { since: Some(grant.granted_at), object, event: Some(event.clone()) })
-        }
+        Source::Subscription(id) => of_subscription(holdings, id).map(|(_, part)| part),
+        Source::Grant(event) => grant(holdings, event),
         Source::Default => None,
     }
 }
 
-fn trial(holdings: &Holdings, id: &StripeId) -> Option<Part> {
-    let view = holdings.subscriptions.iter().find(|view| view.id == *id)?;
-    Some(subscription(id, view.trial.map(|trial| trial.from), &view.last_event))
+fn grant(holdings: &Holdings, event: &EventKey) -> Option<Part> {
+    let grant = holdings.grants.iter().find(|grant| grant.event == *event)?;
+    let kind = if matches!(grant.grant, Grant::Override { .. }) { "override" } else { "grant" };
+    let object = Object { kind: kind.into(), id: event.id.as_str().into() };
+    Some(Part { since: Some(grant.granted_at), object, event: Some(event.clone()) })
 }
 
-fn subscription(id: &StripeId, since: Option<Timestamp>, event: &EventKey) -> Part {
+fn trial(holdings: &Holdings, id: &StripeId) -> Option<Part> {
+    let (view, part) = of_subscription(holdings, id)?;
+    Some(Part { since: view.trial.map(|trial| trial.from), ..part })
+}
+
+fn of_subscription<'a>(
+    holdings: &'a Holdings,
+    id: &StripeId,
+) -> Option<(&'a SubscriptionView, Part)> {
+    let view = holdings.subscriptions.iter().find(|view| view.id == *id)?;
     let object = Object { kind: "subscription".into(), id: id.as_str().into() };
-    Part { since, object, event: Some(event.clone()) }
+    let part = Part { since: view.started_at, object, event: Some(view.last_event.clone()) };
+    Some((view, part))
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_domain::account::GrantView;
+    use ledger_domain::effective::Billing;
+    use ledger_domain::event::OverrideEffect;
+    use ledger_domain::id::{EventId, FeatureSlug, Namespace, PlanSlug};
+    use ledger_domain::time::SECOND;
+
+    use super::*;
+
+    #[test]
+    fn what_was_given_in_vain_is_listed_with_what_it_names() {
+        let text = include_str!("../../../catalogs/trainers.toml");
+        let catalog = Catalog::parse(text, &|_| None).unwrap().catalog;
+        let trainer = TrainerId::try_new("t1").unwrap();
+        let given = |id: &str, grant: Grant| GrantView {
+            event: EventKey::new(Namespace::try_new("api").unwrap(), EventId::try_new(id).unwrap()),
+            trainer: trainer.clone(),
+            grant,
+            granted_at: Timestamp::from_unix(5),
+            expires_at: None,
+            revoked_at: None,
+            actor: "ada".into(),
+            position: 1,
+        };
+        let tier = |slug: &str| Grant::Grandfathered { tier: PlanSlug::try_new(slug).unwrap() };
+        let switched_on = |slug: &str| Grant::Override {
+            feature: FeatureSlug::try_new(slug).unwrap(),
+            effect: OverrideEffect::Grant,
+        };
+        let grants = vec![
+            given("a1", tier("starter")),
+            given("a2", tier("platinum")),
+            given("a3", switched_on("analytics")),
+            given("a4", switched_on("teleportation")),
+            given("a5", switched_on("customers")),
+        ];
+        let holdings = Holdings { grants, ..Holdings::default() };
+        let (billing, now) = (Billing::Stripe, Timestamp::from_micros(10 * SECOND));
+        let setting = Setting { catalog: &catalog, catalog_until: None, billing, now };
+        let found = odd(&trainer, &holdings, &setting, &AnomalyFilter::default());
+        let told: Vec<_> = found
+            .iter()
+            .map(|it| (&*it.kind, &*it.subject.id, it.differences.first().map(|d| d.seen.clone())))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("unknown_plan", "a2", Some("platinum".into())),
+                ("useless_override", "a4", Some("teleportation".into())),
+                ("useless_override", "a5", None),
+            ]
+        );
+        for entry in &found {
+            assert!(entry.message.ends_with('.') && entry.since.is_some(), "{entry:?}");
+        }
+    }
 }

@@ -3,8 +3,9 @@
 //! 1. What the fold finds odd about the facts of a customer's object, or an event about itself.
 //!    The set of facts alone decides it, so the fold writes it down and takes it back.
 //! 2. The same about prices and products, which are no customer's and another read model's.
-//! 3. What a trainer holds that doesn't go together. The catalogue and the clock have a say in
-//!    that, so it is written nowhere: it is asked of `effective` each time, as any answer is.
+//! 3. What a trainer holds that doesn't go together, or that gives nothing since the catalogue or
+//!    this program doesn't know it. The catalogue and the clock have a say in that, so it is
+//!    written nowhere: it is asked of `effective` each time, as any answer is.
 //!
 //! What was expected and seen is in no table either. Both events are in the log, and the
 //! comparison that found the difference finds it again.
@@ -37,7 +38,16 @@ const OF_FACTS: [&str; 7] = [
     "id_reused",
 ];
 /// Kinds of the third part.
-const OF_HOLDINGS: [&str; 3] = ["several_tiers", "add_on_twice", "second_trial"];
+const OF_HOLDINGS: [&str; 8] = [
+    "several_tiers",
+    "add_on_twice",
+    "second_trial",
+    "unknown_price",
+    "unknown_status",
+    "items_incomplete",
+    "unknown_plan",
+    "useless_override",
+];
 
 /// How many looks at trainers one request takes; what is left over is for the next.
 const LOOKS_MAX: usize = 10;

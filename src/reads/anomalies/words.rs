@@ -25,6 +25,9 @@ const COMPARE: &str = "Compare the object at Stripe with both. If it is as seen 
 const STEP: &str = "Most likely an event between the two is missing: look the subscription's \
     events up at Stripe and resend those that the ledger lacks. Until then Stripe's last word \
     counts.";
+const ENDED: &str = "The ledger keeps the subscription as ended: at Stripe none comes back. Compare \
+    it at Stripe. If it has ended there, the ledger has it right. If it runs there, look which of \
+    the two events Stripe doesn't have: whoever sent that one knows the signing secret.";
 const LINK: &str = "The later word counts, and metadata that only stay as they are say nothing new. \
     If it is wrong, set `trainer_id` in the customer's metadata at Stripe to the right trainer.";
 const OWNER: &str = "Look the object up at Stripe. Objects there don't change their customer: if \
@@ -62,7 +65,10 @@ pub(super) fn words(
                 )
             });
             let short = || format!("{event} tells of a step of {about} that Stripe doesn't know.");
-            Words::new(step.unwrap_or_else(short), STEP)
+            // Nothing follows an end.
+            let is_over = |it: &Difference| it.expected.as_array().is_some_and(|it| it.len() == 1);
+            let is_over = differences.first().is_some_and(is_over);
+            Words::new(step.unwrap_or_else(short), if is_over { ENDED } else { STEP })
         }
         "conflicting_link" => {
             let trainer = |pick: fn(&Difference) -> &serde_json::Value| {
@@ -121,6 +127,7 @@ fn gap(about: &str, event: &EventId, other: &str, differences: &[Difference]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ledger_domain::account::next_statuses;
     use serde_json::{Value, json};
 
     fn message(kind: &str, differences: &[Difference]) -> String {
@@ -138,6 +145,25 @@ mod tests {
         assert!(told.contains("payment intent pi_1, of which no event told before"), "{told}");
         let told = message("gap_suspected", &differing(json!("active"), Value::Null));
         assert!(told.contains("was created, and evt_1 told of it before"), "{told}");
+    }
+
+    #[test]
+    fn what_follows_an_end_is_not_said_to_count() {
+        let subject = Object { kind: "subscription".into(), id: "sub_1".into() };
+        let id = |id: &str| EventId::try_new(id).unwrap();
+        let advice = |before: &str, after: &str| {
+            let expected: Vec<&str> =
+                [before].into_iter().chain(next_statuses(before).iter().copied()).collect();
+            let differences = [Difference::new("status", expected, after)];
+            let events = (id("evt_2"), id("evt_1"));
+            let events = (&events.0, Some(&events.1));
+            words("unexpected_transition", &subject, events, &differences).what_to_do
+        };
+        assert!(advice("active", "unpaid").contains("Stripe's last word counts"));
+        for over in ["canceled", "incomplete_expired"] {
+            let advice = advice(over, "active");
+            assert!(advice.contains("ended") && !advice.contains("last word"), "{advice}");
+        }
     }
 
     #[test]

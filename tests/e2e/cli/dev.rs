@@ -6,14 +6,20 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::simulator::says;
 use super::tour::LAST_LINE;
 use crate::harness::{
     Caller, LEDGER, Service, Settings, address_logged, address_said, command, eventually, http, run,
 };
+
+/// How long `make run` may take from the end of the build until all can be asked, sample included:
+/// whoever tries the ledger out for the first time waits for it.
+const READY_MAX: Duration = Duration::from_secs(60);
 
 /// The user that owns nothing, by convention.
 const NOBODY: u32 = 65_534;
@@ -69,6 +75,26 @@ async fn dev_with_a_sample_from_start_to_end() {
     let auditor = with_role(&anyone, &data, "auditor").await;
     // Time goes on, and somebody may have renewed; a second sample would be as long as the first.
     assert!((before..before + 200).contains(&last_position(&auditor).await));
+    service.stop().await;
+}
+
+/// The likeliest mistake of all costs nothing: no server is made for it, and no folder filled.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_told_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let args = ["dev", "--listen", &address, "--data-dir", folder.path().to_str().unwrap()];
+    let refused = run(&Settings::none(), &[&args[..], &["--sample"]].concat()).await;
+    assert_eq!(refused.code, Some(3), "{}{}", refused.stdout, refused.stderr);
+    for part in [&*address, "--listen"] {
+        assert!(refused.stderr.contains(part), "{part} in {}", refused.stderr);
+    }
+    let made: Vec<_> = fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
+    assert!(made.is_empty(), "{made:?}");
+    drop(taken);
+    let service = Service::start(&Settings::none(), &args).await.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(service.url(), format!("http://{address}"));
     service.stop().await;
 }
 
@@ -171,10 +197,13 @@ async fn make_run_works_for_root_and_for_an_ordinary_user() {
         let args = ["run", "ARGS=--sample --listen 127.0.0.1:0"];
         let mut command = command("make", &Settings::none(), &args);
         home.enter(&mut command);
+        let begun = Instant::now();
         let mut service =
             Service::spawn(command, address_said).await.unwrap_or_else(|error| panic!("{error}"));
         let anyone = Caller::new(http(), service.url(), None);
         assert_eq!(anyone.get("/readyz").await.status, 200, "{somebody:?}");
+        let taken = begun.elapsed();
+        assert!(taken <= READY_MAX, "{somebody:?} waited for {taken:?}");
         let data = home.folder.join(".ledger");
         let auditor = with_role(&anyone, &data, "auditor").await;
         assert!(last_position(&auditor).await > 500, "{somebody:?} has the sample");

@@ -147,11 +147,14 @@ async fn a_past_instant_is_told_as_over_http() {
     for (args, code) in [
         (["--trainer", "t1", "--at", "9999-01-01T00:00:00Z"], 2),
         (["--trainer", "t1", "--at", "yesterday"], 2),
+        (["--trainer", "t1", "--at", "2026-11-22"], 2),
         (["--trainer", "an address", "--at", now], 2),
         (["--trainer", "stranger", "--at", now], 0),
     ] {
         let ended = replay(&app.database, &[&["as-of"], &args[..]].concat()).await;
         assert_eq!(ended.code, Some(code), "{args:?}: {}", ended.stderr);
+        let is_told = ended.stderr.contains("an instant like 2026-11-20T09:00:00Z");
+        assert_eq!(is_told, args[3] == "yesterday" || args[3] == "2026-11-22", "{}", ended.stderr);
     }
     let long_ago = "2001-01-01T00:00:00Z";
     let args = ["as-of", "--trainer", "t1", "--at", now, "--known-at", long_ago];

@@ -1,9 +1,9 @@
 //! Clients that post webhooks as Stripe does: several at a time, again until they're accepted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::watch;
@@ -29,8 +29,10 @@ struct Shared {
     targets: watch::Sender<Vec<Stripe>>,
     acknowledged: Mutex<BTreeMap<String, i64>>,
     attempts: AtomicUsize,
-    in_flight: AtomicUsize,
-    unanswered: AtomicUsize,
+    /// The attempts that wait for their answer.
+    in_flight: Mutex<BTreeSet<usize>>,
+    /// Those whose connection broke before an answer came; who never had one isn't among them.
+    cut_off: Mutex<BTreeSet<usize>>,
     finish: AtomicBool,
 }
 
@@ -56,8 +58,8 @@ impl Load {
             targets: watch::channel(targets).0,
             acknowledged: Mutex::default(),
             attempts: AtomicUsize::new(0),
-            in_flight: AtomicUsize::new(0),
-            unanswered: AtomicUsize::new(0),
+            in_flight: Mutex::default(),
+            cut_off: Mutex::default(),
             finish: AtomicBool::new(false),
         });
         let mut clients = JoinSet::new();
@@ -73,14 +75,32 @@ impl Load {
         self.shared.targets.send_replace(targets);
     }
 
-    /// How many requests wait for their answer.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.shared.in_flight.load(Ordering::SeqCst)
+    /// Waits until requests are under way, and tells which.
+    pub(crate) async fn under_way(&self) -> BTreeSet<usize> {
+        eventually("requests are under way", || async {
+            Some(lock(&self.shared.in_flight).clone()).filter(|attempts| !attempts.is_empty())
+        })
+        .await
+    }
+
+    /// How many of these still wait for their answer.
+    pub(crate) fn unfinished(&self, attempts: &BTreeSet<usize>) -> usize {
+        lock(&self.shared.in_flight).intersection(attempts).count()
+    }
+
+    /// How many of these had reached a service that was killed before it answered. Waits until all
+    /// of them have ended.
+    pub(crate) async fn cut_off(&self, attempts: &BTreeSet<usize>) -> usize {
+        eventually("what was under way has ended", || async {
+            (self.unfinished(attempts) == 0).then_some(())
+        })
+        .await;
+        lock(&self.shared.cut_off).intersection(attempts).count()
     }
 
     /// How many events are acknowledged.
     pub(crate) fn acknowledged(&self) -> usize {
-        self.shared.lock().len()
+        lock(&self.shared.acknowledged).len()
     }
 
     /// Waits until so many events more are acknowledged: the service works again.
@@ -97,17 +117,17 @@ impl Load {
         self.shared.finish.store(true, Ordering::SeqCst);
         self.clients.join_all().await;
         Seen {
-            acknowledged: self.shared.lock().clone(),
-            unanswered: self.shared.unanswered.load(Ordering::SeqCst),
+            acknowledged: lock(&self.shared.acknowledged).clone(),
+            unanswered: lock(&self.shared.cut_off).len(),
         }
     }
 }
 
-impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, i64>> {
-        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
+impl Shared {
     async fn post_stories(&self, client: usize) {
         for nth in 0.. {
             let mut story =
@@ -131,25 +151,25 @@ impl Shared {
         let mut turns = turns("a webhook is accepted");
         loop {
             let targets = self.targets.borrow().clone();
-            let target = &targets[self.attempts.fetch_add(1, Ordering::SeqCst) % targets.len()];
-            self.in_flight.fetch_add(1, Ordering::SeqCst);
+            let attempt = self.attempts.fetch_add(1, Ordering::SeqCst);
+            let target = &targets[attempt % targets.len()];
+            lock(&self.in_flight).insert(attempt);
             let answer = target.try_post_bytes(webhook.to_string().into_bytes()).await;
-            self.in_flight.fetch_sub(1, Ordering::SeqCst);
+            if answer.as_ref().is_err_and(|error| !error.is_connect()) {
+                lock(&self.cut_off).insert(attempt);
+            }
+            lock(&self.in_flight).remove(&attempt);
             match answer {
                 // Asked to come again.
                 Ok(answer) if answer.status == 503 => {}
                 Ok(answer) => {
                     let position = accepted(webhook, &answer);
                     let id = webhook["id"].as_str().expect("an id").to_owned();
-                    let before = self.lock().insert(id, position);
+                    let before = lock(&self.acknowledged).insert(id, position);
                     assert!(before.is_none_or(|before| before == position), "{webhook}");
                     return;
                 }
-                // Nobody listened: there was nothing to be answered.
-                Err(error) if error.is_connect() => {}
-                Err(_) => {
-                    self.unanswered.fetch_add(1, Ordering::SeqCst);
-                }
+                Err(_) => {}
             }
             turns.next().await;
         }

@@ -18,6 +18,31 @@ use crate::harness::TestApp;
 /// How many violations a failed test shows: one mistake can break every event.
 const SHOWN_MAX: usize = 5;
 
+/// Counts the kills that met requests under way. By chance all of them may be answered at the very
+/// instant of a kill, which then counts for nothing.
+struct Kills {
+    met: usize,
+    all: usize,
+    wanted: usize,
+}
+
+impl Kills {
+    const fn wanted(wanted: usize) -> Self {
+        Self { met: 0, all: 0, wanted }
+    }
+
+    const fn are_enough(&self) -> bool {
+        self.met == self.wanted
+    }
+
+    /// One more, and how many requests it met.
+    fn add(&mut self, met: usize) {
+        self.all += 1;
+        self.met += usize::from(met > 0);
+        assert!(self.all < 2 * self.wanted + 3, "of {} kills {} met any", self.all, self.met);
+    }
+}
+
 /// Every acknowledged event is in the log once, where its answers said.
 async fn expect_all(app: &TestApp, acknowledged: &BTreeMap<String, i64>) {
     assert!(!acknowledged.is_empty(), "something was acknowledged");

@@ -94,6 +94,40 @@ async fn an_object_that_cant_be_used_becomes_a_dead_letter() {
     assert!(counted.is_some_and(|line| line.ends_with(" 7")), "{counted:?}");
 }
 
+/// JSON lets a number have any size, and an object any depth: neither may cost the event.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_machine_can_hold_is_recorded() {
+    let app = TestApp::start().await;
+    let invoice = json!({
+        "object": "invoice", "id": "in_1", "currency": "usd", "status": "paid",
+        "amount_due": 2900, "amount_paid": 2900, "amount_remaining": 0, "total": 2900,
+    });
+    let body = |id: &str, invoice: &Value| {
+        event(Version::Clover, id, "invoice.paid", now(), invoice, None).to_string()
+    };
+    let digits = "9".repeat(400);
+    for (nth, huge) in ["1e999", &digits].into_iter().enumerate() {
+        for (field, is_needed) in [("amount_paid", true), ("ending_balance", false)] {
+            let id = format!("evt_{field}_{nth}");
+            let mut invoice = invoice.clone();
+            invoice[field] = "@huge@".into();
+            let body = body(&id, &invoice).replace("\"@huge@\"", huge);
+            app.stripe().post_bytes(body.into_bytes()).await.expect(200);
+            let kind = if is_needed { "StripeEventRecorded" } else { "InvoiceReported" };
+            assert_eq!(stored(&app, &id).await.1, kind, "{id}");
+            assert_eq!(is_dead_letter(&app, &id).await, is_needed, "{id}");
+        }
+    }
+    let mut deep = json!({"object": "invoice", "id": "in_0", "footer": "Jenny Rosen"});
+    for _ in 0..60 {
+        let mut outer = invoice.clone();
+        outer["latest_revision"] = deep;
+        deep = outer;
+    }
+    app.stripe().post_bytes(body("evt_deep", &deep).into_bytes()).await.expect(200);
+    assert_eq!(stored(&app, "evt_deep").await.1, "InvoiceReported");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_mode_grants_nothing() {
     let app = TestApp::start().await;

@@ -37,5 +37,5 @@ pub use links::linked_trainer;
 pub use route::{LogIdentity, Route, UnitKey, route};
 pub use tenant::{Sold, SoldChanges, TenantUnit};
 pub use trainer::{TrainerChanges, TrainerUnit};
-pub use transitions::next_statuses;
+pub use transitions::{next_statuses, statuses};
 pub use view::*;

@@ -25,6 +25,11 @@ pub fn next_statuses(status: &str) -> &'static [&'static str] {
     NEXT.iter().find(|(known, _)| *known == status).map_or(&[], |(_, next)| *next)
 }
 
+/// Every status that this ledger knows.
+pub fn statuses() -> impl Iterator<Item = &'static str> {
+    NEXT.iter().map(|(status, _)| *status)
+}
+
 /// Whether one status may follow another. Nothing is expected of a status that nobody knows.
 pub(super) fn is_expected(before: &str, after: &str) -> bool {
     let is_known = || NEXT.iter().any(|(known, _)| *known == before);

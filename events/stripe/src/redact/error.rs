@@ -1,7 +1,5 @@
 //! Why a body is not an event.
 
-use super::DEPTH_MAX;
-
 /// Why a body is not an event. No error holds any of the body's text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -20,9 +18,6 @@ pub enum RedactError {
         /// Counted from 1, in bytes.
         column: usize,
     },
-    /// Kept fields are nested deeper than any object of Stripe's.
-    #[error("the body is nested deeper than {DEPTH_MAX} levels")]
-    TooDeep,
     /// The body is JSON, but not an object.
     #[error("the body is not an object")]
     NotAnObject,

@@ -9,6 +9,7 @@ mod fields;
 mod format;
 mod metadata;
 mod node;
+mod numbers;
 mod personal;
 mod shape;
 mod surrogates;
@@ -32,8 +33,8 @@ use walk::Walk;
 /// The version of the allow-lists. Whatever is redacted tells which one kept it.
 pub const REDACTION_VERSION: i32 = 1;
 
-/// The deepest nesting of kept fields. Stripe expands at most four levels (`/expand`), each of
-/// which adds up to four levels of JSON.
+/// The deepest nesting of kept fields; what is deeper is dropped. Stripe expands at most four
+/// levels (`/expand`), each of which adds up to four levels of JSON.
 pub const DEPTH_MAX: u8 = 48;
 
 /// A webhook of which only what may be stored is left.
@@ -85,8 +86,8 @@ pub enum EnvelopeKind {
 /// # Errors
 /// When the body isn't an event: not JSON, or its envelope isn't one of Stripe's. What the event
 /// is about may have any form; what has none of the allowed is dropped, but where a whole number is
-/// due, [`Node::Unfit`] stands for what can't be read as one. Half a surrogate pair that stands
-/// alone in a text (`"\ud800"`) is read as U+FFFD.
+/// due, [`Node::Unfit`] stands for what can't be read as one, however large. Half a surrogate pair
+/// that stands alone in a text (`"\ud800"`) is read as U+FFFD.
 pub fn redact(body: Verified<'_>, metadata: &MetadataKeys) -> Result<Redacted, RedactError> {
     read(body.bytes(), metadata)
 }
@@ -137,22 +138,26 @@ fn read(bytes: &[u8], metadata: &MetadataKeys) -> Result<Redacted, RedactError> 
     let text = std::str::from_utf8(bytes)
         .map_err(|error| RedactError::NotUtf8 { at: error.valid_up_to() })?;
     let text = surrogates::replaced(text);
+    read_text(&text, metadata).or_else(|error| match numbers::replaced(&text) {
+        Some(text) => read_text(&text, metadata),
+        None => Err(error),
+    })
+}
+
+fn read_text(text: &str, metadata: &MetadataKeys) -> Result<Redacted, RedactError> {
     let walk = Walk::new(metadata);
     let at = Cell::new(None);
-    let mut json = serde_json::Deserializer::from_str(&text);
+    let mut json = serde_json::Deserializer::from_str(text);
     let parts = Body { walk: &walk, at: &at }
         .deserialize(&mut json)
         .and_then(|parts| json.end().map(|()| parts))
-        .map_err(|error| explain(&error, &walk, at.get()))?;
+        .map_err(|error| explain(&error, at.get()))?;
     let (envelope, Data { object, previous }) = parts.check()?;
     Ok(Redacted { envelope, object, previous })
 }
 
 /// serde's own texts quote the body; only the place and the kind of the error are taken over.
-fn explain(error: &serde_json::Error, walk: &Walk<'_>, at: Option<Fault>) -> RedactError {
-    if walk.too_deep.get() {
-        return RedactError::TooDeep;
-    }
+fn explain(error: &serde_json::Error, at: Option<Fault>) -> RedactError {
     match at {
         Some(Fault::Twice(field)) => RedactError::Twice { field },
         Some(Fault::In(field)) if error.is_data() => RedactError::WrongType { field },

@@ -2,7 +2,6 @@
 //! and what isn't listed is skipped without being built.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{
@@ -19,21 +18,11 @@ use super::{DEPTH_MAX, MetadataKeys};
 /// What holds for one walk.
 pub(crate) struct Walk<'k> {
     pub(crate) metadata: &'k MetadataKeys,
-    /// Set when the walk ends because of [`DEPTH_MAX`]: serde's errors carry no type.
-    pub(crate) too_deep: Cell<bool>,
 }
 
 impl<'k> Walk<'k> {
     pub(crate) const fn new(metadata: &'k MetadataKeys) -> Self {
-        Self { metadata, too_deep: Cell::new(false) }
-    }
-
-    fn deeper<E: Error>(&self, depth: u8) -> Result<u8, E> {
-        if depth < DEPTH_MAX {
-            return Ok(depth + 1);
-        }
-        self.too_deep.set(true);
-        Err(E::custom("nested too deep"))
+        Self { metadata }
     }
 }
 
@@ -112,11 +101,11 @@ impl<'de> Visitor<'de> for Keep<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let Kind::List(kind) = self.kind else {
+        let (Kind::List(kind), Some(depth)) = (self.kind, self.deeper()) else {
             while seq.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(self.unfit());
         };
-        let element = Self { kind: *kind, depth: self.walk.deeper(self.depth)?, ..self };
+        let element = Self { kind: *kind, depth, ..self };
         let mut list = Vec::new();
         while let Some(kept) = seq.next_element_seed(element)? {
             list.extend(kept);
@@ -125,11 +114,15 @@ impl<'de> Visitor<'de> for Keep<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        match self.kind {
-            Kind::Object(shape) | Kind::Link(shape) => self.keep_fields(shape, None, map).map(Some),
-            Kind::Page(data) => self.keep_fields(&fields::PAGE, Some(data), map).map(Some),
-            Kind::Typed => self.keep_typed(map).map(Some),
-            Kind::Metadata => self.keep_metadata(map).map(Some),
+        match (self.kind, self.deeper()) {
+            (Kind::Object(shape) | Kind::Link(shape), Some(depth)) => {
+                self.keep_rest(Kept::new(shape), None, depth, map).map(Some)
+            }
+            (Kind::Page(data), Some(depth)) => {
+                self.keep_rest(Kept::new(&fields::PAGE), Some(data), depth, map).map(Some)
+            }
+            (Kind::Typed, Some(depth)) => self.keep_typed(depth, map).map(Some),
+            (Kind::Metadata, _) => self.keep_metadata(map).map(Some),
             _ => {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 Ok(self.unfit())
@@ -147,17 +140,12 @@ impl Keep<'_> {
         }
     }
 
-    /// `data` is what a page's elements are; the rest of a page is the same for all pages.
-    fn keep_fields<'de, A: MapAccess<'de>>(
-        self,
-        shape: &'static Shape,
-        data: Option<&'static Kind>,
-        map: A,
-    ) -> Result<Node, A::Error> {
-        let depth = self.walk.deeper(self.depth)?;
-        self.keep_rest(Kept::new(shape), data, depth, map)
+    /// How deep what is in here stands; none where no more is kept.
+    const fn deeper(&self) -> Option<u8> {
+        if self.depth < DEPTH_MAX { Some(self.depth + 1) } else { None }
     }
 
+    /// `data` is what a page's elements are; the rest of a page is the same for all pages.
     fn keep_rest<'de, A: MapAccess<'de>>(
         self,
         mut kept: Kept,
@@ -183,8 +171,7 @@ impl Keep<'_> {
 
     /// Holds back the fields that stand before `object`. Stripe sends `id` and `object` first, so
     /// that normally one short text is read twice.
-    fn keep_typed<'de, A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let depth = self.walk.deeper(self.depth)?;
+    fn keep_typed<'de, A: MapAccess<'de>>(self, depth: u8, mut map: A) -> Result<Node, A::Error> {
         let mut held: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::with_capacity(1);
         let mut object = None;
         while let Some(Text(key)) = map.next_key()? {

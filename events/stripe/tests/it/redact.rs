@@ -301,7 +301,7 @@ fn what_is_no_json_is_refused() {
 }
 
 #[test]
-fn kept_fields_may_only_be_nested_so_deep_and_dropped_ones_cost_nothing() {
+fn fields_are_kept_only_so_deep_and_what_is_deeper_costs_nothing() {
     let nested = |field: &str, depth: usize| {
         format!(
             r#"{{"id":"evt_1","object":"event","created":1,"livemode":false,"type":"a.b","data":{{"object":{{"object":"invoice",{}"in_1"{}}}}}}}"#,
@@ -309,9 +309,17 @@ fn kept_fields_may_only_be_nested_so_deep_and_dropped_ones_cost_nothing() {
             "}".repeat(depth)
         )
     };
+    let depth_of = |redacted: &Redacted| {
+        let inner = |node: &Node| node.get("latest_revision").cloned();
+        std::iter::successors(redacted.object().cloned(), inner).count()
+    };
     let deep = usize::from(DEPTH_MAX);
-    redacted(&nested("latest_revision", deep - 1));
-    assert_eq!(error(nested("latest_revision", deep).as_bytes()), RedactError::TooDeep);
+    assert_eq!(depth_of(&redacted(&nested("latest_revision", deep - 1))), deep);
+    for depth in [deep, deep + 1, 50_000] {
+        let redacted = redacted(&nested("latest_revision", depth));
+        assert_eq!(depth_of(&redacted), deep);
+        assert_eq!(Redacted::from_stored(&redacted.to_bytes()).unwrap(), redacted);
+    }
     redacted(&nested("footer", 50_000));
 }
 

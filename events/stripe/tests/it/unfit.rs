@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use crate::support::{event, redacted};
 
 /// Forms that no `i64` has, as they stand in a body.
-const UNFIT: [&str; 8] = [
+const UNFIT: [&str; 10] = [
     "1e30",
+    "1e999",
+    "-1E+400",
     "99999999999999999999999",
     "18446744073709551615",
     "12.5",
@@ -185,6 +187,44 @@ fn what_no_snapshot_holds_and_what_may_have_a_fraction_stands_in_nobodys_way() {
     let found = translated(&body("customer.subscription.updated", &subscription));
     let Event::SubscriptionReported(reported) = found.event else { panic!("{:?}", found.event) };
     assert_eq!(reported.snapshot.discounts[0].percent_off.as_deref(), Some("33.3"));
+}
+
+/// JSON lets a number have any size, and a field any depth: neither may cost the event.
+#[test]
+fn what_no_machine_can_hold_is_read_as_far_as_it_goes() {
+    let digits = "9".repeat(400);
+    for huge in ["1e999", "-1e999", &digits] {
+        let of = |field: &str| {
+            let mut object = invoice();
+            object[field] = json!(MARK);
+            body("invoice.paid", &object).replace(&format!("\"{MARK}\""), huge)
+        };
+        assert_unusable(&of("amount_paid"), "data.object.amount_paid");
+        for field in ["ending_balance", "footer", "status_transitions", "customer", "lines"] {
+            assert_eq!(translated(&of(field)).dead_letter, None, "{field}");
+        }
+        // What stands before `object` is read later.
+        let amount_first = format!(
+            r#"{{"id":"evt_1","created":1,"livemode":false,"object":"event","type":"invoice.paid",
+                "data":{{"object":{{"amount_paid":{huge},"id":"in_1","object":"invoice",
+                "currency":"usd","amount_due":1,"total":1}}}}}}"#
+        );
+        assert_unusable(&amount_first, "data.object.amount_paid");
+    }
+    let mut deep = invoice();
+    for _ in 0..60 {
+        let mut outer = invoice();
+        outer["latest_revision"] = deep;
+        deep = outer;
+    }
+    let found = translated(&body("invoice.paid", &deep));
+    assert_eq!(found.dead_letter, None);
+    let Event::InvoiceReported(reported) = found.event else { panic!("{:?}", found.event) };
+    let Event::InvoiceReported(shallow) = translated(&body("invoice.paid", &invoice())).event
+    else {
+        panic!("an invoice")
+    };
+    assert_eq!(reported, shallow);
 }
 
 #[test]
