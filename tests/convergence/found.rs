@@ -7,7 +7,7 @@ use crate::lives::{Case, Pace};
 
 fn check(steps: &[Step], twins: u8) {
     for version in VERSIONS {
-        for seed in 0..5 {
+        for seed in 0..10 {
             let (steps, versions) = (steps.to_vec(), vec![version]);
             let case = Case { steps, pace: Pace::Usual, twins, versions, seed };
             crate::property::check(&case).unwrap_or_else(|wrong| panic!("{version}: {wrong}"));
@@ -44,6 +44,22 @@ fn a_second_event_of_each_change_in_the_same_or_a_later_second() {
         Step::Wait { hours: 1488 },
         Step::Cancel { subscription: 0 },
     ];
+    check(&steps, 100);
+}
+
+/// Two refunds of one charge fail in one second, and one failure has a second event two seconds
+/// later.
+#[test]
+fn a_second_event_of_a_way_back_that_was_not_the_last() {
+    let steps = [
+        Step::Customer { card: 0, clock: false },
+        Step::Checkout { customer: 4, price: 128, card: 0, trial_days: 0, missing: 159 },
+        Step::Refund { charge: 0, percent: 37 },
+        Step::FailRefund { refund: 0 },
+        Step::Refund { charge: 0, percent: 8 },
+        Step::FailRefund { refund: 1 },
+    ];
+    check(&steps, 50);
     check(&steps, 100);
 }
 

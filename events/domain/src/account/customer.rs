@@ -248,7 +248,7 @@ impl CustomerUnit {
             changed.insert(name.as_str(), seconds);
         }
         self.add_missing_ends(&touched, &mut changes);
-        changes.gone_payments = self.merged_charges(&payments);
+        changes.gone_payments = self.gone(&payments);
         let shown = if all_moved {
             self.parts.keys().cloned().collect()
         } else {

@@ -390,7 +390,7 @@ impl<S: Snapshot> Facts<S> {
             let facts = &mut self.facts;
             let before = Before {
                 state: state_before(facts, second.start),
-                last: shortly_before(facts, second.start),
+                last: &last_changes(facts, second.start),
                 passed: passed_state(facts, second.start),
                 decides: S::decides,
             };
@@ -443,6 +443,20 @@ fn shortly_before<B>(facts: &[Fact<B>], index: usize) -> &[Fact<B>] {
     let says_the_same = |fact: &&Fact<B>| fact.at >= since && fact.after == facts[last].after;
     let same = facts[..index].iter().rev().take(TRAIL_MAX).take_while(says_the_same).count();
     &facts[index - same..index]
+}
+
+/// Those facts, and others of the last second that left the object the same: which of several ways
+/// back to one state was the last, nothing tells.
+fn last_changes<B: Clone>(facts: &[Fact<B>], index: usize) -> Vec<Fact<B>> {
+    let run = shortly_before(facts, index);
+    let Some(last) = run.last() else { return Vec::new() };
+    let before = facts[..index - run.len()].iter().rev().take(TRAIL_MAX);
+    let same_second = before.take_while(|fact| fact.at == last.at);
+    let mut changes: Vec<Fact<B>> =
+        same_second.filter(|fact| fact.after == last.after).cloned().collect();
+    changes.reverse();
+    changes.extend_from_slice(run);
+    changes
 }
 
 /// What the object was before those facts, if the first of them doesn't tell it itself, and an

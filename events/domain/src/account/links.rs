@@ -46,8 +46,8 @@ enum ClaimKind {
     Administrator,
 }
 
-/// One event that says which trainer a customer is. The greatest claim of all counts: the latest of
-/// those made anew, else the latest that restates one.
+/// One event that says which trainer a customer is. What is said anew weighs more than what only
+/// says so still, and then what is later.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Claim {
     /// Whether the event begins to say so, and doesn't only say it still.
@@ -69,10 +69,9 @@ fn restates(reported: &Reported<Customer>) -> bool {
 impl Claim {
     fn new(entry: &Entry) -> Self {
         let (kind, is_anew) = match &entry.event {
-            // A session is completed before a delayed payment of it succeeds or fails.
-            Event::CheckoutSessionReported(e) => {
-                (ClaimKind::Session, !e.cause.as_str().starts_with("async_payment_"))
-            }
+            // Who completes a session says who they are. It is completed before a delayed payment
+            // of it succeeds or fails, and nobody says anything when it runs out.
+            Event::CheckoutSessionReported(e) => (ClaimKind::Session, e.cause == "completed"),
             Event::CustomerReported(e) => (ClaimKind::Customer, !restates(e)),
             _ => (ClaimKind::Administrator, true),
         };
@@ -84,22 +83,74 @@ impl Claim {
     fn came_before(&self, other: &Self) -> bool {
         (self.at, self.kind, &self.key) < (other.at, other.kind, &other.key)
     }
+}
 
-    /// Whether two claims are facts about the customer in one second, of equal weight: those have
-    /// an order of their own.
-    fn is_beside(&self, other: &Self) -> bool {
-        let kinds = (self.kind, other.kind);
-        kinds == (ClaimKind::Customer, ClaimKind::Customer)
-            && (self.is_anew, self.at) == (other.is_anew, other.at)
+/// What events say of one trainer: those that count.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Said {
+    /// The earliest of all.
+    first: Claim,
+    /// The one that weighs most of a session's or an administrator's.
+    by_others: Option<Claim>,
+    /// The last fact about the customer that says so anew.
+    began: Option<Claim>,
+    /// The last fact about the customer that says so.
+    repeated: Option<Claim>,
+}
+
+impl Said {
+    const fn new(first: Claim) -> Self {
+        Self { first, by_others: None, began: None, repeated: None }
+    }
+
+    /// Takes a claim in, and tells whether that changed anything.
+    fn take_in(&mut self, claim: &Claim) -> bool {
+        let is_later = |of: &Option<Claim>, by: fn(&Claim, &Claim) -> bool| {
+            of.as_ref().is_none_or(|of| by(of, claim))
+        };
+        let mut is_news = claim.came_before(&self.first);
+        if is_news {
+            self.first.clone_from(claim);
+        }
+        let mut keep = |of: &mut Option<Claim>, by: fn(&Claim, &Claim) -> bool| {
+            if is_later(of, by) {
+                *of = Some(claim.clone());
+                is_news = true;
+            }
+        };
+        if claim.kind != ClaimKind::Customer {
+            keep(&mut self.by_others, |of, claim| of < claim);
+            return is_news;
+        }
+        if claim.is_anew {
+            keep(&mut self.began, Claim::came_before);
+        }
+        keep(&mut self.repeated, Claim::came_before);
+        is_news
+    }
+
+    fn claims(&self) -> impl Iterator<Item = &Claim> {
+        let kept = [&self.by_others, &self.began, &self.repeated];
+        kept.into_iter().flatten().chain([&self.first])
+    }
+
+    /// The claim that weighs most.
+    fn heaviest(&self) -> &Claim {
+        self.claims().max().unwrap_or(&self.first)
     }
 }
 
-/// What events say of the trainer that a customer is: for each trainer, the earliest event that
-/// says so and the one that counts most. The latest says who it is, but for what only says so
-/// still; of a second's facts about the customer itself, the one that is last in their own order.
+/// Which trainer a customer is, by what events say.
+///
+/// There are sessions and administrators, each of whose acts is a word of its own, and there are
+/// the customer's metadata, which are told again with everything that happens to the customer. The
+/// word of the metadata is the last one, as old as the fact that began to say so. If that one is
+/// missing, they began after the last fact that names somebody else; if there is none either, then
+/// nobody knows when, and any session's or administrator's word counts more. The latest word
+/// counts; of a second's facts about the customer, the one that is last in their own order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Links {
-    claims: BTreeMap<TrainerId, (Claim, Claim)>,
+    said: BTreeMap<TrainerId, Said>,
     /// The positions of administrators' acts, which are few. Sessions and facts about the customer
     /// are parts of their own; of an act that was the last word, and becomes it again because a
     /// session turns out to be another customer's, nothing else is left.
@@ -110,19 +161,10 @@ impl Links {
     /// Adds a claim, and tells whether that changed anything.
     pub(super) fn claim(&mut self, trainer: &TrainerId, entry: &Entry) -> bool {
         let claim = Claim::new(entry);
-        let is_new = claim.kind == ClaimKind::Administrator && self.acts.insert(claim.position);
-        let Some((first, last)) = self.claims.get_mut(trainer) else {
-            self.claims.insert(trainer.clone(), (claim.clone(), claim));
-            return true;
-        };
-        let (is_first, is_last) = (claim.came_before(first), claim > *last);
-        if is_first {
-            first.clone_from(&claim);
-        }
-        if is_last {
-            *last = claim;
-        }
-        is_new || is_first || is_last
+        let is_act = claim.kind == ClaimKind::Administrator && self.acts.insert(claim.position);
+        let is_new = !self.said.contains_key(trainer);
+        let said = self.said.entry(trainer.clone()).or_insert_with(|| Said::new(claim.clone()));
+        said.take_in(&claim) || is_act || is_new
     }
 
     /// The trainer that the customer is. `named` tells which one of some the last fact about the
@@ -131,23 +173,44 @@ impl Links {
         &'a self,
         named: impl FnOnce(Timestamp, &[&TrainerId]) -> Option<&'a TrainerId>,
     ) -> Option<&'a TrainerId> {
-        let (trainer, (_, last)) = self.claims.iter().max_by_key(|(_, (_, last))| last)?;
-        let beside = self.claims.iter().filter(|(_, (_, other))| other.is_beside(last));
-        let beside: Vec<&TrainerId> = beside.map(|(trainer, _)| trainer).collect();
-        if beside.len() > 1 {
-            return named(last.at, &beside).or(Some(trainer));
+        let others = self.said.iter().filter_map(|(trainer, said)| {
+            let claim = said.by_others.as_ref()?;
+            Some(((claim.is_anew, claim.at, claim.kind, Some(&claim.key)), trainer))
+        });
+        let of_metadata = self.of_metadata(named).map(|(trainer, since)| {
+            ((since.is_some(), since.unwrap_or_default(), ClaimKind::Customer, None), trainer)
+        });
+        others.chain(of_metadata).max().map(|(_, trainer)| trainer)
+    }
+
+    /// The trainer that the customer's metadata name, and since when, if that is known.
+    fn of_metadata<'a>(
+        &'a self,
+        named: impl FnOnce(Timestamp, &[&TrainerId]) -> Option<&'a TrainerId>,
+    ) -> Option<(&'a TrainerId, Option<Timestamp>)> {
+        let at = |claim: &Option<Claim>| claim.as_ref().map(|claim| claim.at);
+        let last = self.said.values().filter_map(|said| at(&said.repeated)).max()?;
+        let of_then = || self.said.iter().filter(|(_, said)| at(&said.repeated) == Some(last));
+        let mut among: Vec<&TrainerId> =
+            of_then().filter(|(_, said)| at(&said.began) == Some(last)).map(|(it, _)| it).collect();
+        if among.is_empty() {
+            among = of_then().map(|(trainer, _)| trainer).collect();
         }
-        Some(trainer)
+        let first = *among.first()?;
+        let trainer = if among.len() > 1 { named(last, &among).unwrap_or(first) } else { first };
+        let others = self.said.iter().filter(|(other, _)| *other != trainer);
+        let contradicted = others.filter_map(|(_, said)| at(&said.repeated)).max();
+        Some((trainer, at(&self.said.get(trainer)?.began).max(contradicted)))
     }
 
     pub(super) fn view(&self, customer: &StripeId, trainer: &TrainerId) -> Option<LinkView> {
-        let (first, _) = self.claims.get(trainer)?;
+        let first = &self.said.get(trainer)?.first;
         Some(LinkView {
             customer: customer.clone(),
             trainer: trainer.clone(),
             since: first.at,
             event: first.key.clone(),
-            conflicting: self.claims.len() > 1,
+            conflicting: self.said.len() > 1,
             position: self.claimed().max().unwrap_or(0),
         })
     }
@@ -156,17 +219,17 @@ impl Links {
     /// overrules it.
     pub(super) fn anomalies(&self, winner: Option<&TrainerId>) -> Option<Vec<FactAnomaly>> {
         let winner = winner?;
-        let others = self.claims.iter().filter(|(trainer, _)| *trainer != winner);
-        let overruled = others.map(|(_, (_, last))| last).max()?;
-        let (first, last) = self.claims.get(winner)?;
-        let event = if first > overruled { first } else { last };
+        let others = self.said.iter().filter(|(trainer, _)| *trainer != winner);
+        let overruled = others.map(|(_, said)| said.heaviest()).max()?;
+        let said = self.said.get(winner)?;
+        let event = if said.first > *overruled { &said.first } else { said.heaviest() };
         Some(vec![FactAnomaly::ConflictingLink(event.key.clone(), overruled.key.clone())])
     }
 
     /// The positions of the events that it rests on.
     pub(super) fn claimed(&self) -> impl Iterator<Item = i64> {
-        let ends = self.claims.values().flat_map(|(first, last)| [first.position, last.position]);
-        ends.chain(self.acts.iter().copied())
+        let positions = self.said.values().flat_map(Said::claims).map(|claim| claim.position);
+        positions.chain(self.acts.iter().copied())
     }
 }
 

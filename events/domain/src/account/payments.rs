@@ -56,15 +56,22 @@ impl CustomerUnit {
         PaymentView { payment, invoice, subscription, trainer, ..row }
     }
 
-    /// Charges that had a row to themselves before it was known which of these payments they
-    /// belong to.
-    pub(super) fn merged_charges(&self, payments: &BTreeSet<StripeId>) -> Vec<StripeId> {
+    /// What may have had a row and has none: charges that turned out to belong to one of these
+    /// payments, and those of the payments that nothing tells of any more.
+    pub(super) fn gone(&self, payments: &BTreeSet<StripeId>) -> Vec<StripeId> {
         let merged = |payment: &StripeId| {
             let charges = self.index.ties.charges_of(payment).filter(|charge| *charge != payment);
             let known = charges.filter(|id| self.parts.contains_key(&part_name("charge", id)));
             known.cloned().collect::<Vec<_>>()
         };
-        payments.iter().flat_map(merged).collect()
+        let is_told = |payment: &StripeId| {
+            let kinds = ["payment_intent", "charge"].into_iter();
+            let mut own = kinds.map(|kind| part_name(kind, payment));
+            own.any(|name| self.parts.contains_key(&name))
+                || self.charges_of(payment).next().is_some()
+        };
+        let untold = payments.iter().filter(|payment| !is_told(payment)).cloned();
+        payments.iter().flat_map(merged).chain(untold).collect()
     }
 
     pub(super) fn invoice_of(&self, payment: &StripeId) -> Option<StripeId> {

@@ -181,3 +181,20 @@ fn a_payment_that_a_refund_lets_go_of_has_given_nothing_back() {
     let facts = [intent(), refund("evt_1", 6, "pi_1"), refund("evt_2", 9, "pi_2")];
     check(&facts, |shown| assert_eq!(shown.payments["pi_1"].refunded_minor, 0));
 }
+
+/// Nothing told of the first payment but the charge that has left it.
+#[test]
+fn a_payment_that_its_only_charge_lets_go_of_is_shown_no_more() {
+    let charge = |id: &str, after: i64, of: &str| {
+        let snapshot = json!({
+            "id": "ch_1", "customer": "cus_1", "currency": "usd", "amount": 2900,
+            "status": "succeeded", "payment_intent": of,
+        });
+        let report = reported::<Charge>("updated", snapshot, json!("absent"));
+        entry(id, DAY_0 + after, Event::ChargeReported(report))
+    };
+    for (first, last) in [("pi_1", "pi_2"), ("pi_2", "pi_1")] {
+        let facts = [charge("evt_1", 6, first), charge("evt_2", 9, last)];
+        check(&facts, |shown| assert!(shown.payments.keys().eq([last]), "{shown:#?}"));
+    }
+}

@@ -301,10 +301,24 @@ fn a_delayed_payment_of_a_session_takes_no_later_word_back() {
         let link = folded(std::slice::from_ref(paid)).take_changes().link.expect("a link");
         assert_eq!(Some(link.trainer), trainer("t1"));
     }
-    // A session that is completed, or runs out, says so for the first time.
-    for how in ["completed", "expired"] {
-        check_link(&[linked("act_5", 5, "t2"), session("evt_9", 9, how)], "t1");
-    }
+    // Who completes a session says so; that a page nobody paid at runs out is no word at all.
+    check_link(&[linked("act_5", 5, "t2"), session("evt_9", 9, "completed")], "t1");
+    check_link(&[linked("act_5", 5, "t2"), session("evt_9", 9, "expired")], "t2");
+}
+
+/// The event that moved the customer is missing: what the metadata say later counts, but not
+/// against a word that may have come after.
+#[test]
+fn metadata_that_changed_unheard_are_believed() {
+    let created = customer("evt_1", DAY_0, "created", Some("t1"), json!("no_object"));
+    let again = |id: &str, at: i64, named: &str| {
+        customer(id, DAY_0 + at, "updated", Some(named), json!({"delinquent": true}))
+    };
+    let (act, still) = (linked("act_5", 5, "t2"), again("evt_6", 6, "t1"));
+    let (moved, later) = (again("evt_7", 9, "t3"), again("evt_8", 10, "t3"));
+    check_link(&[created.clone(), moved.clone(), later.clone()], "t3");
+    check_link(&[created.clone(), act.clone(), moved.clone()], "t2");
+    check_link(&[created, act, still, moved, later], "t3");
 }
 
 /// Within a second the ids say nothing: what the customer was before each fact does.

@@ -97,7 +97,7 @@ impl Event {
             metadata.is_none_or(|metadata| metadata.get("trainer_id").is_none())
         };
         match self.kind.as_str() {
-            "customer.deleted" => false,
+            "customer.deleted" | "checkout.session.expired" => false,
             "customer.updated" => !self.previous_attributes.as_ref().is_some_and(is_named_before),
             _ => true,
         }
