@@ -81,8 +81,11 @@ impl World {
         let of = self.subscriptions.get(id)?;
         let own = of.metadata.get("trainer_id").and_then(|trainer| trainer.as_str());
         own.map(str::to_owned).or_else(|| {
-            let mut latest_first = self.events.iter().rev().filter(|event| event.names_anew());
-            latest_first.find_map(|event| named_by(&event.object, &of.customer))
+            let latest_first = || self.events.iter().rev();
+            let named = |event: &Event| named_by(&event.object, &of.customer);
+            let anew = latest_first().filter(|event| event.names_anew()).find_map(named);
+            // A page that ran out says it where nobody else does.
+            anew.or_else(|| latest_first().find_map(named))
         })
     }
 }
