@@ -39,7 +39,8 @@ impl Kills {
     fn add(&mut self, met: usize) {
         self.all += 1;
         self.met += usize::from(met > 0);
-        assert!(self.all < 2 * self.wanted + 3, "of {} kills {} met any", self.all, self.met);
+        // Of quick requests, fewer than half may meet it.
+        assert!(self.all < 8 * self.wanted + 12, "of {} kills {} met any", self.all, self.met);
     }
 }
 
