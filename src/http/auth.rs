@@ -11,12 +11,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
+use ledger_domain::event::{Metadata, Source};
 use ledger_domain::id::{Tenant, TrainerId};
 use quick_cache::sync::Cache;
 
 use super::AppState;
 use super::claims::{Claims, Told};
 use super::problem::Problem;
+use super::track::RequestId;
 use crate::clock::Clock;
 use crate::config::{AuthConfig, DEFAULT_TENANT, JwksConfig};
 use crate::jwks::{Fetched, KeySet};
@@ -299,6 +301,17 @@ impl Principal {
                 "The token's `sub` would stay in the log for good, so that for this it must be an \
                  id: 1 to 128 of A-Z a-z 0-9 _ . : - (and so no name or address).",
             )),
+        }
+    }
+
+    /// What the log keeps of who acts, where [`Self::actor`] allows it.
+    pub(crate) fn metadata(&self, request: Option<RequestId>, source: Source) -> Metadata {
+        Metadata {
+            actor: self.subject.clone(),
+            actor_roles: self.roles.names().map(Into::into).collect(),
+            correlation_id: request.map(|RequestId(id)| id),
+            source,
+            ..Metadata::default()
         }
     }
 

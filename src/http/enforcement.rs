@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use ledger_domain::event::{Enforcement, Metadata, Source};
+use ledger_domain::event::{Enforcement, Source};
 use ledger_domain::id::TrainerId;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::ToSchema;
@@ -116,13 +116,7 @@ pub(crate) async fn set(
     principal.require(&[Role::Admin])?;
     let (tenant, actor) = (&principal.tenant, principal.actor()?);
     mode.check()?;
-    let metadata = Metadata {
-        actor: actor.into(),
-        actor_roles: principal.roles.names().map(Into::into).collect(),
-        correlation_id: Some(request.0),
-        source: Source::Admin,
-        ..Metadata::default()
-    };
+    let metadata = principal.metadata(Some(request), Source::Admin);
     let id = match &key.0 {
         Some(key) => ids::derived(&[tenant.as_str(), actor, "PUT", PATH, key]),
         None => ids::fresh(),

@@ -59,14 +59,9 @@ pub(crate) async fn register(
     JsonBody(ToRegister { trainer }): JsonBody<ToRegister>,
 ) -> Result<(StatusCode, Json<Registered>), Problem> {
     principal.require(&[Role::Service])?;
-    let metadata = Metadata {
-        actor: principal.actor()?.into(),
-        actor_roles: principal.roles.names().map(Into::into).collect(),
-        correlation_id: Some(request.0),
-        source: Source::Api,
-        subject: Subject { trainer: Some(trainer.clone()), ..Subject::default() },
-        ..Metadata::default()
-    };
+    principal.actor()?;
+    let subject = Subject { trainer: Some(trainer.clone()), ..Subject::default() };
+    let metadata = Metadata { subject, ..principal.metadata(Some(request), Source::Api) };
     let (log, at) = (&*state.ingest.log, state.clock.now());
     let outcome = trainer::register(log, &principal.tenant, trainer.clone(), at, &metadata).await;
     let outcome = outcome?;

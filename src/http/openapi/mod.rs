@@ -10,13 +10,12 @@ mod page;
 mod refusals;
 pub(super) mod schema;
 
-use serde_json::{Map, Value};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Components, OpenApi};
-
 use axum::body::Bytes;
 use axum::http::header;
 use axum::routing::{MethodRouter, get};
+use serde_json::{Map, Value};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, OpenApi};
 
 pub(super) use page::page;
 pub(super) use refusals::{Conflict, NotFound, Refused, TooLarge, Unprocessable};

@@ -65,12 +65,8 @@ impl Asked {
             id,
             content_hash: content_hash(content),
             metadata: Metadata {
-                actor: subject.clone(),
-                actor_roles: self.principal.roles.names().map(Into::into).collect(),
-                correlation_id: self.request.clone().map(|RequestId(id)| id),
-                source: Source::Api,
                 subject: Subject { trainer: Some(trainer), ..Subject::default() },
-                ..Metadata::default()
+                ..self.principal.metadata(self.request.clone(), Source::Api)
             },
         }
     }

@@ -105,28 +105,15 @@ impl Said {
 
     /// Takes a claim in, and tells whether that changed anything.
     fn take_in(&mut self, claim: &Claim) -> bool {
-        let is_later = |of: &Option<Claim>, by: fn(&Claim, &Claim) -> bool| {
-            of.as_ref().is_none_or(|of| by(of, claim))
-        };
-        let mut is_news = claim.came_before(&self.first);
-        if is_news {
+        let is_first = claim.came_before(&self.first);
+        if is_first {
             self.first.clone_from(claim);
         }
-        let mut keep = |of: &mut Option<Claim>, by: fn(&Claim, &Claim) -> bool| {
-            if is_later(of, by) {
-                *of = Some(claim.clone());
-                is_news = true;
-            }
-        };
         if claim.kind != ClaimKind::Customer {
-            keep(&mut self.by_others, |of, claim| of < claim);
-            return is_news;
+            return keep(&mut self.by_others, claim, Claim::lt) || is_first;
         }
-        if claim.is_anew {
-            keep(&mut self.began, Claim::came_before);
-        }
-        keep(&mut self.repeated, Claim::came_before);
-        is_news
+        let begins = claim.is_anew && keep(&mut self.began, claim, Claim::came_before);
+        keep(&mut self.repeated, claim, Claim::came_before) || begins || is_first
     }
 
     fn claims(&self) -> impl Iterator<Item = &Claim> {
@@ -138,6 +125,15 @@ impl Said {
     fn heaviest(&self) -> &Claim {
         self.claims().max().unwrap_or(&self.first)
     }
+}
+
+/// Keeps a claim in the place of one that it outdoes, and tells whether it does.
+fn keep(kept: &mut Option<Claim>, claim: &Claim, is_outdone: fn(&Claim, &Claim) -> bool) -> bool {
+    let is_news = kept.as_ref().is_none_or(|kept| is_outdone(kept, claim));
+    if is_news {
+        *kept = Some(claim.clone());
+    }
+    is_news
 }
 
 /// Which trainer a customer is, by what events say.

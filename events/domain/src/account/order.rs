@@ -18,8 +18,9 @@ pub(super) const TRAIL_MAX: usize = 64;
 pub(super) struct Before<'a, B> {
     /// What the object was.
     pub(super) state: Prior,
-    /// The fact that left it so, and those after it that say the same, if that was so shortly
-    /// before that a second event of its change may be in the second.
+    /// The fact that left it so, those after it that say the same, and others of its second that
+    /// left it so, too, if that was so shortly before that a second event of one of these changes
+    /// may be in the second.
     pub(super) last: &'a [Fact<B>],
     /// What the object was before those facts, if an event that tells of its change and of the next
     /// one at once may be in the second.
