@@ -62,6 +62,12 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
         rank != other
     }
 
+    /// Whether facts of a rank change nothing themselves: another fact tells of the change that they
+    /// are about.
+    fn is_notice(_rank: i64) -> bool {
+        false
+    }
+
     /// Whether Stripe tells of the making of each such object by an event that the ledger asks for.
     const IS_CREATION_TOLD: bool = false;
 
@@ -393,6 +399,7 @@ impl<S: Snapshot> Facts<S> {
                 last: &last_changes(facts, second.start),
                 passed: passed_state(facts, second.start),
                 decides: S::decides,
+                is_notice: S::is_notice,
             };
             let mut settled = settle(&before, facts[second.clone()].to_vec());
             let before = second.start.checked_sub(1).map(|last| &facts[last]);

@@ -71,6 +71,9 @@ impl Mentions {
     }
 }
 
+/// How the names of schedules begin.
+const SCHEDULE: &str = "schedule/";
+
 /// The names of parts, by what their objects name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
@@ -152,6 +155,13 @@ impl Index {
     /// The schedules and invoices of a subscription.
     pub(super) fn about(&self, subscription: &StripeId) -> impl Iterator<Item = &String> {
         self.by_subscription.get(subscription).into_iter().flatten()
+    }
+
+    /// The schedules of a subscription.
+    pub(super) fn schedules_of(&self, subscription: &StripeId) -> impl Iterator<Item = &String> {
+        let about = self.by_subscription.get(subscription).into_iter();
+        let from_first = about.flat_map(|names| names.range(SCHEDULE.to_owned()..));
+        from_first.take_while(|name| name.starts_with(SCHEDULE))
     }
 
     /// The open invoices of a subscription.

@@ -27,6 +27,8 @@ pub(super) struct Before<'a, B> {
     pub(super) passed: Option<Prior>,
     /// Whether ranks decide between two facts.
     pub(super) decides: Decides,
+    /// See [`super::facts::Snapshot::is_notice`].
+    pub(super) is_notice: fn(i64) -> bool,
 }
 
 /// See [`super::facts::Snapshot::decides`].
@@ -67,7 +69,13 @@ pub(super) fn settle<B: Clone>(before: &Before<'_, B>, mut facts: Vec<Fact<B>>) 
                 ordered.insert(place, Fact { is_tied: rival.is_some(), is_gap: false, ..fact });
                 continue;
             }
-            (vec![next], rival.is_some())
+            // What made the object as a notice shows it is missing, and anything may have followed.
+            let notice =
+                Some(&facts[next]).filter(|it| (before.is_notice)(it.rank) && !it.before.is_told());
+            let is_lost = notice.is_some_and(|notice| {
+                ordered.iter().any(|it| it.changes() && it.after != notice.after)
+            });
+            (vec![next], rival.is_some() || is_lost)
         } else {
             (trail, false)
         };

@@ -18,9 +18,7 @@ use crate::time::{Interval, Timestamp};
 impl PaymentView {
     /// Adds a fact of another object to what the row is made from.
     fn rests_on<B>(&mut self, fact: &Fact<B>) {
-        if !self.event_ids.contains(&fact.key) {
-            self.event_ids.push(fact.key.clone());
-        }
+        self.event_ids.push(fact.key.clone());
         self.updated_at = self.updated_at.max(Timestamp::from_unix(fact.at));
         self.position = self.position.max(fact.position);
     }
@@ -141,7 +139,7 @@ impl CustomerUnit {
     /// is running, not by a clock. A schedule that the subscription doesn't name any more has let
     /// go of it.
     fn scheduled_change(&self, said: i64, s: &Subscription) -> Option<ScheduledChange> {
-        let schedules = self.index.about(&s.id).filter_map(|name| match &self.parts[name] {
+        let schedules = self.index.schedules_of(&s.id).filter_map(|name| match &self.parts[name] {
             Part::Schedule(facts) => facts.current(),
             _ => None,
         });
@@ -181,11 +179,14 @@ impl CustomerUnit {
         let charges: Vec<&Facts<Charge>> = self.charges_of(&id).collect();
         let refunded = charges.iter().filter_map(|c| Some(c.current()?.1.amount_refunded));
         let refunded = refunded.fold(0, i64::saturating_add);
-        let mut view = match intent {
-            Some(facts) => self.intent_row(facts)?,
-            None => self.charge_row(telling(&charges)?, &id)?,
+        let (mut view, shown) = match intent {
+            Some(facts) => (self.intent_row(facts)?, None),
+            None => {
+                let charge = telling(&charges)?;
+                (self.charge_row(charge, &id)?, Some(charge))
+            }
         };
-        for facts in &charges {
+        for facts in charges.iter().filter(|it| !shown.is_some_and(|one| std::ptr::eq(one, **it))) {
             facts.all().iter().for_each(|fact| view.rests_on(fact));
         }
         view.refunded_minor = i64::max(refunded, self.refunds_of(&id));

@@ -116,7 +116,7 @@ impl Snapshot for Subscription {
             "paused" => PAUSED,
             "resumed" => RESUMED,
             // A notice changes nothing: likely, an event before it made what it shows.
-            "trial_will_end" => NOTICED,
+            "trial_will_end" | "pending_update_applied" => NOTICED,
             _ => by_cause(cause),
         }
     }
@@ -127,6 +127,10 @@ impl Snapshot for Subscription {
         let is_between = |rank: i64| (PAUSED..=NOTICED).contains(&rank);
         let is_pause = (rank.min(other), rank.max(other)) == (PAUSED, RESUMED);
         rank != other && (is_pause || !(is_between(rank) && is_between(other)))
+    }
+
+    fn is_notice(rank: i64) -> bool {
+        rank == NOTICED
     }
 
     /// A pending update lapses without an `updated` beside it, and changes nothing else.

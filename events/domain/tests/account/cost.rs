@@ -4,10 +4,11 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use ledger_domain::account::{CustomerChanges, CustomerUnit};
-use ledger_domain::event::Entry;
+use ledger_domain::event::stripe::Invoice;
+use ledger_domain::event::{Entry, Event};
 use serde_json::{Value, json};
 
-use crate::given::{DAY_0, stripe_id, sub};
+use crate::given::{DAY_0, entry, reported, stripe_id, sub};
 
 /// How many facts the objects have that are compared.
 const FEW: i64 = 100;
@@ -104,4 +105,20 @@ fn a_fact_that_names_another_customer_than_the_one_that_has_it() {
 #[test]
 fn a_fact_that_arrives_after_the_next_one() {
     check(&[], |i| turn(i ^ 1, DAY_0 + (i ^ 1) * STEP, &json!({})));
+}
+
+/// The invoices of a subscription that is old, each paid.
+#[test]
+fn an_invoice_beside_the_others_of_its_subscription() {
+    let start = sub("evt_start", DAY_0, "created", json!({}), json!("no_object"));
+    let another = |i: i64| {
+        let (id, at) = (format!("in_{i}"), DAY_0 + i * STEP);
+        let invoice = json!({
+            "id": id, "subscription": "sub_1", "customer": "cus_1", "status": "paid",
+            "currency": "usd", "amount_due": 5, "amount_paid": 5, "total": 5,
+        });
+        let report = reported::<Invoice>("paid", invoice, json!("absent"));
+        entry(&format!("evt_{id}"), at, Event::InvoiceReported(report))
+    };
+    check(&[start], another);
 }
