@@ -115,3 +115,20 @@ pub(crate) fn shuffled(told: &[Told], seed: u64) -> Vec<Entry> {
     entries.shuffle(&mut random);
     entries
 }
+
+/// Who is said to be which trainer by these events: customer and trainer. A customer's own metadata
+/// say it, and so does the session of a page, by its `client_reference_id` or else its metadata.
+pub(crate) fn claims<'a>(events: &[&'a world::Event]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    events.iter().filter_map(|event| {
+        let object = &event.object;
+        let own = object["metadata"]["trainer_id"].as_str();
+        let (customer, trainer) = match object["object"].as_str()? {
+            "customer" => (&object["id"], own),
+            "checkout.session" => {
+                (&object["customer"], object["client_reference_id"].as_str().or(own))
+            }
+            _ => return None,
+        };
+        Some((customer.as_str()?, trainer?))
+    })
+}

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use serde_json::{Map, Value};
 
-use crate::delivery::Told;
+use crate::delivery::{Told, claims};
 use crate::ledger::{Ledger, Shown};
 use crate::lives::{Pace, case};
 use crate::property::same;
@@ -96,6 +96,16 @@ fn must_be_noticed(told: &[Told], dropped: usize) -> bool {
     apart && before.is_none_or(|before| told_of_subscription(&before.object) != was)
 }
 
+/// Whether it says who a customer is, and in a later second one says so that stands by itself.
+fn is_said_again(told: &[Told], dropped: usize) -> bool {
+    let lost = &told[dropped].event;
+    let Some((customer, _)) = claims(&[lost]).next() else { return false };
+    told[dropped + 1..].iter().map(|told| &told.event).any(|event| {
+        let stands = ["customer.updated", "checkout.session.completed"].contains(&&*event.kind);
+        stands && event.created > lost.created && claims(&[event]).any(|(of, _)| of == customer)
+    })
+}
+
 fn anomalies(shown: &Shown) -> Vec<&FactAnomaly> {
     shown.anomalies.values().flatten().collect()
 }
@@ -120,6 +130,10 @@ fn drop_each(told: &[Told], losses: &mut BTreeMap<String, Losses>) -> Result<(),
         let noticed = anomalies(&ledger.shown).iter().any(|listed| !before.contains(listed));
         let noticed_there = is_listed(&lost.event, &ledger.shown, &whole);
         prop_assert!(noticed_there || !must_be_noticed(told, dropped), "{:?}", lost.event);
+        if is_said_again(told, dropped) {
+            let of = |shown: &Shown| meaning(shown, key).links;
+            prop_assert_eq!(of(&ledger.shown), of(&whole), "{:?}", lost.event);
+        }
         let entry = losses.entry(lost.event.kind.clone()).or_default();
         let heard_again =
             told[dropped + 1..].iter().any(|told| about(&told.event) == about(&lost.event));

@@ -126,30 +126,16 @@ fn past_due_since(truth: &Truth, world: &World, events: &[&Event]) -> i64 {
     first.map(|(_, at)| at).or_else(|| run().map(|event| event.created)).expect("it is past due")
 }
 
-/// Who is said to be which trainer, when: customer, trainer, and whether that is said anew and in
-/// which second. A customer's own metadata say it, and so does the session of a page, by its
-/// `client_reference_id` or else its metadata.
-pub(crate) fn claims<'a>(
-    events: &[&'a Event],
-) -> impl Iterator<Item = (&'a str, &'a str, (bool, i64))> {
-    events.iter().filter_map(|event| {
-        let object = &event.object;
-        let own = object["metadata"]["trainer_id"].as_str();
-        let (customer, trainer) = match object["object"].as_str()? {
-            "customer" => (&object["id"], own),
-            "checkout.session" => {
-                (&object["customer"], object["client_reference_id"].as_str().or(own))
-            }
-            _ => return None,
-        };
-        Some((customer.as_str()?, trainer?, (event.names_anew(), event.created)))
-    })
-}
-
-/// Who a customer was said to be in the last second that somebody said so: the latest word counts
-/// that doesn't only repeat an earlier one, and of one second's words none is the latest.
-pub(crate) fn linked<'a>(events: &[&'a Event], customer: &str) -> BTreeSet<&'a str> {
-    let told = || claims(events).filter(|(of, ..)| *of == customer);
-    let last = told().map(|(.., said)| said).max();
-    told().filter(|(.., said)| Some(*said) == last).map(|(_, trainer, _)| trainer).collect()
+/// Who a customer was said to be in the last second in which somebody said so: of one second's
+/// words none is the latest. A page that was left unpaid counts where nothing else says it.
+pub(crate) fn linked<'a>(world: &'a World, events: &[&Event], customer: &str) -> BTreeSet<&'a str> {
+    let at = |id: &str| {
+        let told = events.iter().find(|event| event.id == id);
+        told.expect("what was said was told").created
+    };
+    let said = world.said(customer).iter().map(|said| ((!said.unpaid, at(&said.event)), said));
+    let said: Vec<_> = said.collect();
+    let last = said.iter().map(|(place, _)| *place).max();
+    let last = said.iter().filter(|(place, _)| Some(*place) == last);
+    last.map(|(_, said)| said.trainer.as_str()).collect()
 }

@@ -23,9 +23,9 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde_json::Value;
 
+use crate::delivery::claims;
 use crate::ledger::{Ledger, Shown};
 use crate::lives::{Case, case};
-use crate::oracle::claims;
 use crate::truth::{self, answer, holdings};
 
 /// What the facts delivered so far support.
@@ -41,7 +41,7 @@ struct Support {
 impl Support {
     fn take_in(&mut self, event: &Event) {
         let told = [event];
-        let links = claims(&told).map(|(customer, trainer, _)| (customer.into(), trainer.into()));
+        let links = claims(&told).map(|(customer, trainer)| (customer.into(), trainer.into()));
         self.links.extend(links);
         let object = &event.object;
         let status = object["status"].as_str().unwrap_or_default();

@@ -8,8 +8,8 @@ use ledger_domain::id::StripeId;
 use ledger_simulator::world::{Event, Truth, World};
 use serde_json::Value;
 
+use crate::delivery::claims;
 use crate::ledger::Shown;
-use crate::oracle::claims;
 
 /// How many of a life's statuses were compared with the truth.
 #[derive(Debug, Default, Clone, Copy)]
@@ -45,8 +45,8 @@ impl Undecided {
             if kind == "charge" {
                 undecided.objects.extend(text_of(world, id, "payment_intent"));
             }
-            let trainers = claims(events).filter(|(of, ..)| *of == name);
-            let trainers: BTreeSet<&str> = trainers.map(|(_, trainer, _)| trainer).collect();
+            let trainers = claims(events).filter(|(of, _)| *of == name);
+            let trainers: BTreeSet<&str> = trainers.map(|(_, trainer)| trainer).collect();
             // Whatever else is so of a customer who is one trainer, nothing shows it.
             if kind == "customer" && trainers.len() < 2 {
                 continue;

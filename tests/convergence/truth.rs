@@ -11,9 +11,10 @@ use ledger_domain::time::Timestamp;
 use ledger_simulator::world::{Event, Truth, World};
 use serde_json::json;
 
+use crate::delivery::claims;
 use crate::history::{check_history, check_payments_past};
 use crate::ledger::Shown;
-use crate::oracle::{Ai, DAY, ai, best, claims, linked};
+use crate::oracle::{Ai, DAY, ai, best, linked};
 use crate::statuses::{Statuses, Undecided, check_anomalies, check_payments, check_statuses};
 
 /// How long after the present of a life access is asked about, in seconds.
@@ -172,11 +173,11 @@ fn check_ai(answer: &Effective, expected: &Ai) -> Result<(), String> {
 /// customer was the last.
 fn trainers<'a>(
     truth: &'a Truth,
-    world: &World,
-    events: &[&'a Event],
+    world: &'a World,
+    events: &[&Event],
 ) -> BTreeSet<Option<&'a str>> {
     let own = world.find(&truth.subscription).unwrap_or_default();
-    let linked = linked(events, &truth.customer);
+    let linked = linked(world, events, &truth.customer);
     if own["metadata"]["trainer_id"].is_string() || linked.len() < 2 {
         return BTreeSet::from([truth.trainer.as_deref()]);
     }
@@ -186,7 +187,7 @@ fn trainers<'a>(
 /// That customers of whom different trainers were told are listed, and nobody else.
 fn check_links(shown: &Shown, events: &[&Event]) -> Result<(), String> {
     let mut told: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (customer, trainer, _) in claims(events) {
+    for (customer, trainer) in claims(events) {
         told.entry(customer).or_default().insert(trainer);
     }
     told.retain(|_, trainers| trainers.len() > 1);

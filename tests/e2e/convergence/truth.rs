@@ -31,7 +31,7 @@ pub(crate) async fn expect_truth(service: &Caller, of: &Of<'_>, position: i64) {
     let events: Vec<&Event> = of.events.iter().collect();
     let may_be_theirs = |truth: &Truth| {
         let subscription = of.world.find(&truth.subscription).unwrap_or_default();
-        let linked = linked(&events, &truth.customer);
+        let linked = linked(of.world, &events, &truth.customer);
         let own = &subscription["metadata"]["trainer_id"];
         own.is_null() && linked.len() > 1 && linked.contains(simulated)
     };

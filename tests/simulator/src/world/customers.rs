@@ -67,6 +67,8 @@ impl World {
         customer["invoice_prefix"] = json!(prefix.to_uppercase());
         let id = self.make("customer", customer);
         self.emit("customer.created", &id);
+        let trainer = self.plain[&id]["metadata"]["trainer_id"].as_str().map(str::to_owned);
+        self.say(&id, trainer.as_deref(), false);
         id
     }
 
@@ -113,8 +115,11 @@ impl World {
                 self.set_default_method(id, json!(method));
             }
         }
+        let before = customer["metadata"]["trainer_id"].clone();
+        let trainer = fields["metadata"]["trainer_id"].as_str().map(str::to_owned);
         self.set(id, fields);
         self.emit("customer.updated", id);
+        self.say(id, trainer.as_deref().filter(|trainer| before != **trainer), false);
         self.answer(id)
     }
 

@@ -55,7 +55,7 @@ use serde_json::Value;
 
 pub use config::{Config, Exhausted, RetryPolicy};
 pub(crate) use params::created;
-pub use past::Stood;
+pub use past::{Said, Stood};
 pub use request::{API_VERSION, Answer, ApiError, Event, Method, Request};
 pub use truth::Truth;
 
@@ -83,6 +83,8 @@ pub struct World {
     subscriptions: Changing<Subscription>,
     /// How each subscription stood.
     past: BTreeMap<String, Vec<Stood>>,
+    /// Who each customer was said to be.
+    said: BTreeMap<String, Vec<Said>>,
     invoices: Changing<Invoice>,
     schedules: Changing<Schedule>,
     sessions: Changing<Session>,
@@ -108,6 +110,7 @@ impl World {
             plain: Changing::default(),
             subscriptions: Changing::default(),
             past: BTreeMap::new(),
+            said: BTreeMap::new(),
             invoices: Changing::default(),
             schedules: Changing::default(),
             sessions: Changing::default(),

@@ -1,10 +1,8 @@
 //! What a subscription really is, for tests to compare with what somebody made of the events.
 
-use serde_json::{Map, Value};
-
+use super::World;
 use super::subscriptions::prices_of;
-use super::template::{integer, text};
-use super::{Event, World};
+use super::template::integer;
 
 /// A subscription at its customer's present.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +12,7 @@ pub struct Truth {
     /// Its customer's id.
     pub customer: String,
     /// `metadata.trainer_id` of the subscription, else the trainer that its customer was last said
-    /// to be: by the customer's metadata, or by a session's `client_reference_id` or metadata. Once
-    /// said, it holds until another is named; metadata that stay as they are name nobody again.
+    /// to be ([`World::said`]). Once said, it holds until another is named.
     pub trainer: Option<String>,
     /// As Stripe calls it.
     pub status: String,
@@ -80,42 +77,8 @@ impl World {
     fn trainer_of(&self, id: &str) -> Option<String> {
         let of = self.subscriptions.get(id)?;
         let own = of.metadata.get("trainer_id").and_then(|trainer| trainer.as_str());
-        own.map(str::to_owned).or_else(|| {
-            let latest_first = || self.events.iter().rev();
-            let named = |event: &Event| named_by(&event.object, &of.customer);
-            let anew = latest_first().filter(|event| event.names_anew()).find_map(named);
-            // A page that ran out says it where nobody else does.
-            anew.or_else(|| latest_first().find_map(named))
-        })
+        let said = || self.said(&of.customer).iter().rev();
+        let last = || said().find(|said| !said.unpaid).or_else(|| said().next());
+        own.or_else(|| Some(last()?.trainer.as_str())).map(str::to_owned)
     }
-}
-
-impl Event {
-    /// Whether the trainer that it names wasn't named before: each event of a customer shows all of
-    /// the metadata, whatever it tells of.
-    #[must_use]
-    pub fn names_anew(&self) -> bool {
-        let is_named_before = |previous: &Map<String, Value>| {
-            let metadata = previous.get("metadata");
-            metadata.is_none_or(|metadata| metadata.get("trainer_id").is_none())
-        };
-        match self.kind.as_str() {
-            "customer.deleted" | "checkout.session.expired" => false,
-            "customer.updated" => !self.previous_attributes.as_ref().is_some_and(is_named_before),
-            _ => true,
-        }
-    }
-}
-
-/// The trainer that an object says a customer is.
-fn named_by(object: &Value, customer: &str) -> Option<String> {
-    let own = &object["metadata"]["trainer_id"];
-    let said = match text(object, "object") {
-        "customer" if object["id"] == customer => own.as_str(),
-        "checkout.session" if object["customer"] == customer => {
-            object["client_reference_id"].as_str().or_else(|| own.as_str())
-        }
-        _ => None,
-    };
-    said.map(str::to_owned)
 }

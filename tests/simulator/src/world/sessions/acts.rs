@@ -137,5 +137,6 @@ impl World {
             session.invoice = invoice;
         }
         self.emit("checkout.session.completed", id);
+        self.say_of_session(id, false);
     }
 }

@@ -146,6 +146,7 @@ impl World {
         session.status = "expired";
         let intent = session.intent.take();
         self.emit("checkout.session.expired", id);
+        self.say_of_session(id, true);
         if let Some(intent) = intent {
             self.drop_intent(&intent);
         }
