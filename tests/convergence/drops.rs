@@ -96,14 +96,28 @@ fn must_be_noticed(told: &[Told], dropped: usize) -> bool {
     apart && before.is_none_or(|before| told_of_subscription(&before.object) != was)
 }
 
-/// Whether it says who a customer is, and in a later second one says so that stands by itself.
+/// Whether it alone of its second says who a customer is, and in a later second one says so that
+/// stands by itself: a session does, and so do the customer's metadata, which all of the customer's
+/// events show, but for those that only repeat what stood there before a session that was lost.
 fn is_said_again(told: &[Told], dropped: usize) -> bool {
     let lost = &told[dropped].event;
     let Some((customer, _)) = claims(&[lost]).next() else { return false };
-    told[dropped + 1..].iter().map(|told| &told.event).any(|event| {
-        let stands = ["customer.updated", "checkout.session.completed"].contains(&&*event.kind);
-        stands && event.created > lost.created && claims(&[event]).any(|(of, _)| of == customer)
-    })
+    let events = || told.iter().enumerate().filter(|(i, _)| *i != dropped);
+    let claiming = || {
+        let events = events().map(|(_, told)| &told.event);
+        events.filter(|event| claims(&[event]).any(|(of, _)| of == customer))
+    };
+    let begins = |event: &Event| {
+        let metadata = event.previous_attributes.as_ref().and_then(|it| it.get("metadata"));
+        metadata.is_some_and(|metadata| metadata.get("trainer_id").is_some())
+    };
+    let stands = |event: &&Event| match &*event.kind {
+        "checkout.session.completed" => true,
+        "customer.updated" => lost.object["object"] == "customer" || begins(event),
+        _ => false,
+    };
+    claiming().all(|event| event.created != lost.created)
+        && claiming().filter(stands).any(|event| event.created > lost.created)
 }
 
 fn anomalies(shown: &Shown) -> Vec<&FactAnomaly> {

@@ -9,10 +9,9 @@
 //!    next fact is one whose `before` equals the state so far. See [`super::order`].
 //! 3. A fact that no trail reaches and that tells of a change which has its place, in this second
 //!    or as the last one up to two seconds before it, is a second telling: it stands beside the
-//!    first.
-//!    Where nothing goes on from the state that the second before left, the trail may go on from
-//!    the one before that, if the fact in between tells no old values: one event may tell of two
-//!    changes at once.
+//!    first. Where nothing goes on from the state that the second before left, the trail may go on
+//!    from the one before that, if the fact in between tells no old values: one event may tell of
+//!    two changes at once.
 //! 4. Where no fact continues the trail, take one that no other remaining fact leads to, by rank
 //!    (created before others, deleted last; a draft invoice before a paid one), then by key. A fact
 //!    without old values follows the one that tells how the object became what it says, and stands
@@ -21,8 +20,7 @@
 //! Facts before the last second are kept as fingerprints and briefs, so that the account doesn't
 //! grow by whole snapshots. One more fact orders its own second (and the seconds after it while
 //! their beginning changes), and stores the chunk that it falls into; see [`super::chunks`]. What
-//! is shown of the others is found by [`super::landmarks`], and what is odd by its second, so that
-//! one more fact costs the same whatever the number of facts before.
+//! is shown of the others is found by [`super::landmarks`], and what is odd by its second.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
@@ -62,8 +60,7 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
         rank != other
     }
 
-    /// Whether facts of a rank change nothing themselves: another fact tells of the change that they
-    /// are about.
+    /// Whether facts of a rank change nothing: others tell of the change that they are about.
     fn is_notice(_rank: i64) -> bool {
         false
     }
@@ -71,7 +68,7 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
     /// Whether Stripe tells of the making of each such object by an event that the ledger asks for.
     const IS_CREATION_TOLD: bool = false;
 
-    /// What the object was before, where what happened to it tells that without old values.
+    /// What the object was before, where its cause tells that without old values.
     fn before_by(&self, _cause: &Code) -> Option<Self> {
         None
     }

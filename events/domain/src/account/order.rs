@@ -69,13 +69,7 @@ pub(super) fn settle<B: Clone>(before: &Before<'_, B>, mut facts: Vec<Fact<B>>) 
                 ordered.insert(place, Fact { is_tied: rival.is_some(), is_gap: false, ..fact });
                 continue;
             }
-            // What made the object as a notice shows it is missing, and anything may have followed.
-            let notice =
-                Some(&facts[next]).filter(|it| (before.is_notice)(it.rank) && !it.before.is_told());
-            let is_lost = notice.is_some_and(|notice| {
-                ordered.iter().any(|it| it.changes() && it.after != notice.after)
-            });
-            (vec![next], rival.is_some() || is_lost)
+            (vec![next], rival.is_some())
         } else {
             (trail, false)
         };
@@ -99,7 +93,22 @@ pub(super) fn settle<B: Clone>(before: &Before<'_, B>, mut facts: Vec<Fact<B>>) 
             !next.contains(&(i - 1))
         });
     }
+    doubt_notices(before.is_notice, &mut ordered);
     ordered
+}
+
+/// A notice tells of a change that another fact tells of, and its place is only where the object is
+/// what it shows. Where the object was something else in the same second, that change may be
+/// missing, and everything else may have come before it.
+fn doubt_notices<B>(is_notice: fn(i64) -> bool, ordered: &mut [Fact<B>]) {
+    for i in 0..ordered.len() {
+        let notice = &ordered[i];
+        let is_left = ordered[i + 1..].iter().any(|later| later.after != notice.after);
+        let is_told = i.checked_sub(1).is_none_or(|i| ordered[i].after == notice.after);
+        if is_notice(notice.rank) && !notice.before.is_told() && (is_left || !is_told) {
+            ordered[i].is_tied = true;
+        }
+    }
 }
 
 /// The place of a fact that doesn't tell what was before it, where the trail went past what it says
