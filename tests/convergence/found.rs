@@ -97,10 +97,10 @@ fn a_circle_that_an_event_without_old_values_closes() {
 }
 
 /// A pending update is applied and its price changed back in the same second. While the change
-/// that applied it is missing, its notice could stand after all others, where nothing seems to be
+/// that applied it is missing, its echo could stand after all others, where nothing seems to be
 /// missing.
 #[test]
-fn a_notice_without_the_change_that_it_is_about() {
+fn an_echo_without_the_change_that_it_is_about() {
     let steps = [
         Step::Customer { card: 0, clock: false },
         Step::Subscribe { customer: 0, price: 1, behavior: 0, classic: true, missing: 0 },
@@ -118,9 +118,9 @@ fn a_notice_without_the_change_that_it_is_about() {
     }
 }
 
-/// The notice of a pending update that was applied shows the object as it was before the update, too.
+/// What says that a pending update was applied shows the object as it was before the update, too.
 #[test]
-fn a_notice_that_could_stand_before_the_change_that_it_is_about() {
+fn an_echo_that_could_stand_before_the_change_that_it_is_about() {
     let steps = [
         Step::Customer { card: 0, clock: false },
         Step::Subscribe { customer: 0, price: 2, behavior: 0, classic: true, missing: 0 },

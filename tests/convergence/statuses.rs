@@ -45,6 +45,10 @@ impl Undecided {
             if kind == "charge" {
                 undecided.objects.extend(text_of(world, id, "payment_intent"));
             }
+            // What a payment waits for that is open shows nowhere but in its row.
+            if kind == "payment_intent" && !is_over(world, id) {
+                continue;
+            }
             let trainers = claims(events).filter(|(of, _)| *of == name);
             let trainers: BTreeSet<&str> = trainers.map(|(_, trainer)| trainer).collect();
             // Whatever else is so of a customer who is one trainer, nothing shows it.
@@ -68,6 +72,11 @@ impl Undecided {
     pub(crate) fn concerns(&self, truth: &Truth) -> bool {
         self.wholly.contains(&truth.customer) || self.subscriptions.contains(&truth.subscription)
     }
+}
+
+fn is_over(world: &World, intent: &str) -> bool {
+    let status = world.find(intent).unwrap_or_default()["status"].clone();
+    status == "succeeded" || status == "canceled"
 }
 
 const fn is_conflict(anomaly: &FactAnomaly) -> bool {
@@ -164,9 +173,6 @@ pub(crate) fn check_statuses(
 /// The same of payments: an intent has a row, in which its charges are. A charge has one to itself
 /// only where it has no intent; where nothing was told of the intent, its row stands as the charge
 /// does that succeeded, or as the last.
-///
-/// Events of intents carry no old values. Where several attempts of one second failed, nothing
-/// tells which was the last, and the row stands as one of them.
 pub(crate) fn check_payments(
     shown: &Shown,
     world: &World,
@@ -177,12 +183,7 @@ pub(crate) fn check_payments(
     let (intents, charges) = (told(events, "payment_intent"), told(events, "charge"));
     for id in intents.keys() {
         let status = world.find(id).unwrap_or_default()["status"].clone();
-        let is_over = status == "succeeded" || status == "canceled";
-        let of_last_second = latest(events, id);
-        let row = shown.payments.get(&stripe_id(id)).map(|row| row.status.as_str());
-        if is_over || !of_last_second.iter().any(|told| row == told.as_str()) {
-            check_status(shown, id, &status, undecided, statuses)?;
-        }
+        check_status(shown, id, &status, undecided, statuses)?;
     }
     let mut without: BTreeMap<&str, Value> = BTreeMap::new();
     for (id, charge) in charges {
@@ -200,14 +201,6 @@ pub(crate) fn check_payments(
         }
     }
     without.iter().try_for_each(|(id, status)| check_status(shown, id, status, undecided, statuses))
-}
-
-/// The statuses that were told of an object in the last second of which something was told.
-fn latest<'a>(events: &[&'a Event], id: &str) -> Vec<&'a Value> {
-    let told = || events.iter().filter(|event| event.object["id"] == *id);
-    let last = told().map(|event| event.created).max();
-    let told = told().filter(|event| Some(event.created) == last);
-    told.map(|event| &event.object["status"]).collect()
 }
 
 /// That an object has a row, which has its status.

@@ -52,6 +52,6 @@ fn few_orders_are_undecided_in_bursts() {
 
 #[test]
 fn few_orders_are_undecided_within_one_second() {
-    check(Pace::OneSecond, 0, 2.0);
-    check(Pace::OneSecond, 20, 5.0);
+    check(Pace::OneSecond, 0, 3.5);
+    check(Pace::OneSecond, 20, 6.0);
 }

@@ -34,14 +34,12 @@ use super::compared::{Earlier, Fields, earlier, fingerprint};
 use super::fact::{Fact, Named, Prior};
 use super::landmarks::{Landmarks, Mark};
 use super::links::Tie;
-use super::order::{Before, TRAIL_MAX, rival, settle};
+use super::order::{
+    Before, REPEATED_SECONDS, TRAIL_MAX, TWIN_SECONDS, doubt_repeated, rival, settle,
+};
 use crate::event::Code;
 use crate::event::stripe::Reported;
 use crate::id::{EventKey, StripeId};
-
-/// How many seconds after a fact a second event of its change may be stamped, unless the object
-/// changes before.
-const TWIN_SECONDS: i64 = 2;
 
 /// What the order of facts needs to know of a kind of object.
 pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
@@ -60,8 +58,8 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
         rank != other
     }
 
-    /// Whether facts of a rank change nothing: others tell of the change that they are about.
-    fn is_notice(_rank: i64) -> bool {
+    /// Whether a fact of a rank tells of a change that another fact tells of.
+    fn is_echo(_rank: i64) -> bool {
         false
     }
 
@@ -365,7 +363,9 @@ impl<S: Snapshot> Facts<S> {
         let second = self.second(fact.at);
         let place = index - second.start;
         let rival = rival(&self.facts[second.clone()], place, S::decides);
-        rival.map(|rival| second.start + rival)
+        let rival = rival.map(|rival| second.start + rival);
+        // Alone in its second it may be a second event of a change before the one that it follows.
+        rival.or_else(|| index.checked_sub(1))
     }
 
     fn current_index(&self) -> Option<usize> {
@@ -385,20 +385,16 @@ impl<S: Snapshot> Facts<S> {
     /// looked at.
     fn settle_from(&mut self, start: usize) -> i64 {
         let mut second = self.second(self.facts[start].at);
+        let new = self.facts[start].at;
         let mut same_seconds = 0;
         let mut is_first = true;
         loop {
             let at = self.facts[second.start].at;
             self.chunks.touch(&self.facts, at);
             let facts = &mut self.facts;
-            let before = Before {
-                state: state_before(facts, second.start),
-                last: &last_changes(facts, second.start),
-                passed: passed_state(facts, second.start),
-                decides: S::decides,
-                is_notice: S::is_notice,
-            };
+            let before = Before::of(facts, second.start, S::decides, S::is_echo);
             let mut settled = settle(&before, facts[second.clone()].to_vec());
+            doubt_repeated(&facts[..second.start], &mut settled);
             let before = second.start.checked_sub(1).map(|last| &facts[last]);
             mark_unexpected::<S>(before, &mut settled);
             let old = &facts[second.clone()];
@@ -410,9 +406,10 @@ impl<S: Snapshot> Facts<S> {
             }
             facts[second.clone()].clone_from_slice(&settled);
             // A second's order rests on the facts of up to two seconds before it, and on the state
-            // that those began with.
+            // that those began with; whether it is in doubt, on those of a minute.
             same_seconds = if same && !is_first { same_seconds + 1 } else { 0 };
-            if second.end == facts.len() || same_seconds > TWIN_SECONDS {
+            let Some(next) = self.facts.get(second.end) else { return at };
+            if same_seconds > TWIN_SECONDS && next.at > new + REPEATED_SECONDS {
                 return at;
             }
             is_first = false;
@@ -433,42 +430,6 @@ impl<S: Snapshot> Facts<S> {
         let kept: Vec<&EventKey> = facts.map(|fact| &fact.key).collect();
         self.snapshots.retain(|(key, _)| kept.contains(&key));
     }
-}
-
-fn state_before<B>(facts: &[Fact<B>], index: usize) -> Prior {
-    index.checked_sub(1).map_or(Prior::Nothing, |i| Prior::Known(facts[i].after))
-}
-
-/// The fact that left the object as it was before a place, and those after it that say the same, if
-/// a second event of its change may be in the place's second.
-fn shortly_before<B>(facts: &[Fact<B>], index: usize) -> &[Fact<B>] {
-    let Some(last) = index.checked_sub(1) else { return &[] };
-    let since = facts[index].at - TWIN_SECONDS;
-    let says_the_same = |fact: &&Fact<B>| fact.at >= since && fact.after == facts[last].after;
-    let same = facts[..index].iter().rev().take(TRAIL_MAX).take_while(says_the_same).count();
-    &facts[index - same..index]
-}
-
-/// Those facts, and others of the last second that left the object the same: which of several ways
-/// back to one state was the last, nothing tells.
-fn last_changes<B: Clone>(facts: &[Fact<B>], index: usize) -> Vec<Fact<B>> {
-    let run = shortly_before(facts, index);
-    let Some(last) = run.last() else { return Vec::new() };
-    let before = facts[..index - run.len()].iter().rev().take(TRAIL_MAX);
-    let same_second = before.take_while(|fact| fact.at == last.at);
-    let mut changes: Vec<Fact<B>> =
-        same_second.filter(|fact| fact.after == last.after).cloned().collect();
-    changes.reverse();
-    changes.extend_from_slice(run);
-    changes
-}
-
-/// What the object was before those facts, if the first of them doesn't tell it itself, and an
-/// event that tells of both changes at once may be in the place's second.
-fn passed_state<B>(facts: &[Fact<B>], index: usize) -> Option<Prior> {
-    let before = shortly_before(facts, index);
-    before.first().filter(|first| !first.before.is_told())?;
-    Some(state_before(facts, index - before.len())).filter(|passed| *passed != Prior::Nothing)
 }
 
 /// Finds the steps of a second, from the fact before it on, that should not happen.

@@ -14,29 +14,91 @@ use super::fact::{Fact, Prior};
 /// The most facts of one second among which a trail is looked for.
 pub(super) const TRAIL_MAX: usize = 64;
 
+/// How many seconds after a fact a second event of its change may be stamped and still be known as
+/// such, unless the object changes before.
+pub(super) const TWIN_SECONDS: i64 = 2;
+
+/// How many seconds after a fact another that tells of the same change may as well be a second
+/// event of it, though the object has changed in between.
+pub(super) const REPEATED_SECONDS: i64 = 60;
+
 /// What there was before a second.
-pub(super) struct Before<'a, B> {
+pub(super) struct Before<B> {
     /// What the object was.
     pub(super) state: Prior,
     /// The fact that left it so, those after it that say the same, and others of its second that
     /// left it so, too, if that was so shortly before that a second event of one of these changes
     /// may be in the second.
-    pub(super) last: &'a [Fact<B>],
+    pub(super) last: Vec<Fact<B>>,
     /// What the object was before those facts, if an event that tells of its change and of the next
     /// one at once may be in the second.
     pub(super) passed: Option<Prior>,
     /// Whether ranks decide between two facts.
     pub(super) decides: Decides,
-    /// See [`super::facts::Snapshot::is_notice`].
-    pub(super) is_notice: fn(i64) -> bool,
+    /// See [`super::facts::Snapshot::is_echo`].
+    pub(super) is_echo: fn(i64) -> bool,
 }
 
 /// See [`super::facts::Snapshot::decides`].
 pub(super) type Decides = fn(i64, i64) -> bool;
 
+impl<B: Clone> Before<B> {
+    /// What there was before the second that begins at a place.
+    pub(super) fn of(
+        facts: &[Fact<B>],
+        second: usize,
+        decides: Decides,
+        is_echo: fn(i64) -> bool,
+    ) -> Self {
+        Self {
+            state: state_before(facts, second),
+            last: last_changes(facts, second),
+            passed: passed_state(facts, second),
+            decides,
+            is_echo,
+        }
+    }
+}
+
+fn state_before<B>(facts: &[Fact<B>], index: usize) -> Prior {
+    index.checked_sub(1).map_or(Prior::Nothing, |i| Prior::Known(facts[i].after))
+}
+
+/// The fact that left the object as it was before a place, and those after it that say the same, if
+/// a second event of its change may be in the place's second.
+fn shortly_before<B>(facts: &[Fact<B>], index: usize) -> &[Fact<B>] {
+    let Some(last) = index.checked_sub(1) else { return &[] };
+    let since = facts[index].at - TWIN_SECONDS;
+    let says_the_same = |fact: &&Fact<B>| fact.at >= since && fact.after == facts[last].after;
+    let same = facts[..index].iter().rev().take(TRAIL_MAX).take_while(says_the_same).count();
+    &facts[index - same..index]
+}
+
+/// Those facts, and others of the last second that left the object the same: which of several ways
+/// back to one state was the last, nothing tells.
+fn last_changes<B: Clone>(facts: &[Fact<B>], index: usize) -> Vec<Fact<B>> {
+    let run = shortly_before(facts, index);
+    let Some(last) = run.last() else { return Vec::new() };
+    let before = facts[..index - run.len()].iter().rev().take(TRAIL_MAX);
+    let same_second = before.take_while(|fact| fact.at == last.at);
+    let mut changes: Vec<Fact<B>> =
+        same_second.filter(|fact| fact.after == last.after).cloned().collect();
+    changes.reverse();
+    changes.extend_from_slice(run);
+    changes
+}
+
+/// What the object was before those facts, if the first of them doesn't tell it itself, and an
+/// event that tells of both changes at once may be in the place's second.
+fn passed_state<B>(facts: &[Fact<B>], index: usize) -> Option<Prior> {
+    let before = shortly_before(facts, index);
+    before.first().filter(|first| !first.before.is_told())?;
+    Some(state_before(facts, index - before.len())).filter(|passed| *passed != Prior::Nothing)
+}
+
 /// Orders the facts of one second.
-pub(super) fn settle<B: Clone>(before: &Before<'_, B>, mut facts: Vec<Fact<B>>) -> Vec<Fact<B>> {
-    let previous = before.last;
+pub(super) fn settle<B: Clone>(before: &Before<B>, mut facts: Vec<Fact<B>>) -> Vec<Fact<B>> {
+    let previous = before.last.as_slice();
     sort(&mut facts);
     if facts.len() > TRAIL_MAX {
         let undecided = |(i, fact)| Fact { is_tied: i == 0, is_gap: false, ..fact };
@@ -93,22 +155,44 @@ pub(super) fn settle<B: Clone>(before: &Before<'_, B>, mut facts: Vec<Fact<B>>) 
             !next.contains(&(i - 1))
         });
     }
-    doubt_notices(before.is_notice, &mut ordered);
+    doubt_echoes(before.is_echo, &mut ordered);
     ordered
 }
 
-/// A notice tells of a change that another fact tells of, and its place is only where the object is
+/// An echo tells of a change that another fact tells of, and its place is only where the object is
 /// what it shows. Where the object was something else in the same second, that change may be
 /// missing, and everything else may have come before it.
-fn doubt_notices<B>(is_notice: fn(i64) -> bool, ordered: &mut [Fact<B>]) {
+fn doubt_echoes<B>(is_echo: fn(i64) -> bool, ordered: &mut [Fact<B>]) {
     for i in 0..ordered.len() {
-        let notice = &ordered[i];
-        let is_left = ordered[i + 1..].iter().any(|later| later.after != notice.after);
-        let is_told = i.checked_sub(1).is_none_or(|i| ordered[i].after == notice.after);
-        if is_notice(notice.rank) && !notice.before.is_told() && (is_left || !is_told) {
+        let echo = &ordered[i];
+        let is_left = ordered[i + 1..].iter().any(|later| later.after != echo.after);
+        let is_told = i.checked_sub(1).is_none_or(|i| ordered[i].after == echo.after);
+        if is_echo(echo.rank) && !echo.before.is_told() && (is_left || !is_told) {
             ordered[i].is_tied = true;
         }
     }
+}
+
+/// Doubts the facts of a second that make the object otherwise and could be second events of what
+/// was told before: of a change within the last minute, or of the creation.
+pub(super) fn doubt_repeated<B>(earlier: &[Fact<B>], ordered: &mut [Fact<B>]) {
+    for i in 0..ordered.len() {
+        let before = i.checked_sub(1).map_or(earlier.last(), |i| ordered.get(i));
+        let changes = before.is_some_and(|before| before.after != ordered[i].after);
+        if changes && may_repeat(&ordered[i], earlier) {
+            ordered[i].is_tied = true;
+        }
+    }
+}
+
+/// Whether a fact may tell once more of what an earlier one tells.
+fn may_repeat<B>(fact: &Fact<B>, earlier: &[Fact<B>]) -> bool {
+    if fact.before == Prior::Nothing {
+        return !earlier.is_empty();
+    }
+    let since = fact.at - REPEATED_SECONDS;
+    let late = earlier.iter().rev().take(TRAIL_MAX).take_while(|other| other.at >= since);
+    fact.changes() && late.into_iter().any(|other| other.is_twin_of(fact))
 }
 
 /// The place of a fact that doesn't tell what was before it, where the trail went past what it says

@@ -63,7 +63,7 @@ pub(super) fn trainer_in(metadata: &KeptMetadata) -> Option<TrainerId> {
 fn by_cause(cause: &Code) -> i64 {
     match cause.as_str() {
         "created" => 0,
-        "deleted" => 5,
+        "deleted" => 6,
         _ => 2,
     }
 }
@@ -72,6 +72,7 @@ fn by_cause(cause: &Code) -> i64 {
 const PAUSED: i64 = 1;
 const RESUMED: i64 = 3;
 const NOTICED: i64 = 4;
+const APPLIED: i64 = 5;
 
 impl Snapshot for Subscription {
     type Brief = SubscriptionBrief;
@@ -116,7 +117,9 @@ impl Snapshot for Subscription {
             "paused" => PAUSED,
             "resumed" => RESUMED,
             // A notice changes nothing: likely, an event before it made what it shows.
-            "trial_will_end" | "pending_update_applied" => NOTICED,
+            "trial_will_end" => NOTICED,
+            // An update beside it tells what was applied.
+            "pending_update_applied" => APPLIED,
             _ => by_cause(cause),
         }
     }
@@ -124,13 +127,13 @@ impl Snapshot for Subscription {
     /// Between its creation and its deletion, anything may follow anything, but for a resumption
     /// and the pause before it.
     fn decides(rank: i64, other: i64) -> bool {
-        let is_between = |rank: i64| (PAUSED..=NOTICED).contains(&rank);
+        let is_between = |rank: i64| (PAUSED..=APPLIED).contains(&rank);
         let is_pause = (rank.min(other), rank.max(other)) == (PAUSED, RESUMED);
         rank != other && (is_pause || !(is_between(rank) && is_between(other)))
     }
 
-    fn is_notice(rank: i64) -> bool {
-        rank == NOTICED
+    fn is_echo(rank: i64) -> bool {
+        rank == APPLIED
     }
 
     /// A pending update lapses without an `updated` beside it, and changes nothing else.
@@ -291,6 +294,11 @@ impl Snapshot for PaymentIntent {
             ("requires_action", _) => 2,
             _ => 1,
         }
+    }
+
+    /// Until it succeeds or is canceled it may be tried, wait and fail again and again.
+    fn decides(rank: i64, other: i64) -> bool {
+        rank != other && (rank.min(other) == 0 || rank.max(other) == 4)
     }
 
     fn brief(&self, _cause: &Code) {}

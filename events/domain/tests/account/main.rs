@@ -11,4 +11,5 @@ mod let_go;
 mod order;
 mod payments;
 mod rank;
+mod repeated;
 mod subscriptions;
