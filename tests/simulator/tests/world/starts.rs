@@ -97,6 +97,22 @@ fn checkout_with_trial() {
     assert_eq!(completed["payment_status"], "no_payment_required");
 }
 
+/// By the name that dahlia gave it, or by the older one.
+#[test]
+fn a_page_is_stripes_own_by_either_name() {
+    for name in ["hosted_page", "hosted"] {
+        let mut sim = Sim::new();
+        let page = sim.post(
+            "checkout/sessions",
+            json!({
+                "mode": "subscription", "success_url": "https://example.test/done",
+                "line_items": [{ "price": "price_starter" }], "ui_mode": name,
+            }),
+        );
+        assert_eq!(page["ui_mode"], "hosted_page");
+    }
+}
+
 #[test]
 fn a_page_may_give_a_trial_until_a_date() {
     let mut sim = Sim::new();

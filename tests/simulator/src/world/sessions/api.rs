@@ -54,7 +54,8 @@ impl World {
         }
         let now = customer.as_ref().map_or(self.now, |customer| self.present(customer));
         let carried = self.carried(form, now)?;
-        params::word(form, "ui_mode", &["hosted"])?;
+        // Until dahlia it was called `hosted`.
+        params::word(form, "ui_mode", &["hosted_page", "hosted"])?;
         if params::texts(form, "payment_method_types")?.iter().any(|kind| kind != "card") {
             let message = "The payment method type provided is invalid: there are cards only.";
             return Err(ApiError::invalid("payment_method_types", message));
