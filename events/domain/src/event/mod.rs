@@ -1,7 +1,8 @@
 //! The events: what the ledger may say, each with the version of its shape.
 //!
-//! To add an event: give it a struct in the module of its kind, a line in `events!` below, and a
-//! golden file. The compiler then lists every place that has to know what it means.
+//! To add an event: give it a struct in the module of its kind, a line in `events!` below, and
+//! golden files, one for each form that it can have: a test names those that are missing. The
+//! compiler lists every place that has to know what it means.
 //!
 //! A payload is canonical JSON: keys sorted, no floats, decimals as text, absent fields left out.
 //! Structs list their fields in alphabetical order, so that serde writes them sorted; a test
