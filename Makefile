@@ -10,17 +10,21 @@ CARGO := cargo
 # Arguments of `ledger dev`, as in: make run ARGS="--sample --listen 127.0.0.1:9000"
 ARGS ?= --sample
 
-.PHONY: help setup run test soak bench
+.PHONY: help setup setup-run run test soak bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing: PostgreSQL, nginx, a C compiler, rustfmt, clippy
-	@tools/setup.sh
+setup: ## Install what is missing of what all of these need
+	@tools/setup.sh test
+
+# Whoever only wants to see the ledger run needs no root for what its tests are made with.
+setup-run:
+	@tools/setup.sh run
 
 # The development profile: a first build takes a fraction of an optimised one, its dependencies are
 # optimised a little, and the tests use the same artifacts.
-run: setup ## Start the ledger with its own PostgreSQL and a sample product
+run: setup-run ## Start the ledger with its own PostgreSQL and a sample product
 	$(CARGO) run --locked -- dev $(ARGS)
 
 # Randomised tests try the same cases at every run, so that a red run is the change's own fault.

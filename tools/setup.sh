@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what building and testing need, where it's missing. Reads no variables and changes
-# nothing on a machine that has it all; then it takes a moment, so every `make` target calls it.
+# Installs what is missing of what is needed: `tools/setup.sh run` to build and start the ledger,
+# `tools/setup.sh test`, or no argument, to run its tests and benches as well. Reads no variables and
+# changes nothing on a machine that has it all; then it takes a moment, so `make` calls it each time.
 set -euo pipefail
 
 oldest_postgres=15
@@ -9,6 +10,13 @@ die() {
     printf 'setup: %s\n' "$*" >&2
     exit 1
 }
+
+purpose=${1:-test}
+case "$#:$purpose" in
+0:test | 1:run | 1:test) ;;
+*) die "usage: tools/setup.sh [run|test]" ;;
+esac
+is_for_tests() { [ "$purpose" = test ]; }
 
 # The major version of the newest installed server, 0 for none. The programs must be in one folder,
 # which rules out a client without a server.
@@ -74,8 +82,11 @@ no_starts=/usr/sbin/policy-rc.d
 made=()
 
 install_packages() {
-    command -v apt-get >/dev/null ||
-        die "don't know how to install packages here; install PostgreSQL $oldest_postgres or newer (server and client), a C compiler, make, Python 3 with venv, Node and npm, nginx with auth_request, then run this again"
+    if ! command -v apt-get >/dev/null; then
+        local needed="PostgreSQL $oldest_postgres or newer (server and client), a C compiler, make"
+        is_for_tests && needed="$needed, Python 3 with venv, Node and npm, nginx with auth_request"
+        die "don't know how to install packages here; install $needed, then run this again"
+    fi
     as_root apt-get update
     if [ "$wants_nginx" = yes ] && [ ! -e "$no_starts" ]; then
         made+=("$no_starts")
@@ -107,26 +118,31 @@ if ! has_postgres; then
     wants_postgres=yes
 fi
 has_c_compiler || missing+=(gcc libc6-dev)
-has_venv || missing+=(python3 python3-venv)
-has_npm || missing+=(nodejs npm)
 has_make || missing+=(make)
-if ! has_nginx; then
-    missing+=(nginx)
-    wants_nginx=yes
+if is_for_tests; then
+    has_venv || missing+=(python3 python3-venv)
+    has_npm || missing+=(nodejs npm)
+    if ! has_nginx; then
+        missing+=(nginx)
+        wants_nginx=yes
+    fi
 fi
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "setup: installing ${missing[*]}"
     install_packages
     has_postgres || die "the PostgreSQL of this distribution is version $(postgres_major), $oldest_postgres or newer is needed; see https://wiki.postgresql.org/wiki/Apt"
     has_c_compiler || die "the C compiler still can't build a program; run: cc -x c - <<<'int main(void){return 0;}'"
-    has_venv || die "python3 still can't make a venv; run: python3 -c 'import ensurepip, venv'"
-    has_npm || die "node or npm still isn't found"
     has_make || die "make still isn't found"
-    has_nginx || die "nginx still isn't found, or lacks auth_request"
+    if is_for_tests; then
+        has_venv || die "python3 still can't make a venv; run: python3 -c 'import ensurepip, venv'"
+        has_npm || die "node or npm still isn't found"
+        has_nginx || die "nginx still isn't found, or lacks auth_request"
+    fi
 fi
 
 PATH="$PATH:${HOME:-/root}/.cargo/bin"
 command -v cargo >/dev/null || die "Rust is missing; install it from https://rustup.rs, then run this again"
+is_for_tests || exit 0
 for component in fmt:rustfmt clippy:clippy; do
     cargo "${component%%:*}" --version >/dev/null 2>&1 && continue
     command -v rustup >/dev/null ||

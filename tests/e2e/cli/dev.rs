@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -172,8 +172,9 @@ async fn an_ordinary_user_needs_no_more_than_the_program() {
     assert!(service.stop().await.success());
 }
 
-/// What the README says first. In the place of cargo stands a script that runs the program which
-/// was built for this test: another build would take minutes.
+/// What the README says first, on a machine that has nothing of what only tests need. In the place
+/// of cargo stands a script that runs the program which was built for this test: another build
+/// would take minutes.
 #[tokio::test(flavor = "multi_thread")]
 async fn make_run_works_for_root_and_for_an_ordinary_user() {
     for somebody in [Somebody::Caller, Somebody::Ordinary] {
@@ -194,9 +195,19 @@ async fn make_run_works_for_root_and_for_an_ordinary_user() {
         let script = home.folder.join(".cargo/bin/cargo");
         fs::write(&script, cargo).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let programs = home.folder.join("programs");
+        link_programs(&programs);
+        let script = home.folder.join("tools/setup.sh");
+        let mut setup = command(script.to_str().unwrap(), &Settings::none(), &["test"]);
+        home.enter(&mut setup);
+        let refused = setup.env("PATH", &programs).output().unwrap();
+        let said = String::from_utf8_lossy(&refused.stdout);
+        assert!(said.contains("python3 python3-venv nodejs npm"), "tests need more: {refused:?}");
+        assert_eq!(refused.status.code(), Some(1), "and nothing can install it: {refused:?}");
         let args = ["run", "ARGS=--sample --listen 127.0.0.1:0"];
         let mut command = command("make", &Settings::none(), &args);
         home.enter(&mut command);
+        command.env("PATH", &programs);
         let begun = Instant::now();
         let mut service =
             Service::spawn(command, address_said).await.unwrap_or_else(|error| panic!("{error}"));
@@ -211,6 +222,24 @@ async fn make_run_works_for_root_and_for_an_ordinary_user() {
         service.signal("TERM");
         service.ended().await;
         eventually("all ends with make", || async { has_ended(postmaster).then_some(()) }).await;
+    }
+}
+
+/// What only tests need, and what would install it.
+const HIDDEN: [&str; 7] = ["apt-get", "nginx", "node", "nodejs", "npm", "python3", "sudo"];
+
+/// Fills a folder with links to all programs that there are, but for the hidden ones.
+fn link_programs(folder: &Path) {
+    fs::create_dir(folder).unwrap();
+    let path = std::env::var_os("PATH").expect("a PATH");
+    for programs in std::env::split_paths(&path).filter_map(|place| fs::read_dir(place).ok()) {
+        for program in programs.map(Result::unwrap) {
+            let (name, link) = (program.file_name(), folder.join(program.file_name()));
+            // The first of a name is the one that is found.
+            if !HIDDEN.iter().any(|hidden| name == *hidden) && !link.is_symlink() {
+                symlink(program.path(), link).unwrap();
+            }
+        }
     }
 }
 
