@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test, and says so")]
 
 mod as_of;
+#[path = "../../../events/log/tests/postgres/check.rs"]
+mod check;
 mod differences;
 mod failpoints;
 mod given;

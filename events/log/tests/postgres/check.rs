@@ -1,5 +1,6 @@
 //! An independent look at a log: raw rows, the sealing spelt out once more, and the list of what
-//! callers were told. It trusts nothing that the program under test computes.
+//! callers were told. It trusts nothing that the program under test computes. The tests of replays
+//! look at their logs with it, too.
 
 use std::collections::HashMap;
 
