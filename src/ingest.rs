@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use ledger_domain::event::stripe::{StripeEventRecorded, Unread};
 use ledger_domain::event::{Event, IdReuseSeen, Metadata, Source};
-use ledger_domain::id::{EventId, EventKey, Tenant};
+use ledger_domain::id::{EventId, Tenant};
 use ledger_log::{
     AppendError, BODY_BYTES_MAX, DATA_BYTES_MAX, EventLog, Expected, NewEvent, Outcome,
 };
-use ledger_stripe::redact::{MetadataKeys, RedactError, redact};
+use ledger_stripe::redact::{MetadataKeys, REDACTION_VERSION, RedactError, Redacted, redact};
 use ledger_stripe::signature::{SignatureError, verify};
 use ledger_stripe::translate::{Translated, translate};
 
@@ -113,7 +113,7 @@ impl Ingest {
         }
         let key = translated.key.clone();
         let content_hash = translated.content_hash;
-        let mut event = new_event(translated, redacted.to_bytes());
+        let mut event = new_event(translated, &redacted);
         if event.data.len() > DATA_BYTES_MAX {
             self.meters.dead_letters.increment(1);
             let bytes = event.data.len();
@@ -130,7 +130,9 @@ impl Ingest {
                 Ok(Receipt { event_id, position, appended: false })
             }
             Err(AppendError::IdReused { position, .. }) => {
-                self.note_reuse(&to.tenant, key, content_hash, position).await?;
+                let seen =
+                    IdReuseSeen { content_hash: hex::encode(content_hash).into(), key, position };
+                self.note_reuse(&to.tenant, seen, &redacted).await?;
                 Ok(Receipt { event_id, position, appended: false })
             }
             Err(error) => Err(rejected(error)),
@@ -143,31 +145,30 @@ impl Ingest {
     }
 
     /// Another content came under an id that is taken: the first one stands, and that it happened
-    /// is a fact of its own, once for each such content.
+    /// is a fact of its own, once for each such content. What came lies beside it, like any
+    /// webhook's body: it is nowhere else, since Stripe was told that all is well.
     async fn note_reuse(
         &self,
         tenant: &Tenant,
-        key: EventKey,
-        content_hash: [u8; 32],
-        position: i64,
+        seen: IdReuseSeen,
+        came: &Redacted,
     ) -> Result<(), Rejected> {
         self.meters.id_reuses.increment(1);
-        tracing::warn!(%tenant, event_id = %key.id, position, "an event id was used again");
-        let content_hash = hex::encode(content_hash);
-        let id = ids::derived(&[tenant.as_str(), "id_reuse", key.id.as_str(), &content_hash]);
-        let id = EventId::try_new(&id.to_string()).expect("a UUID is an event id");
-        let causation_id = Some(key.id.as_str().into());
-        let seen = IdReuseSeen { content_hash: content_hash.into(), key, position };
+        let (taken, position) = (seen.key.id.clone(), seen.position);
+        tracing::warn!(%tenant, event_id = %taken, position, "an event id was used again");
+        let id = ids::derived(&[tenant.as_str(), "id_reuse", taken.as_str(), &seen.content_hash]);
         let metadata = Metadata {
             actor: "stripe".into(),
-            causation_id,
+            causation_id: Some(taken.as_str().into()),
+            redaction_version: Some(REDACTION_VERSION),
             source: Source::Stripe,
             ..Metadata::default()
         };
-        let key = EventKey::new(facts::ledger_namespace(), id);
+        let key = facts::key_of(id);
         let stream = key.own_stream();
         let fact = Fact { key, stream, expected: Expected::NoStream, at: self.clock.now() };
         let event = fact.stating(&Event::IdReuseSeen(seen), &metadata);
+        let event = NewEvent { body: stored(came), ..event };
         self.append(tenant, event).await.map_err(rejected)?;
         Ok(())
     }
@@ -186,7 +187,7 @@ fn without_object(event: NewEvent) -> NewEvent {
     }
 }
 
-fn new_event(translated: Translated, body: Vec<u8>) -> NewEvent {
+fn new_event(translated: Translated, redacted: &Redacted) -> NewEvent {
     NewEvent {
         stream: translated.key.own_stream(),
         key: translated.key,
@@ -197,11 +198,16 @@ fn new_event(translated: Translated, body: Vec<u8>) -> NewEvent {
         data: translated.event.to_data(),
         metadata: translated.metadata.to_bytes(),
         content_hash: translated.content_hash,
-        // A body that redaction made longer than the raw one may be is left out: the event stands.
-        body: (body.len() <= BODY_BYTES_MAX).then_some(body),
+        body: stored(redacted),
         text: None,
         usage: None,
     }
+}
+
+/// What is kept beside an event. A body that redaction made longer than the raw one may be is left
+/// out: the event stands.
+fn stored(redacted: &Redacted) -> Option<Vec<u8>> {
+    Some(redacted.to_bytes()).filter(|body| body.len() <= BODY_BYTES_MAX)
 }
 
 fn rejected(error: AppendError) -> Rejected {

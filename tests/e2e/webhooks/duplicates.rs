@@ -75,20 +75,42 @@ async fn the_id_alone_makes_a_duplicate() {
     assert_eq!(app.database.number(seen).await, 0, "nothing else was told under the id");
 }
 
-/// Another event under an id that is taken changes nothing, and is told of in the log.
+/// Another event under an id that is taken changes nothing, and is told of in the log, with what
+/// came.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_content_under_a_known_id_is_noticed() {
     let app = TestApp::start().await;
     let mut webhook = some_webhook("evt_reused");
     let first = app.stripe().post(&webhook).await.expect(200);
-    webhook["type"] = "customer.deleted".into();
+    webhook["type"] = "customer.updated".into();
+    webhook["data"]["object"]["delinquent"] = true.into();
+    webhook["data"]["object"]["description"] = "a note on somebody".into();
     for _ in 0..2 {
         let again = app.stripe().post(&webhook).await.expect(200);
         assert_eq!(again["status"], "already_appended");
         assert_eq!(again["position"], first["position"]);
     }
-    let seen = "SELECT count(*) FROM event WHERE type = 'IdReuseSeen'";
-    assert_eq!(app.database.number(seen).await, 1);
+    let auditor = app.auditor();
+    let path = "/api/v1/audit/events?type=IdReuseSeen";
+    let listed = auditor.get(path).await.expect(200);
+    let notes = listed["events"].as_array().expect("a list");
+    assert_eq!(notes.len(), 1, "{listed}");
+    let id = notes[0]["event_id"].as_str().expect("an id");
+    let note = auditor.get(&format!("/api/v1/audit/events/{id}")).await.expect(200);
+    assert_eq!(note["data"]["position"], first["position"]);
+    assert_eq!(note["metadata"]["redaction_version"], 1);
+    let body: Value = serde_json::from_str(note["body"].as_str().expect("a body")).expect("JSON");
+    for (at, came) in [
+        ("/id", &webhook["id"]),
+        ("/type", &webhook["type"]),
+        ("/created", &webhook["created"]),
+        ("/data/object/id", &webhook["data"]["object"]["id"]),
+        ("/data/object/delinquent", &webhook["data"]["object"]["delinquent"]),
+    ] {
+        assert_eq!(body.pointer(at), Some(came), "{at} of {body}");
+    }
+    assert!(!note.to_string().contains("somebody"), "it is redacted: {note}");
+    verify_log(app.owner(), "default").await;
 }
 
 /// How often each answer (status and position) was given.
