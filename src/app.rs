@@ -7,7 +7,6 @@ use std::time::Duration;
 use ledger_log::postgres::{AuditReader, Pools, PostgresLog, Settings};
 use ledger_log::{EventLog, system_clock};
 use ledger_projections::{Positions, Runner};
-use ledger_stripe::redact::MetadataKeys;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -289,7 +288,6 @@ impl Base {
                 log: self.log(),
                 clock: clock.clone(),
                 meters: Arc::clone(&self.meters),
-                metadata_keys: MetadataKeys::default(),
             },
             clock,
         }

@@ -8,7 +8,7 @@ use ledger_domain::id::{EventId, Tenant};
 use ledger_log::{
     AppendError, BODY_BYTES_MAX, DATA_BYTES_MAX, EventLog, Expected, NewEvent, Outcome,
 };
-use ledger_stripe::redact::{MetadataKeys, REDACTION_VERSION, RedactError, Redacted, redact};
+use ledger_stripe::redact::{REDACTION_VERSION, RedactError, Redacted, redact};
 use ledger_stripe::signature::{SignatureError, verify};
 use ledger_stripe::translate::{Translated, translate};
 
@@ -26,7 +26,6 @@ pub(crate) struct Ingest {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) clock: Clock,
     pub(crate) meters: Arc<Meters>,
-    pub(crate) metadata_keys: MetadataKeys,
 }
 
 /// Where a webhook's event stands.
@@ -104,7 +103,7 @@ impl Ingest {
         let now = self.clock.now().unix();
         let verified = verify(signature, body, &to.signing, now, TOLERANCE_S)?;
         self.meters.verified.increment(1);
-        let redacted = redact(verified, &self.metadata_keys)?;
+        let redacted = redact(verified, &to.metadata_keys)?;
         let translated = translate(&redacted);
         let event_id = translated.key.id.clone();
         if let Some(lacks) = &translated.dead_letter {

@@ -24,12 +24,12 @@ impl Desk {
         let environment =
             Environment::default().with("STRIPE_WEBHOOK_SECRET", "whsec_old,whsec_new");
         let tenant = Tenant::try_new("default").unwrap();
-        let config = TenantConfig::read(tenant.clone(), &environment).unwrap();
+        let config = TenantConfig::read(tenant, &environment).unwrap();
         tenant::open(&*log, &clock, &config).await.unwrap();
         let meters = Arc::new(Meters::new());
         Self {
-            ingest: Ingest { log, clock, meters, metadata_keys: MetadataKeys::default() },
-            served: Served { tenant, signing: config.secrets.signing },
+            ingest: Ingest { log, clock, meters },
+            served: Served::from(&config),
             secret: SigningSecret::new("whsec_new"),
         }
     }

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use ledger_domain::event::LogOpened;
 use ledger_domain::id::Tenant;
 use ledger_log::EventLog;
+use ledger_stripe::redact::MetadataKeys;
 use ledger_stripe::signature::SigningSecret;
 
 use crate::app::StartError;
@@ -28,6 +29,17 @@ use crate::ticks::Ticks;
 pub(crate) struct Served {
     pub(crate) tenant: Tenant,
     pub(crate) signing: Arc<[SigningSecret]>,
+    pub(crate) metadata_keys: MetadataKeys,
+}
+
+impl From<&TenantConfig> for Served {
+    fn from(config: &TenantConfig) -> Self {
+        Self {
+            tenant: config.tenant.clone(),
+            signing: Arc::clone(&config.secrets.signing),
+            metadata_keys: config.metadata_keys.clone(),
+        }
+    }
 }
 
 /// The tenants by name.
@@ -47,10 +59,8 @@ impl Tenants {
 
     /// Serves these from now on, and no others.
     pub(crate) fn replace<'a>(&self, tenants: impl IntoIterator<Item = &'a TenantConfig>) {
-        let served = tenants.into_iter().map(|config| {
-            let signing = Arc::clone(&config.secrets.signing);
-            (config.tenant.clone(), Served { tenant: config.tenant.clone(), signing })
-        });
+        let served =
+            tenants.into_iter().map(|config| (config.tenant.clone(), Served::from(config)));
         self.0.store(Arc::new(served.collect()));
     }
 

@@ -33,6 +33,7 @@ mod tests {
             .with("STRIPE_WEBHOOK_SECRET", ",")
             .with("STRIPE_LIVEMODE", "maybe")
             .with("STRIPE_ACCOUNT", "no account")
+            .with("STRIPE_METADATA_KEYS", "plan_hint,email")
             .with("LEDGER_TENANT_SECRETS_DIR", "/nowhere/at/all")
             .with("LEDGER_BILLING", "barter")
             .with("RUST_LOG", "info,a=b=c")
@@ -44,6 +45,7 @@ mod tests {
             "STRIPE_WEBHOOK_SECRET can't",
             "STRIPE_LIVEMODE can't",
             "STRIPE_ACCOUNT can't",
+            "STRIPE_METADATA_KEYS can't be used: its key 2",
             "LEDGER_TENANT_SECRETS_DIR names",
             "No such file",
             "LEDGER_BILLING can't",

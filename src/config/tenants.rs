@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ledger_domain::id::{StripeId, Tenant};
+use ledger_stripe::redact::MetadataKeys;
 use ledger_stripe::signature::{SECRETS_MAX, SigningSecret};
 
 use super::secret_file::{SecretFile, read_setting};
@@ -28,11 +29,12 @@ pub const CATALOG_DEFAULT: &str = "catalogs/trainers.toml";
 /// Most tenants that folders make.
 const TENANTS_MAX: usize = 1_000;
 /// The settings that a tenant's folder may hold.
-const TENANT_SETTINGS: [&str; 5] = [
+const TENANT_SETTINGS: [&str; 6] = [
     "STRIPE_WEBHOOK_SECRET",
     "STRIPE_SECRET_KEY",
     "STRIPE_LIVEMODE",
     "STRIPE_ACCOUNT",
+    "STRIPE_METADATA_KEYS",
     "LEDGER_CATALOG",
 ];
 
@@ -60,6 +62,8 @@ pub struct TenantConfig {
     pub is_mode_told: bool,
     /// The Stripe account whose events belong to it; none = events carry no account.
     pub account: Option<StripeId>,
+    /// The keys of Stripe's metadata that stay in its webhooks' bodies (`STRIPE_METADATA_KEYS`).
+    pub metadata_keys: MetadataKeys,
     /// Its catalogue's file (`LEDGER_CATALOG`).
     pub catalog: PathBuf,
     /// Values for the variables that the catalogue names.
@@ -263,7 +267,10 @@ impl TenantConfig {
         let account = environment.get("STRIPE_ACCOUNT").map(StripeId::try_new).transpose();
         let account = account.map_err(|e| ConfigError::bad("STRIPE_ACCOUNT", e.to_string()));
         let account = keep(account, &mut errors);
-        let (Some(secrets), Some(livemode), Some(account)) = (secrets, livemode, account) else {
+        let metadata_keys = keep(metadata_keys(environment), &mut errors);
+        let (Some(secrets), Some(livemode), Some(account), Some(metadata_keys)) =
+            (secrets, livemode, account, metadata_keys)
+        else {
             return Err(ConfigErrors(errors));
         };
         let (catalog, prices) = catalog_of(environment);
@@ -273,6 +280,7 @@ impl TenantConfig {
             livemode: livemode.unwrap_or(false),
             is_mode_told: livemode.is_some(),
             account,
+            metadata_keys,
             catalog,
             prices,
         })
@@ -284,6 +292,15 @@ pub(crate) fn catalog_of(environment: &Environment) -> (PathBuf, BTreeMap<String
     let file = environment.path("LEDGER_CATALOG").unwrap_or_else(|| CATALOG_DEFAULT.into());
     let prices = environment.starting_with("STRIPE_PRICE_");
     (file, prices.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+/// The ledger's own keys of metadata, and those that are listed.
+fn metadata_keys(environment: &Environment) -> Result<MetadataKeys, ConfigError> {
+    let listed = environment.get("STRIPE_METADATA_KEYS").map(|list| list.split(','));
+    let listed = listed.into_iter().flatten().map(str::trim);
+    MetadataKeys::try_new(listed).map_err(|error| {
+        ConfigError::bad("STRIPE_METADATA_KEYS", format!("{error}; keys are separated by commas"))
+    })
 }
 
 /// As said, else by the prefix of the API key; none if neither tells.

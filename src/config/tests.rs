@@ -129,6 +129,7 @@ fn a_folder_makes_a_tenant() {
     std::fs::create_dir_all(dir.path().join("not a tenant")).unwrap();
     std::fs::write(acme.join("STRIPE_WEBHOOK_SECRET"), "whsec_acme\n").unwrap();
     std::fs::write(acme.join("STRIPE_LIVEMODE"), "true\n").unwrap();
+    std::fs::write(acme.join("STRIPE_METADATA_KEYS"), "plan_hint\n").unwrap();
     let folder = dir.path().to_str().unwrap();
     let config = Config::read(&settings().with("LEDGER_TENANT_SECRETS_DIR", folder)).unwrap();
     let (tenants, errors) = config.tenants.all();
@@ -136,6 +137,7 @@ fn a_folder_makes_a_tenant() {
     assert_eq!(names, ["default", "acme"]);
     assert!(tenants[1].livemode && tenants[1].secrets.signing.len() == 1);
     assert_eq!(tenants[1].catalog, tenants[0].catalog);
+    assert_ne!(tenants[1].metadata_keys, tenants[0].metadata_keys);
     assert!(errors[0].to_string().contains("not a tenant"));
 }
 

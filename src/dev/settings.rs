@@ -16,7 +16,7 @@ const KEPT: [&str; 3] = ["LEDGER_JWT_SECRET", "LEDGER_TOKEN_KEY", "STRIPE_WEBHOO
 /// there were a Stripe account.
 const SIMULATOR_KEY: &str = "sk_test_simulator_";
 /// The settings that the environment may give.
-const TAKEN: [&str; 19] = [
+const TAKEN: [&str; 20] = [
     "STRIPE_API_BASE",
     "STRIPE_WEBHOOK_SECRET",
     "STRIPE_WEBHOOK_SECRET_FILE",
@@ -24,6 +24,7 @@ const TAKEN: [&str; 19] = [
     "STRIPE_SECRET_KEY_FILE",
     "STRIPE_LIVEMODE",
     "STRIPE_ACCOUNT",
+    "STRIPE_METADATA_KEYS",
     "LEDGER_BILLING",
     "LEDGER_CATALOG",
     "LEDGER_JWT_SECRET",

@@ -2,6 +2,7 @@
 
 mod duplicates;
 mod envelopes;
+mod metadata;
 mod outage;
 mod signatures;
 mod sizes;

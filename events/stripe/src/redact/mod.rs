@@ -22,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeSeed;
 
 pub use error::RedactError;
+pub(crate) use metadata::OWN as OWN_METADATA_KEYS;
 pub use metadata::{MetadataKeyError, MetadataKeys};
 pub use node::{Fields, Key, Node};
 pub use personal::{PERSONAL, is_personal};
@@ -31,6 +32,10 @@ use envelope::{Body, Data, Fault};
 use walk::Walk;
 
 /// The version of the allow-lists. Whatever is redacted tells which one kept it.
+///
+/// The metadata keys that an operator chose have no part in it, nor a place beside it. It tells a
+/// later translator what it can find in a body, and [`crate::translate`] reads the ledger's own
+/// keys alone, which are always kept; what was kept of the others can be seen in the body itself.
 pub const REDACTION_VERSION: i32 = 1;
 
 /// The deepest nesting of kept fields; what is deeper is dropped. Stripe expands at most four

@@ -5,7 +5,7 @@ use ledger_domain::event::stripe::{KeptMetadata, Listed, Unread};
 use ledger_domain::id::StripeId;
 use ledger_domain::money::Currency;
 
-use crate::redact::{Fields, Node};
+use crate::redact::{Fields, Node, OWN_METADATA_KEYS};
 
 /// Something that the ledger can't do without is not there, or can't be read: its path.
 #[derive(Debug, PartialEq, Eq)]
@@ -150,10 +150,13 @@ pub(super) fn link(node: View<'_>, key: &str) -> Option<StripeId> {
     id_of(node.get(key)?)
 }
 
-/// The kept metadata that stands in a field.
+/// The metadata that stands in a field, as far as the ledger reads it. A key that an operator chose
+/// to keep stays in the redacted body: in a snapshot, its first appearance would look like a change
+/// that nobody told of.
 pub(super) fn metadata(node: View<'_>, key: &str) -> KeptMetadata {
     let mut kept = KeptMetadata::new();
-    for (key, value) in node.get(key).into_iter().flat_map(View::fields) {
+    let fields = node.get(key).into_iter().flat_map(View::fields);
+    for (key, value) in fields.filter(|(key, _)| OWN_METADATA_KEYS.iter().any(|own| own == key)) {
         match value.as_str() {
             Some(text) => kept.insert(key.into(), text.into()),
             None => kept.remove(key),
@@ -246,10 +249,19 @@ mod tests {
     #[test]
     fn old_metadata_is_put_back_key_by_key() {
         let text = |text: &str| Node::Text(text.into());
-        let now = object([("metadata", object([("a", text("1")), ("b", text("2"))]))]);
-        let was = object([("metadata", object([("b", text("3")), ("a", Node::Null)]))]);
+        let [a, b] = ["trainer_id", "tenant"];
+        let now = object([("metadata", object([(a, text("1")), (b, text("2"))]))]);
+        let was = object([("metadata", object([(b, text("3")), (a, Node::Null)]))]);
         let kept = metadata(View::before(&now, &was), "metadata");
-        assert_eq!(kept, KeptMetadata::from([("b".into(), "3".into())]));
+        assert_eq!(kept, KeptMetadata::from([(b.into(), "3".into())]));
+    }
+
+    #[test]
+    fn of_metadata_the_ledgers_own_keys_are_read() {
+        let text = |text: &str| Node::Text(text.into());
+        let now = object([("metadata", object([("plan_hint", text("x")), ("tenant", text("y"))]))]);
+        let kept = metadata(View::now(&now), "metadata");
+        assert_eq!(kept, KeptMetadata::from([("tenant".into(), "y".into())]));
     }
 
     #[test]
