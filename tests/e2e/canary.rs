@@ -17,7 +17,7 @@ use crate::harness::{Answer, Caller, Settings, Stripe, TestApp, now, turns};
 const FREE: &str = "Kanarie Vogel <kanarie@example.test>";
 
 /// What looks like an id or a code and must not be kept all the same, where it stands in a field
-/// that is about a person.
+/// that is about a person, or that nobody knows.
 const ID_LIKE: &str = "kanarie_vogel_7";
 
 /// The types that the ledger understands, by the name of the example object they tell of.
@@ -188,8 +188,11 @@ async fn post(stripe: &Stripe, id: &str, kind: &str, fill: Fill, object: &Value)
     let mut webhook = event(Version::Endive, id, kind, now(), &filled, Some(&filled));
     let canary = text_of(fill);
     webhook["request"] = json!({ "id": null, "idempotency_key": canary });
-    webhook[canary] = json!(canary);
-    webhook["data"][canary] = json!({ canary: [canary] });
+    for canary in [FREE, ID_LIKE] {
+        webhook[canary] = json!(canary);
+        webhook["data"][canary] = json!({ canary: [canary] });
+        webhook["request"][canary] = json!(canary);
+    }
     let answer = stripe.post(&webhook).await;
     assert_eq!(answer.status, 200, "{kind}, {fill:?}: {answer:?}");
     // A second time, to see the answer about what is there, and with nonsense for the envelope.
@@ -223,10 +226,12 @@ fn filled(value: &Value, fill: Fill, about_people: bool) -> Value {
                 let value = if stays { value.clone() } else { self::filled(value, fill, people) };
                 filled.insert(key.clone(), value);
             }
-            if fill != Fill::People {
-                filled.insert(format!("unknown {canary}"), json!(canary));
-                filled.insert("unknown".into(), json!({ "name": canary, "id": [canary] }));
+            for canary in [FREE, ID_LIKE] {
+                filled.insert(canary.into(), json!(canary));
+                filled
+                    .insert(format!("unknown_{canary}"), json!({ "id": canary, "ids": [canary] }));
             }
+            filled.insert("unknown".into(), json!(ID_LIKE));
             filled.insert("metadata".into(), metadata(fill));
             Value::Object(filled)
         }
@@ -245,6 +250,7 @@ fn metadata(fill: Fill) -> Value {
     json!({
         "trainer_id": trainer, "name": canary, "email": canary, "Trainer_Id": canary,
         key: canary, longer: "1", "nested": { "trainer_id": canary, canary: canary },
+        "unknown": ID_LIKE, ID_LIKE: ID_LIKE,
     })
 }
 
