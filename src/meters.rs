@@ -1,5 +1,7 @@
 //! What is counted and timed. docs/metrics.md explains every name.
 
+mod families;
+
 use std::iter;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -136,6 +138,7 @@ fn recorder() -> &'static PrometheusHandle {
         let handle = recorder.handle();
         // If the program around us has a recorder of its own, that one gets the numbers.
         let _ = metrics::set_global_recorder(recorder);
+        families::describe();
         handle
     })
 }
@@ -152,5 +155,6 @@ mod tests {
         let text = meters.render();
         assert!(text.contains("ledger_webhooks_rejected_total{reason=\"no_match\"}"), "{text}");
         assert!(text.contains("ledger_http_request_seconds_bucket"), "{text}");
+        assert!(text.contains("# HELP ledger_webhooks_rejected_total Webhooks not"), "{text}");
     }
 }

@@ -28,6 +28,7 @@ mod harness;
 mod jwks;
 mod lag;
 mod lists;
+mod metrics;
 mod openapi;
 mod past;
 mod poison;
