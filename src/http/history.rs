@@ -157,7 +157,8 @@ impl Step {
             from: slug(from).or_else(|| given.clone().filter(|_| is_taken)),
             to: slug(to).or_else(|| given.filter(|_| !is_taken)),
             actor: change.actor.clone(),
-            // Free text lies beside the log, and no act that brings any exists yet.
+            // A reason lies beside the log. The acts that can be asked for and have one are about a
+            // whole tenant, as a change of enforcement is, and in nobody's history.
             reason: None,
             at: change.at,
             event_id: change.event.id.clone(),

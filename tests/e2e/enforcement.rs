@@ -60,6 +60,9 @@ async fn an_administrator_decides_how_far_denials_go() {
     let id = event["event_id"].as_str().expect("an id");
     let whole = app.auditor().get(&format!("/api/v1/audit/events/{id}")).await.expect(200);
     assert_eq!((&whole["text"], &whole["data"]["mode"]), (&json!("a drill"), &json!("off")));
+    // It is about everybody, and in nobody's history.
+    let history = app.service().get("/api/v1/tiers/history?trainer=t1").await.expect(200);
+    assert_eq!(history["changes"], json!([]), "{history}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -163,20 +163,21 @@ const COMMON: [&str; 6] = [
 async fn sql_without_the_tenant_sees_no_other_tenant() {
     let folder = tempfile::tempdir().unwrap();
     let (app, ours, theirs) = two_tenants(folder.path()).await;
-    for (service, position) in
-        [(app.service(), ours), (app.caller(&of_acme("service", "shop")), theirs)]
+    let acme = |role| app.caller(&of_acme(role, "ann"));
+    for (service, admin, position) in
+        [(app.service(), app.admin(), ours), (acme("service"), acme("admin"), theirs)]
     {
         service.read_at("/api/v1/tiers/current?trainer=t1", position).await;
         let body = serde_json::json!({ "trainer": "t1" });
         let used = service.post("/api/v1/usage/customers/consume", &body).await.expect(200);
         let position = used["position"].as_i64().unwrap();
         service.read_at("/api/v1/tiers/current?trainer=t1", position).await;
+        // The reason of an act lies beside the log, as text.
+        let act = serde_json::json!({ "mode": "shadow", "reason": "a drill" });
+        let changed = admin.put_keyed("/api/v1/admin/enforcement", &act, "one").await.expect(200);
+        let position = changed["position"].as_i64().unwrap();
+        service.read_at("/api/v1/tiers/current?trainer=t1", position).await;
     }
-    // No act that can be asked for has a text of its own yet.
-    app.database.execute(
-        "INSERT INTO event_text (tenant, position, salt, text)
-         SELECT tenant, 1, decode(repeat('00', 32), 'hex'), 'said' FROM log_identity",
-    );
     app.database.execute(include_str!("../../projections/tests/postgres/strangers.sql"));
     app.database.execute("SELECT strangers(ARRAY['default', 'acme'], ARRAY['t1', 't2'])");
     let mut connection = PgConnection::connect(&app.database.url()).await.unwrap();
