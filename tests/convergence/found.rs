@@ -118,7 +118,8 @@ fn an_echo_without_the_change_that_it_is_about() {
     }
 }
 
-/// What says that a pending update was applied shows the object as it was before the update, too.
+/// What says that a pending update was applied shows the object as it was before the update, too:
+/// it could be taken for a word about that time.
 #[test]
 fn an_echo_that_could_stand_before_the_change_that_it_is_about() {
     let steps = [

@@ -40,18 +40,18 @@ fn check(pace: Pace, twins: u8, percent_max: f64) {
 
 #[test]
 fn few_orders_are_undecided_at_the_usual_pace() {
-    check(Pace::Usual, 0, 2.5);
-    check(Pace::Usual, 20, 5.0);
+    check(Pace::Usual, 0, 3.5);
+    check(Pace::Usual, 20, 4.5);
 }
 
 #[test]
 fn few_orders_are_undecided_in_bursts() {
-    check(Pace::Bursts, 0, 3.0);
-    check(Pace::Bursts, 20, 6.0);
+    check(Pace::Bursts, 0, 4.0);
+    check(Pace::Bursts, 20, 5.0);
 }
 
 #[test]
 fn few_orders_are_undecided_within_one_second() {
-    check(Pace::OneSecond, 0, 3.5);
+    check(Pace::OneSecond, 0, 4.5);
     check(Pace::OneSecond, 20, 6.0);
 }

@@ -155,17 +155,19 @@ pub(super) fn settle<B: Clone>(before: &Before<B>, mut facts: Vec<Fact<B>>) -> V
             !next.contains(&(i - 1))
         });
     }
-    doubt_echoes(before.is_echo, &mut ordered);
+    doubt_echoes((before.is_echo, before.decides), &mut ordered);
     ordered
 }
 
 /// An echo tells of a change that another fact tells of, and its place is only where the object is
 /// what it shows. Where the object was something else in the same second, that change may be
 /// missing, and everything else may have come before it.
-fn doubt_echoes<B>(is_echo: fn(i64) -> bool, ordered: &mut [Fact<B>]) {
+fn doubt_echoes<B>((is_echo, decides): (fn(i64) -> bool, Decides), ordered: &mut [Fact<B>]) {
     for i in 0..ordered.len() {
         let echo = &ordered[i];
-        let is_left = ordered[i + 1..].iter().any(|later| later.after != echo.after);
+        let is_left = ordered[i + 1..]
+            .iter()
+            .any(|later| later.after != echo.after && !decides(later.rank, echo.rank));
         let is_told = i.checked_sub(1).is_none_or(|i| ordered[i].after == echo.after);
         if is_echo(echo.rank) && !echo.before.is_told() && (is_left || !is_told) {
             ordered[i].is_tied = true;

