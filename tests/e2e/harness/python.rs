@@ -6,16 +6,21 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tokio::process::Command;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 /// Installing takes longest, from a slow registry.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Held by the test that installs for all others.
+static INSTALLING: Mutex<()> = Mutex::const_new(());
 
 /// The folder of programs of a package's environment. Packages that it needs come with it.
 pub(crate) async fn installed(package: &str, version: &str) -> PathBuf {
     let name = format!("{package}-{version}");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python").join(name);
     let programs = folder.join("bin");
+    let _turn = INSTALLING.lock().await;
     // An installation that was interrupted is made again.
     let complete = folder.join("complete");
     if !complete.exists() {
