@@ -21,6 +21,9 @@
 //! Rows depend on facts and never on the clock. Which window usage counts in follows what a trainer
 //! holds when somebody asks, so usage is kept by day, and a reader sums the days of its window.
 //!
+//! **Whose answers a page changes** is written with it (`feed`), for processes that remember what
+//! they have read.
+//!
 //! Everything that a row holds, positions apart, depends on the set of facts alone and not on the
 //! order in which they arrived. A fact that names no customer waits ([`runner`]) until another one
 //! says whose its object is.
@@ -31,13 +34,15 @@
 //!    included; every unique index begins with the tenant), `store.rs` with all statements on its
 //!    tables, and a `Batch` of what one page changes.
 //! 2. A line in [`ReadModel`], which makes its schema, its search path and its checkpoint.
-//! 3. Its share of a page in `runner/write.rs`.
+//! 3. Its share of a page in `runner/write.rs`; and in `runner/touched.rs`, if answers about
+//!    trainers are made from it.
 //!
 //! With its `schema.sql` the form of the read models changes, and `ledger migrate` makes all of
 //! them anew; see `schema.rs`.
 
 mod catalog;
 mod control;
+mod feed;
 mod grants;
 mod history;
 mod positions;
@@ -50,9 +55,10 @@ mod usage;
 
 pub use catalog::EnforcementView;
 pub use control::{Checkpoint, ParkedUnit, discard_parked, retry_parked};
-pub use positions::{Positions, WaitError};
-pub use queries::{QueryError, Reader, as_reader};
+pub use feed::{Change, Cursor, Feed, Heard, Whose};
+pub use positions::{Committed, Positions, WaitError};
+pub use queries::{Held, Mark, QueryError, Reader, as_reader};
 pub use rows::InvalidRow;
 pub use runner::{Config, Halt, Runner};
 pub use schema::{Installed, ReadModel, Schemas, Version, create, install};
-pub use usage::UsageSum;
+pub use usage::{UsageDays, UsageSum};

@@ -2,6 +2,7 @@
 //! database elsewhere.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Positions {
 
 struct Place {
     position: watch::Sender<i64>,
+    /// The last change of answers that this process has committed.
+    change: AtomicI64,
     is_leading: watch::Sender<bool>,
     halted: Mutex<Option<String>>,
     /// Held by the one who asks the database for all who wait.
@@ -47,6 +50,16 @@ impl std::fmt::Debug for Positions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Positions").field("read_models", &self.read_models).finish_non_exhaustive()
     }
+}
+
+/// What this process knows to be committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// Where the read models are, at least.
+    pub position: i64,
+    /// The last change of answers that a runner of this process made: a parked unit that is taken
+    /// up again makes one without moving the position. 0 if none did.
+    pub change: i64,
 }
 
 /// Why a wait ended.
@@ -75,6 +88,14 @@ impl Positions {
     #[must_use]
     pub fn known(&self, tenant: &Tenant) -> i64 {
         *self.place(tenant).position.borrow()
+    }
+
+    /// What is known to be committed, without asking.
+    #[must_use]
+    pub fn committed(&self, tenant: &Tenant) -> Committed {
+        let place = self.place(tenant);
+        let position = *place.position.borrow();
+        Committed { position, change: place.change.load(Ordering::Relaxed) }
     }
 
     /// Told whenever the known position rises.
@@ -144,6 +165,11 @@ impl Positions {
         });
     }
 
+    /// The last change of answers that this process has committed, or found when it took over.
+    pub(crate) fn set_change(&self, tenant: &Tenant, number: i64) {
+        self.place(tenant).change.store(number, Ordering::Relaxed);
+    }
+
     /// Says that this process writes the read models, until what is returned is dropped: nobody
     /// asks the database meanwhile.
     pub(crate) fn lead(&self, tenant: &Tenant) -> Leading {
@@ -165,9 +191,14 @@ impl Positions {
 
     fn place(&self, tenant: &Tenant) -> Arc<Place> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nearly always it is there, and every question asks.
+        if let Some(place) = tenants.get(tenant) {
+            return Arc::clone(place);
+        }
         let place = tenants.entry(tenant.clone()).or_insert_with(|| {
             Arc::new(Place {
                 position: watch::Sender::new(0),
+                change: AtomicI64::new(0),
                 is_leading: watch::Sender::new(false),
                 halted: Mutex::new(None),
                 asking: tokio::sync::Mutex::new(()),

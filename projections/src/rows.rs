@@ -6,7 +6,7 @@ use ledger_domain::event::Code;
 use ledger_domain::id::{EventId, EventKey, InvalidName, Namespace, StripeId};
 use ledger_domain::money::Currency;
 use ledger_domain::time::{Interval, Timestamp};
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
 
@@ -73,6 +73,24 @@ macro_rules! table_rows {
             }
         }
 
+        impl crate::rows::Gathered for $row {
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),+];
+
+            fn gathered(row: &sqlx::postgres::PgRow, prefix: &str) -> sqlx::Result<Vec<Self>> {
+                use sqlx::Row;
+                $(
+                    let name = format!("{prefix}_{}", stringify!($column));
+                    let values: Vec<$type> = row.try_get(name.as_str())?;
+                    let mut $column = values.into_iter();
+                )+
+                let mut rows = Vec::new();
+                while let ($(Some($column),)+) = ($($column.next(),)+) {
+                    rows.push(Self { $($column),+ });
+                }
+                Ok(rows)
+            }
+        }
+
         impl FromIterator<$row> for $columns {
             fn from_iter<I: IntoIterator<Item = $row>>(rows: I) -> Self {
                 let mut columns = Self::default();
@@ -85,6 +103,24 @@ macro_rules! table_rows {
     };
 }
 pub(crate) use table_rows;
+
+/// Rows that one row brings, an array for each of their columns: many tables in one statement.
+pub(crate) trait Gathered: Sized {
+    /// The columns, as the fields are named.
+    const COLUMNS: &'static [&'static str];
+
+    /// Reads rows from the columns that [`gathering`] made.
+    fn gathered(row: &PgRow, prefix: &str) -> sqlx::Result<Vec<Self>>;
+}
+
+/// One row of arrays from the rows of a `SELECT`, which gives every column of `R` by its name.
+/// Their order stays.
+pub(crate) fn gathering<R: Gathered>(prefix: &str, select: &str) -> String {
+    let array =
+        |name: &&str| format!("coalesce(array_agg(r.\"{name}\"), '{{}}') AS {prefix}_{name}");
+    let arrays: Vec<String> = R::COLUMNS.iter().map(array).collect();
+    format!("(SELECT {} FROM ({select}) AS r) AS {prefix}", arrays.join(", "))
+}
 
 table_rows! {
     /// A part of a unit's state.

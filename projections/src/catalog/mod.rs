@@ -83,6 +83,12 @@ impl TenantChanges {
         (changes.parts, changes.anomalies) = (parts, anomalies);
         Ok(changes)
     }
+
+    /// Whether anybody may be answered differently: prices and products change no answer until a
+    /// catalogue is published with them.
+    pub(crate) fn changes_answers(&self) -> bool {
+        !self.catalogs.is_empty() || !self.enforcement.is_empty()
+    }
 }
 
 impl Batch {

@@ -3,11 +3,14 @@
 
 pub(crate) mod store;
 
+use std::collections::BTreeSet;
+
 use ledger_domain::id::Tenant;
 use ledger_domain::time::Timestamp;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::feed;
 use crate::rows::table_rows;
 use crate::schema::CONTROL;
 
@@ -73,6 +76,12 @@ pub async fn discard_parked(
 ) -> sqlx::Result<bool> {
     let mut tx = begin(pool).await?;
     let was_there = store::discard(&mut tx, tenant, unit, position).await?;
+    if was_there {
+        // Answers that ended before the event end later now.
+        let nobody = BTreeSet::new();
+        feed::store::record(&mut tx, tenant, &feed::serving(), None, &nobody).await?;
+        feed::store::tell(&mut *tx).await?;
+    }
     store::retry_now(&mut tx, tenant, unit).await?;
     tx.commit().await?;
     Ok(was_there)

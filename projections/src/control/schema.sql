@@ -55,17 +55,45 @@ CREATE INDEX parked_event_by_trainer ON parked_event (tenant, trainer_id, positi
 COMMENT ON TABLE parked_event IS 'the events that wait, in order, until their unit is taken up again';
 COMMENT ON COLUMN parked_event.trainer_id IS 'whom the event itself names: nothing else may link the unit to that trainer yet';
 
+-- Whose answers changed, for processes that remember what answers are made from. Numbers rise by one
+-- with each change, in the transaction that makes it: whoever has heard of one knows all before it.
+-- A position wouldn't do, since a parked unit that is taken up again changes answers at the same one.
+CREATE TABLE answer_feed (
+    tenant text COLLATE "C" NOT NULL,
+    id     uuid    NOT NULL,
+    number bigint  NOT NULL,
+    parked boolean NOT NULL,
+    CONSTRAINT answer_feed_pkey PRIMARY KEY (tenant)
+) WITH (fillfactor = 50);
+COMMENT ON COLUMN answer_feed.id IS 'another one = what was heard before tells nothing: somebody else writes now, or a backup was put back; whoever renames schemas gives a new one, too';
+COMMENT ON COLUMN answer_feed.number IS 'of the last change';
+COMMENT ON COLUMN answer_feed.parked IS 'whether any unit of the read models that serve is parked';
+
+CREATE TABLE answer_change (
+    tenant   text COLLATE "C" NOT NULL,
+    number   bigint NOT NULL,
+    trainers text[],
+    users    text[] NOT NULL,
+    CONSTRAINT answer_change_pkey PRIMARY KEY (tenant, number)
+);
+COMMENT ON TABLE answer_change IS 'the last changes; whoever lacks one that is gone forgets everything';
+COMMENT ON COLUMN answer_change.trainers IS 'who holds something else now; null = everybody may';
+COMMENT ON COLUMN answer_change.users IS 'whose usage alone changed';
+
 DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['lease', 'checkpoint', 'parked_unit', 'parked_event']
+    FOREACH name IN ARRAY ARRAY['lease', 'checkpoint', 'parked_unit', 'parked_event',
+        'answer_feed', 'answer_change']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY projector ON %I TO ledger_projector USING (true)', name);
     END LOOP;
     EXECUTE 'CREATE POLICY readers ON checkpoint FOR SELECT TO ledger_api, ledger_auditor
+        USING (tenant = (SELECT public.current_tenant()))';
+    EXECUTE 'CREATE POLICY api ON answer_feed FOR SELECT TO ledger_api
         USING (tenant = (SELECT public.current_tenant()))';
     FOREACH name IN ARRAY ARRAY['parked_unit', 'parked_event']
     LOOP
@@ -76,4 +104,5 @@ BEGIN
             USING (tenant = (SELECT public.current_tenant()))', name);
     END LOOP;
     GRANT SELECT ON checkpoint, parked_unit, parked_event TO ledger_api, ledger_auditor;
+    GRANT SELECT ON answer_feed TO ledger_api;
 END $$;

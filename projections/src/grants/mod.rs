@@ -7,7 +7,7 @@ use ledger_domain::account::TrainerChanges;
 
 use crate::history::ChangeRow;
 use crate::rows::PartRow;
-use rows::{GrantRow, TrainerRow};
+pub(crate) use rows::{GrantRow, TrainerRow};
 pub(crate) use store::Batch;
 
 /// Makes the tables.

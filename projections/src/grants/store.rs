@@ -86,16 +86,26 @@ pub(crate) async fn parts(
     sqlx::query_as(SELECT).bind(tenant.as_str()).bind(units).fetch_all(conn).await
 }
 
+/// What is known of trainers.
+pub(crate) const TRAINERS: &str = "
+    SELECT trainer_id, registered_at, suspended_at, position
+    FROM trainer WHERE tenant = $1 AND trainer_id = ANY($2)";
+
+/// Everything that was ever given to trainers.
+pub(crate) const GRANTS: &str = r#"
+    SELECT event_id, trainer_id, kind, tier, "interval", feature, effect::text AS effect,
+        granted_at, expires_at, revoked_at, actor, position
+    FROM entitlement_grants WHERE tenant = $1 AND trainer_id = ANY($2)
+    ORDER BY granted_at, event_id"#;
+
 /// What is known of some trainers.
 pub(crate) async fn trainers(
     conn: &mut PgConnection,
     tenant: &Tenant,
     trainers: &[&str],
 ) -> Result<Vec<TrainerView>, QueryError> {
-    const SELECT: &str = "SELECT trainer_id, registered_at, suspended_at, position
-        FROM trainer WHERE tenant = $1 AND trainer_id = ANY($2)";
     let rows: Vec<TrainerRow> =
-        sqlx::query_as(SELECT).bind(tenant.as_str()).bind(trainers).fetch_all(conn).await?;
+        sqlx::query_as(TRAINERS).bind(tenant.as_str()).bind(trainers).fetch_all(conn).await?;
     Ok(rows.into_iter().map(TrainerView::try_from).collect::<Result<_, _>>()?)
 }
 
@@ -105,13 +115,8 @@ pub(crate) async fn grants_of(
     tenant: &Tenant,
     trainers: &[&str],
 ) -> Result<Vec<GrantView>, QueryError> {
-    const SELECT: &str = r#"
-        SELECT event_id, trainer_id, kind, tier, "interval", feature, effect::text AS effect,
-            granted_at, expires_at, revoked_at, actor, position
-        FROM entitlement_grants WHERE tenant = $1 AND trainer_id = ANY($2)
-        ORDER BY granted_at, event_id"#;
     let rows: Vec<GrantRow> =
-        sqlx::query_as(SELECT).bind(tenant.as_str()).bind(trainers).fetch_all(conn).await?;
+        sqlx::query_as(GRANTS).bind(tenant.as_str()).bind(trainers).fetch_all(conn).await?;
     Ok(rows.into_iter().map(GrantView::try_from).collect::<Result<_, _>>()?)
 }
 

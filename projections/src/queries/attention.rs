@@ -247,7 +247,7 @@ impl Reader {
         let known = grants::store::trainers(tx, tenant, &ids).await?;
         let views = subscriptions::store::subscriptions_of(tx, tenant, &ids).await?;
         let grants = grants::store::grants_of(tx, tenant, &ids).await?;
-        let disputes = subscriptions::store::disputes_of(tx, tenant, &ids).await?;
+        let disputes = subscriptions::payments::store::disputes_of(tx, tenant, &ids).await?;
         let of = |trainer: &TrainerId| Holdings {
             trainer: known.iter().find(|known| known.trainer == *trainer).cloned(),
             subscriptions: views

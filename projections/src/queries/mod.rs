@@ -1,12 +1,14 @@
 //! What readers ask: always inside a transaction that sees one tenant, and one trainer or all.
 
 mod attention;
+mod held;
 mod reader;
 
 pub(crate) use attention::FoundRow;
 pub use attention::{
     AnomalyFilter, AnomalyPage, AnomalyPlace, AnomalyView, DeadLetterView, HolderPlace, Holders,
 };
+pub use held::{Held, Mark};
 pub use reader::{HistoryPage, PaymentPage, Place, Reader, as_reader};
 
 use crate::rows::InvalidRow;

@@ -5,10 +5,10 @@ use ledger_domain::account::{ChangeView, LogIdentity, PaymentView};
 use ledger_domain::catalog::Catalogs;
 use ledger_domain::effective::Holdings;
 use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
-use ledger_domain::time::Interval;
+use ledger_domain::time::{Interval, Timestamp};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
 
-use super::QueryError;
+use super::{Held, QueryError, held};
 use crate::catalog::EnforcementView;
 use crate::control::{Checkpoint, ParkedUnit};
 use crate::history::ChangeRow;
@@ -100,17 +100,16 @@ impl Reader {
     /// # Errors
     /// If the database can't be reached, or a row is corrupt.
     pub async fn holdings(&mut self, trainer: &TrainerId) -> Result<(Holdings, i64), QueryError> {
-        let position = self.position().await?;
-        let (tx, tenant, ids) = (&mut *self.tx, &self.tenant, [trainer.as_str()]);
-        let known = grants::store::trainers(tx, tenant, &ids).await?.into_iter().next();
-        let disputes = subscriptions::store::disputes_of(tx, tenant, &ids).await?;
-        let holdings = Holdings {
-            trainer: known,
-            subscriptions: subscriptions::store::subscriptions_of(tx, tenant, &ids).await?,
-            grants: grants::store::grants_of(tx, tenant, &ids).await?,
-            disputes: disputes.iter().collect(),
-        };
-        Ok((holdings, position))
+        let held = self.held(trainer, Timestamp::MAX).await?;
+        Ok((held.holdings, held.position))
+    }
+
+    /// Everything that an answer about a trainer at an instant is made from, in one statement.
+    ///
+    /// # Errors
+    /// If the database can't be reached, or a row is corrupt.
+    pub async fn held(&mut self, trainer: &TrainerId, now: Timestamp) -> Result<Held, QueryError> {
+        held::store::held(&mut self.tx, (&self.tenant, trainer), self.schemas, now).await
     }
 
     /// What a trainer used, for each feature and window; without a window, the standing count.
@@ -164,7 +163,7 @@ impl Reader {
         let (tx, tenant) = (&mut *self.tx, &self.tenant);
         let more = limit_plus_one(limit);
         let mut payments =
-            subscriptions::store::payments_of(tx, tenant, trainer, after, more).await?;
+            subscriptions::payments::store::payments_of(tx, tenant, trainer, after, more).await?;
         let has_more = payments.len() > limit;
         payments.truncate(limit);
         let last = payments.last().filter(|_| has_more);

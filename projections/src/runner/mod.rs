@@ -30,6 +30,7 @@ mod retry;
 mod session;
 mod shown;
 mod ties;
+mod touched;
 mod trouble;
 mod units;
 mod write;
@@ -46,7 +47,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{Positions, ReadModel, Schemas};
+use crate::{Feed, Positions, ReadModel, Schemas, Version};
 #[cfg(feature = "failpoints")]
 pub use failpoint::HOOK;
 pub use failpoint::Point;
@@ -118,6 +119,11 @@ impl Config {
     pub(crate) fn written(&self) -> Vec<String> {
         self.models.iter().map(|model| self.schemas.schema(*model)).collect()
     }
+
+    /// Whether answers are made from what is written.
+    pub(crate) fn serves(&self) -> bool {
+        self.models.iter().any(|model| self.schemas.version(*model) == Version::Live)
+    }
 }
 
 /// How long to wait after a failure that may pass, at first and at most.
@@ -141,6 +147,7 @@ pub struct Runner {
     log: Arc<dyn EventLog>,
     config: Arc<Config>,
     positions: Positions,
+    feed: Feed,
     pages: Arc<Semaphore>,
     stuck: fold::Stuck,
 }
@@ -156,12 +163,14 @@ impl Runner {
     #[must_use]
     pub fn new(pool: PgPool, log: Arc<dyn EventLog>, config: Config) -> Self {
         let positions = Positions::new(pool.clone(), config.written());
+        let feed = Feed::new(pool.clone(), positions.clone());
         let pages = Arc::new(Semaphore::new(PAGES_AT_ONCE));
         Self {
             pool,
             log,
             config: Arc::new(config),
             positions,
+            feed,
             pages,
             stuck: fold::Stuck::default(),
         }
@@ -171,6 +180,12 @@ impl Runner {
     #[must_use]
     pub const fn positions(&self) -> &Positions {
         &self.positions
+    }
+
+    /// Whose answers changed, told as they do.
+    #[must_use]
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Runs every tenant that has a log, and those to come, on a thread of their own: a page keeps
@@ -193,6 +208,8 @@ impl Runner {
 
     async fn run_all(&self, shutdown: &CancellationToken) {
         let tasks = TaskTracker::new();
+        let (feed, told) = (self.feed.clone(), shutdown.clone());
+        tasks.spawn(async move { feed.tell(&told).await });
         let mut running = std::collections::HashSet::<Tenant>::new();
         let mut is_listed = true;
         loop {

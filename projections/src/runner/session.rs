@@ -21,12 +21,13 @@ use super::page::{Page, PageSize, Read, read};
 use super::plan::{Known, Plan, model_of};
 use super::retry::{Parked, Retried};
 use super::ties::Ties;
+use super::touched::Touched;
 use super::trouble::{Halt, Trouble};
 use super::units::{Folded, Units};
 use super::write::write;
 use super::{MANY, Runner};
 use crate::control::{Checkpoint, store};
-use crate::{ReadModel, schema, subscriptions, usage};
+use crate::{ReadModel, feed, schema, subscriptions, usage};
 
 /// What the holder of a lease remembers. Nothing in here is ahead of the database.
 pub(super) struct Session<'a> {
@@ -60,7 +61,13 @@ impl<'a> Session<'a> {
         }
         let anything_waits = subscriptions::store::anything_waits(&mut tx, tenant).await?;
         let parked = Parked::load(&mut tx, tenant, &written).await?;
+        let mut change = 0;
+        if runner.config.serves() {
+            // Under the new token: a page under an older one is committed by now, or refused.
+            change = feed::store::begin(&mut tx, tenant, &feed::serving()).await?;
+        }
         tx.commit().await?;
+        runner.positions.set_change(tenant, change);
         let session = Self {
             identity: identity(runner, tenant).await?,
             units: Units::new(&runner.config, Arc::clone(&runner.stuck)),
@@ -167,7 +174,11 @@ impl<'a> Session<'a> {
             let (model, name) = (model_of(&unit.key), unit.key.to_string());
             plan.park(&known, model, name, &unit.reason, unit.positions);
         }
+        let mut touched = Touched::by(&folded, &plan);
         let mut tx = runner.begin().await?;
+        if runner.config.serves() {
+            touched.look_back(&mut tx, self.tenant).await?;
+        }
         for (unit, reason) in write(&mut tx, self.tenant, &mut folded, &plan.noted).await? {
             plan.park(&known, model_of(&unit.key), unit.name, &reason, unit.positions);
         }
@@ -176,7 +187,8 @@ impl<'a> Session<'a> {
         {
             store::unpark(&mut tx, self.tenant, &self.written, unit, positions).await?;
         }
-        let after = self.write_rest(&mut tx, plan, &page.end).await?;
+        touched.park(&plan, retried.is_some());
+        let after = self.write_rest(&mut tx, plan, &touched, &page.end).await?;
         reach(Point::Commit(&runner.config.owner));
         tx.commit().await?;
         self.remember(after, folded, page.end, retried.is_some());
@@ -188,6 +200,7 @@ impl<'a> Session<'a> {
         &self,
         tx: &mut PgConnection,
         plan: Plan,
+        touched: &Touched,
         end: &Checkpoint,
     ) -> Result<After, Trouble> {
         let (tenant, written) = (self.tenant, &self.written);
@@ -207,8 +220,12 @@ impl<'a> Session<'a> {
         if self.runner.config.models.contains(&ReadModel::Subscriptions) {
             subscriptions::store::name(tx, tenant, named).await?;
         }
+        let change = match self.runner.config.serves() {
+            true => touched.tell(tx, tenant, &feed::serving()).await?,
+            false => None,
+        };
         let (ties, newly_parked) = (plan.ties, plan.newly_parked);
-        Ok(After { ties, newly_parked, anything_waits })
+        Ok(After { ties, newly_parked, anything_waits, change })
     }
 
     fn remember(&mut self, after: After, folded: Vec<Folded>, end: Checkpoint, is_retry: bool) {
@@ -220,6 +237,9 @@ impl<'a> Session<'a> {
             self.parked.is_stale = true;
         }
         self.checkpoint = end;
+        if let Some(number) = after.change {
+            self.runner.positions.set_change(self.tenant, number);
+        }
         self.publish();
     }
 
@@ -295,6 +315,7 @@ impl<'a> Session<'a> {
 
     fn publish(&self) {
         self.runner.positions.publish(self.tenant, self.checkpoint.position);
+        self.runner.feed.ring();
     }
 
     /// Tells how it stands once everything has been done that there was to do.
@@ -311,6 +332,8 @@ struct After {
     ties: super::ties::PageTies,
     newly_parked: HashMap<String, String>,
     anything_waits: bool,
+    /// The change of answers that it made.
+    change: Option<i64>,
 }
 
 /// What the log's first event says of the account that it belongs to.

@@ -1,6 +1,6 @@
 //! Subscriptions, payments and their history: what Stripe's facts about customers add up to.
 
-mod payments;
+pub(crate) mod payments;
 mod rows;
 pub(crate) mod store;
 
@@ -15,8 +15,9 @@ use ledger_domain::time::Timestamp;
 use crate::history::ChangeRow;
 use crate::rows::{PartRow, key_text, table_rows};
 use crate::runner::News;
-use payments::{LinkRow, PaymentRow};
-use rows::{ItemRow, SubscriptionRow};
+use payments::LinkRow;
+pub(crate) use payments::PaymentRow;
+pub(crate) use rows::{ItemRow, SubscriptionRow, with_items};
 pub(crate) use store::Batch;
 
 /// Makes the tables.

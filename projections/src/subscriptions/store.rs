@@ -1,11 +1,11 @@
 //! Every statement on the tables of subscriptions, payments and their history.
 
-use ledger_domain::account::{PaymentView, SubscriptionView, next_statuses, statuses};
+use ledger_domain::account::{SubscriptionView, next_statuses, statuses};
 use ledger_domain::catalog::{Catalog, Interval};
 use ledger_domain::id::{StripeId, Tenant, TrainerId};
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::payments::{LinkColumns, PaymentColumns, PaymentRow};
+use super::payments::{LinkColumns, PaymentColumns};
 use super::rows::{ItemColumns, ItemRow, SubscriptionColumns, SubscriptionRow};
 use super::{
     AnomalyColumns, DeadLetterColumns, DeadLetterRow, TieColumns, TieRow, TrainerEventColumns,
@@ -250,26 +250,36 @@ pub(crate) async fn stop_waiting(
     facts.run(conn, tenant, DELETE).await.map(drop)
 }
 
+/// The subscriptions of trainers.
+pub(crate) const SUBSCRIPTIONS: &str = "
+    SELECT subscription_id, customer_id, trainer_id, status, items_complete, anchor_at,
+        started_at, current_period_start, current_period_end, trial_start, trial_end,
+        cancel_at, canceled_at, ended_at, past_due_since, collection_paused, scheduled_at,
+        array_to_string(scheduled_prices, ' ') AS scheduled_prices, once_active,
+        last_event_id, position
+    FROM trainer_subscriptions WHERE tenant = $1 AND trainer_id = ANY($2)
+    ORDER BY subscription_id";
+
+/// The items of subscriptions; a condition on these follows.
+const ITEMS: &str = r#"
+    SELECT subscription_id, ordinal, trainer_id, item_id, price_id, product_id, quantity,
+        currency, unit_amount_minor, unit_amount_decimal, "interval", interval_count,
+        usage_type, current_period_start, current_period_end
+    FROM subscription_items WHERE tenant = $1 AND subscription_id = ANY("#;
+
+/// The items of the subscriptions of trainers.
+pub(crate) fn items_of_trainers() -> String {
+    let subscriptions = "SELECT subscription_id FROM trainer_subscriptions
+        WHERE tenant = $1 AND trainer_id = ANY($2)";
+    format!("{ITEMS} ARRAY({subscriptions})) ORDER BY subscription_id, ordinal")
+}
+
 /// The subscriptions of some trainers, with their items.
 pub(crate) async fn subscriptions_of(
     conn: &mut PgConnection,
     tenant: &Tenant,
     trainers: &[&str],
 ) -> Result<Vec<SubscriptionView>, QueryError> {
-    const SUBSCRIPTIONS: &str = "
-        SELECT subscription_id, customer_id, trainer_id, status, items_complete, anchor_at,
-            started_at, current_period_start, current_period_end, trial_start, trial_end,
-            cancel_at, canceled_at, ended_at, past_due_since, collection_paused, scheduled_at,
-            array_to_string(scheduled_prices, ' ') AS scheduled_prices, once_active,
-            last_event_id, position
-        FROM trainer_subscriptions WHERE tenant = $1 AND trainer_id = ANY($2)
-        ORDER BY subscription_id";
-    const ITEMS: &str = r#"
-        SELECT subscription_id, ordinal, trainer_id, item_id, price_id, product_id, quantity,
-            currency, unit_amount_minor, unit_amount_decimal, "interval", interval_count,
-            usage_type, current_period_start, current_period_end
-        FROM subscription_items WHERE tenant = $1 AND subscription_id = ANY($2)
-        ORDER BY subscription_id, ordinal"#;
     let rows: Vec<SubscriptionRow> = sqlx::query_as(SUBSCRIPTIONS)
         .bind(tenant.as_str())
         .bind(trainers)
@@ -279,57 +289,35 @@ pub(crate) async fn subscriptions_of(
         return Ok(Vec::new());
     }
     let ids: Vec<&str> = rows.iter().map(|row| row.subscription_id.as_str()).collect();
-    let items: Vec<ItemRow> =
-        sqlx::query_as(ITEMS).bind(tenant.as_str()).bind(&ids).fetch_all(conn).await?;
-    super::rows::with_items(rows, items).map_err(QueryError::from)
+    let sql = format!("{ITEMS} $2) ORDER BY subscription_id, ordinal");
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(tenant.as_str()).bind(&ids);
+    let items: Vec<ItemRow> = query.fetch_all(conn).await?;
+    super::with_items(rows, items).map_err(QueryError::from)
 }
 
-/// What of payments is asked for.
-const SELECT_PAYMENTS: &str = "
-    SELECT object_id, kind, customer_id, trainer_id, subscription_id, invoice_id, payment_id,
-        status, amount_minor, paid_minor, refunded_minor, currency, created_at, updated_at,
-        lost_at, attempt_count, next_attempt_at, reason,
-        array_to_string(event_ids, ' ') AS event_ids, position
-    FROM payment_logs
-    WHERE tenant = $1 AND trainer_id = $2
-        AND ($3::timestamptz IS NULL OR (created_at, object_id) < ($3, $4))
-    ORDER BY created_at DESC, object_id DESC LIMIT $5";
-
-/// A trainer's payments, the latest first, after a place in that order.
-pub(crate) async fn payments_of(
+/// Whose some subscriptions and disputes are, each trainer once.
+pub(crate) async fn owners(
     conn: &mut PgConnection,
     tenant: &Tenant,
-    trainer: &TrainerId,
-    after: Option<(chrono::DateTime<chrono::Utc>, &str)>,
-    limit: i64,
-) -> Result<Vec<PaymentView>, QueryError> {
-    let rows: Vec<PaymentRow> = sqlx::query_as(SELECT_PAYMENTS)
-        .bind(tenant.as_str())
-        .bind(trainer.as_str())
-        .bind(after.map(|(at, _)| at))
-        .bind(after.map(|(_, object)| object))
-        .bind(limit)
-        .fetch_all(conn)
-        .await?;
-    Ok(rows.into_iter().map(PaymentView::try_from).collect::<Result<_, _>>()?)
-}
-
-/// The disputes of some trainers.
-pub(crate) async fn disputes_of(
-    conn: &mut PgConnection,
-    tenant: &Tenant,
-    trainers: &[&str],
-) -> Result<Vec<PaymentView>, QueryError> {
+    subscriptions: &[String],
+    payments: &[String],
+) -> sqlx::Result<Vec<String>> {
     const SELECT: &str = "
-        SELECT object_id, kind, customer_id, trainer_id, subscription_id, invoice_id, payment_id,
-            status, amount_minor, paid_minor, refunded_minor, currency, created_at, updated_at,
-            lost_at, attempt_count, next_attempt_at, reason,
-            array_to_string(event_ids, ' ') AS event_ids, position
-        FROM payment_logs
-        WHERE tenant = $1 AND trainer_id = ANY($2) AND kind = 'dispute' ORDER BY object_id";
-    let rows: Vec<PaymentRow> =
-        sqlx::query_as(SELECT).bind(tenant.as_str()).bind(trainers).fetch_all(conn).await?;
-    Ok(rows.into_iter().map(PaymentView::try_from).collect::<Result<_, _>>()?)
+        SELECT held.trainer_id FROM unnest($2::text[]) AS named (id),
+            LATERAL (SELECT s.trainer_id FROM trainer_subscriptions AS s
+                WHERE s.tenant = $1 AND s.subscription_id = named.id OFFSET 0) AS held
+        WHERE held.trainer_id IS NOT NULL
+        UNION
+        SELECT held.trainer_id FROM unnest($3::text[]) AS named (id),
+            LATERAL (SELECT p.trainer_id FROM payment_logs AS p
+                WHERE p.tenant = $1 AND p.object_id = named.id AND p.kind = 'dispute'
+                OFFSET 0) AS held
+        WHERE held.trainer_id IS NOT NULL";
+    if subscriptions.is_empty() && payments.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = sqlx::query_scalar(SELECT).bind(tenant.as_str());
+    query.bind(subscriptions).bind(payments).fetch_all(conn).await
 }
 
 /// The steps of a trainer's subscriptions, the latest first, after a place in that order.

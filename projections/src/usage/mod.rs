@@ -36,10 +36,10 @@ table_rows! {
 
 /// All time: the period of a standing count. Nothing is used at its last instant: it is the end
 /// of what can be written down.
-const ALL_TIME: Interval = Interval { from: Timestamp::MIN, until: Timestamp::MAX };
+pub(crate) const ALL_TIME: Interval = Interval { from: Timestamp::MIN, until: Timestamp::MAX };
 
 /// What an event adds to usage; none if it only holds or frees.
-fn counted(event: &Event) -> Option<(&TrainerId, &FeatureSlug, Timestamp, i64)> {
+pub(crate) fn counted(event: &Event) -> Option<(&TrainerId, &FeatureSlug, Timestamp, i64)> {
     match event {
         Event::UsageRecorded(e) => Some((&e.trainer, &e.feature, e.occurred_at, e.quantity)),
         Event::UsageConsumed(e) => Some((&e.trainer, &e.feature, e.occurred_at, e.quantity)),
@@ -83,6 +83,33 @@ pub(crate) fn rows(facts: &[Entry]) -> UsageColumns {
         }
     }
     periods.into_values().collect()
+}
+
+/// A trainer's usage by day, from some day on, and of all time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UsageDays {
+    pub(crate) rows: Vec<UsageRow>,
+    /// The first day that is there.
+    pub(crate) since: Timestamp,
+}
+
+impl UsageDays {
+    /// What was used of a feature within a window, without a window the standing count; none if
+    /// the window begins before the first day that is there.
+    #[must_use]
+    pub fn sum(&self, feature: &FeatureSlug, window: Option<Interval>) -> Option<UsageSum> {
+        if window.is_some_and(|window| day_of(window.from).from < self.since) {
+            return None;
+        }
+        let rows = self.rows.iter().filter(|row| row.feature == feature.as_str());
+        Some(UsageSum::of(rows, window))
+    }
+}
+
+/// From which day on usage is wanted for questions at an instant: a window of the month begins
+/// within 31 days before it.
+pub(crate) fn month_before(now: Timestamp) -> Timestamp {
+    day_of(now.plus(-32 * DAY).max(Timestamp::MIN)).from
 }
 
 /// What was used of a feature within a window.

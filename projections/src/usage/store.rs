@@ -27,6 +27,21 @@ pub(crate) async fn add(
     rows.run(conn, tenant, SQL).await.map(drop)
 }
 
+/// What a trainer used since the beginning of its current periods, or since `$4` if that is
+/// earlier, and of all time (`$3`); `$2` holds one trainer.
+pub(crate) const DAYS: &str = "
+    SELECT trainer_id, feature, period_start, period_end, used, first_used_at, last_used_at,
+        position
+    FROM tier_usage_tracking
+    WHERE tenant = $1 AND trainer_id = ANY($2)
+        AND (period_start = $3 OR period_start >= (SELECT day FROM since))
+    ORDER BY period_start";
+
+/// The first of those days.
+pub(crate) const SINCE: &str = "
+    SELECT least($4, date_trunc('day', min(current_period_start), 'UTC')) AS day
+    FROM trainer_subscriptions WHERE tenant = $1 AND trainer_id = ANY($2) AND ended_at IS NULL";
+
 /// What a trainer used, for each feature and window; without a window, the standing count.
 pub(crate) async fn sums(
     conn: &mut PgConnection,

@@ -17,7 +17,8 @@ const TABLES: &str = "SELECT n.nspname || '.' || c.relname FROM pg_class c
 const STRANGERS: &str = include_str!("strangers.sql");
 
 /// What every reader of a tenant sees all of.
-const COMMON: [&str; 6] = [
+const COMMON: [&str; 7] = [
+    "projection.answer_feed",
     "projection.checkpoint",
     "rm_catalog.catalog",
     "rm_catalog.enforcement",
@@ -82,7 +83,7 @@ async fn a_trainer_sees_its_own_rows_and_nobody_elses() {
 
     let mut nobody = world.reader(&tenant, Some(&trainer("t3"))).await;
     let left: Vec<_> = seen(nobody.connection(), &tables).await;
-    let common = |table: &str| table.starts_with("rm_catalog.") || table == "projection.checkpoint";
+    let common = |table: &str| COMMON.contains(&table);
     assert!(left.iter().all(|(table, _)| common(table)), "{left:?}");
 
     let mut elsewhere = world.reader(&"nowhere".parse().unwrap(), None).await;

@@ -5,6 +5,7 @@
 mod access;
 mod attention;
 mod converge;
+mod feed;
 mod forms;
 mod given;
 mod indexes;

@@ -1,5 +1,7 @@
 //! Rows of payments and of customers' links.
 
+pub(crate) mod store;
+
 use chrono::{DateTime, Utc};
 use ledger_domain::account::{LinkView, PaymentKind, PaymentView};
 use ledger_domain::event::Code;
