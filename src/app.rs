@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ledger_log::postgres::{AuditReader, Pools, PostgresLog, Settings};
 use ledger_log::{EventLog, system_clock};
-use ledger_projections::{Positions, Runner};
+use ledger_projections::{Feed, Positions, Runner};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -25,7 +25,7 @@ use crate::lag::{self, LagMeter};
 use crate::meters::{Meters, UPKEEP_INTERVAL};
 use crate::panics::survived;
 use crate::readiness::Readiness;
-use crate::reads::Reads;
+use crate::reads::{Cache, Reads};
 use crate::rotation::Rotation;
 use crate::seldom;
 use crate::service::Service;
@@ -192,13 +192,15 @@ pub(crate) async fn start_as(
     let opened = tenants::open_all(config.tenants.clone(), publisher, &*log, &clock);
     let (tenants, keeper) = opened.await?;
     let tenants = Arc::new(tenants);
-    let base = Base { clock, pools, log, tenants, meters };
+    let cache = Arc::new(Cache::new(config.cache.bytes()));
+    let base = Base { clock, pools, log, tenants, meters, cache };
 
     let (connections, tasks) = (TaskTracker::new(), TaskTracker::new());
     let (stop_connections, stop_tasks) = (CancellationToken::new(), CancellationToken::new());
     let owner = ledger_projections::Config::live(format!("ledger {}", ids::fresh()));
     let runner = Runner::new(base.pools.projector.clone(), base.log(), owner);
     runner.spawn(&tasks, stop_tasks.clone()).map_err(StartError::Thread)?;
+    base.follow_answers(runner.feed(), &tasks, &stop_tasks);
     let service = Arc::new(base.service(&config, runner.positions(), fetched.clone()));
     let router = http::router(Arc::clone(&service));
     let (tracker, stop) = (connections.clone(), stop_connections.clone());
@@ -248,6 +250,7 @@ struct Base {
     log: Arc<PostgresLog>,
     tenants: Arc<Tenants>,
     meters: Arc<Meters>,
+    cache: Arc<Cache>,
 }
 
 impl Base {
@@ -274,8 +277,8 @@ impl Base {
                 self.pools.clone(),
                 self.log(),
                 positions.clone(),
-                clock.clone(),
-                config.billing,
+                (clock.clone(), config.billing),
+                Arc::clone(&self.cache),
             ),
             audit: AuditReader::new(self.pools.auditor.clone()),
             readiness: Readiness {
@@ -291,6 +294,26 @@ impl Base {
             },
             clock,
         }
+    }
+
+    /// Follows what changes answers, where any are remembered.
+    fn follow_answers(&self, feed: &Feed, tasks: &TaskTracker, stop: &CancellationToken) {
+        if !self.cache.is_on() {
+            return;
+        }
+        let (listening, stopped) = (feed.clone(), stop.clone());
+        tasks.spawn(async move {
+            survived("hearing of changed answers", listening.listen(&stopped)).await;
+        });
+        let (cache, feed, stop) = (Arc::clone(&self.cache), feed.clone(), stop.clone());
+        tasks.spawn(async move {
+            while !stop.is_cancelled() {
+                let following = Arc::clone(&cache).follow(feed.clone(), stop.clone());
+                survived("following changed answers", following).await;
+                // Nothing but a panic ends it before the service ends.
+                let _ = timeout(AFTER_PANIC, stop.cancelled()).await;
+            }
+        });
     }
 
     /// Starts what is done at intervals.

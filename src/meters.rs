@@ -36,7 +36,9 @@ pub(crate) struct Meters {
 }
 
 /// Counters that other parts of the program touch where something happens that is seldom.
-const SELDOM: [&str; 14] = [
+const SELDOM: [&str; 16] = [
+    "ledger_entitlement_cache_hits_total",
+    "ledger_entitlement_cache_misses_total",
     "ledger_http_connections_dismissed_total",
     "ledger_jwks_failures_total",
     "ledger_jwks_fetches_total",

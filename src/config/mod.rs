@@ -5,6 +5,7 @@
 //! is read with `Environment::secret`, so that it may be a file.
 
 mod auth;
+mod cache;
 mod environment;
 mod jwks;
 mod rates;
@@ -14,6 +15,7 @@ mod tenants;
 mod token;
 
 pub use auth::AuthConfig;
+pub use cache::CacheConfig;
 pub use environment::{DEV_FILE, Environment};
 pub(crate) use jwks::{JwksConfig, JwksUrl};
 pub use rates::RatesConfig;
@@ -51,6 +53,8 @@ pub struct Config {
     pub tokens: Option<TokenConfig>,
     /// How often callers may call whose tier doesn't say.
     pub rates: RatesConfig,
+    /// What is remembered of trainers.
+    pub cache: CacheConfig,
     /// Whose billing is kept.
     pub tenants: TenantsConfig,
     /// How purchases are paid (`LEDGER_BILLING`). By hand, nobody tells that a trial turned into a
@@ -149,6 +153,7 @@ impl Config {
         let auth = keep(AuthConfig::read(environment), &mut errors);
         let tokens = keep(TokenConfig::read(environment), &mut errors);
         let rates = keep(RatesConfig::read(environment), &mut errors);
+        let cache = keep(CacheConfig::read(environment), &mut errors);
         let tenants = TenantsConfig::read(environment).map_err(|mut all| errors.append(&mut all.0));
         let billing = keep(billing(environment), &mut errors);
         keep(check_log_filter(environment), &mut errors);
@@ -158,8 +163,8 @@ impl Config {
         }
         let whole = || {
             let (database, http, auth, tokens) = (database?, http?, auth?, tokens?);
-            let (rates, tenants, billing) = (rates?, tenants.ok()?, billing?);
-            Some(Self { database, http, auth, tokens, rates, tenants, billing })
+            let (rates, cache, tenants, billing) = (rates?, cache?, tenants.ok()?, billing?);
+            Some(Self { database, http, auth, tokens, rates, cache, tenants, billing })
         };
         match whole() {
             Some(config) if errors.is_empty() => Ok(config),

@@ -88,7 +88,7 @@ async fn decided(
     trainer: &TrainerId,
     feature: &FeatureSlug,
 ) -> Result<Response, Problem> {
-    let standing = state.reads.standing(&principal.tenant, trainer).await?;
+    let standing = state.reads.standing(&principal.tenant, trainer, None).await?;
     let decided = decide(&standing, feature).ok_or_else(unknown_feature)?;
     let outcome = decided.as_ref().map_or_else(|denial| denial.code, |_| "granted");
     state.ingest.meters.checked(outcome);

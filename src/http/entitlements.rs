@@ -93,7 +93,7 @@ async fn standing(
     reads.wait_for(tenant, wanted).await?;
     let standing = match moment {
         Some(moment) => reads.standing_then(tenant, trainer, moment).await?,
-        None => reads.standing(tenant, trainer).await?,
+        None => reads.standing(tenant, trainer, wanted).await?,
     };
     standing.reached.require(wanted)?;
     Ok(standing)

@@ -96,7 +96,7 @@ pub(crate) async fn current(
     let trainer = principal.trainer_in_question(query.trainer.as_deref())?;
     let wanted = query.min_position.map(|at| at.0);
     state.reads.wait_for(&principal.tenant, wanted).await?;
-    let standing = state.reads.standing(&principal.tenant, &trainer).await?;
+    let standing = state.reads.standing(&principal.tenant, &trainer, wanted).await?;
     standing.reached.require(wanted)?;
     Ok(Json(Current::new(trainer, &standing.answer, &standing.used, standing.reached.position)))
 }

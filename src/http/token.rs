@@ -101,7 +101,7 @@ pub(crate) async fn issue(
     let tenant = &principal.tenant;
     let min_position = wanted.min_position.map(|at| at.0);
     state.reads.wait_for(tenant, min_position).await?;
-    let standing = state.reads.standing(tenant, &trainer).await?;
+    let standing = state.reads.standing(tenant, &trainer, min_position).await?;
     standing.reached.require(min_position)?;
     let Standing { answer, used, outcome, now, reached, .. } = &standing;
     let issued_at = now.unix();

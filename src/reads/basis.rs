@@ -2,29 +2,20 @@
 
 use std::sync::Arc;
 
-use ledger_domain::catalog::{Catalog, Catalogs};
-use ledger_domain::effective::{
-    Billing, Effective, Holdings, Outcome, Setting, effective, window_at,
-};
-use ledger_domain::event::Enforcement;
+use ledger_domain::catalog::Catalog;
+use ledger_domain::effective::{Billing, Effective, Outcome, Setting, effective, window_at};
 use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
 use ledger_domain::time::{Interval, Timestamp};
-use ledger_projections::as_reader;
 
-use super::{Reached, Reads, ReadsError, parked};
+use super::cache::Found;
+use super::{Reached, Reads, ReadsError};
 
 /// What is known of a trainer at one position.
 pub(crate) struct Basis {
     trainer: TrainerId,
-    holdings: Holdings,
-    catalogs: Arc<Catalogs>,
-    mode: Arc<Enforcement>,
+    found: Found,
     billing: Billing,
-    /// Where the read models were.
-    position: i64,
-    /// Up to where all of it is there.
-    reached: Reached,
-    /// The time when it was read.
+    /// The time when it was found to be so.
     pub(crate) read_at: Timestamp,
 }
 
@@ -43,37 +34,37 @@ pub(crate) struct Seen {
 }
 
 impl Reads {
-    /// What is known of a trainer.
+    /// What is known of a trainer, as of a position that is wanted, or later. Usage that was
+    /// counted since doesn't matter: whoever decides by it looks at the log's own counters.
     pub(crate) async fn basis(
         &self,
         tenant: &Tenant,
         trainer: &TrainerId,
+        wanted: Option<i64>,
     ) -> Result<Basis, ReadsError> {
-        let mut reader = as_reader(&self.pools.api, tenant, Some(trainer)).await?;
-        let (holdings, position) = reader.holdings(trainer).await?;
-        let (catalogs, mode) = self.catalogs.of(tenant, &mut reader).await?;
-        let parked = parked::store::first_parked(&mut reader, tenant, Some(trainer)).await?;
-        reader.finish().await?;
-        let reached = Reached::new(position, parked);
-        let (trainer, billing, read_at) = (trainer.clone(), self.billing, self.clock.now());
-        Ok(Basis { trainer, holdings, catalogs, mode, billing, position, reached, read_at })
+        let judge = |found: &Found, read_at| {
+            let (trainer, found) = (trainer.clone(), found.clone());
+            Ok(Some(Basis { trainer, found, billing: self.billing, read_at }))
+        };
+        self.judge((tenant, trainer), wanted, judge).await
     }
 }
 
 impl Basis {
     /// What follows from it at an instant.
     pub(crate) fn at(&self, now: Timestamp) -> Result<Seen, ReadsError> {
-        let published = self.catalogs.published_in_force(now.micros());
+        let entry = &*self.found.entry;
+        let published = entry.catalogs.published_in_force(now.micros());
         let published = published.ok_or(ReadsError::NoCatalog)?;
-        let answer = effective(&self.holdings, &self.setting(&published.catalog, now));
+        let answer = effective(&entry.holdings, &self.setting(&published.catalog, now));
         Ok(Seen {
             answer,
             catalog: Arc::clone(&published.catalog),
             catalog_position: published.position,
-            outcome: Outcome::of(&self.mode, &self.trainer),
+            outcome: Outcome::of(&entry.mode, &self.trainer),
             at: now,
-            position: self.position,
-            reached: self.reached,
+            position: self.found.position,
+            reached: self.found.reached(),
         })
     }
 
@@ -84,11 +75,11 @@ impl Basis {
         feature: &FeatureSlug,
         at: Timestamp,
     ) -> Option<Interval> {
-        window_at(&self.holdings, &self.setting(&seen.catalog, seen.at), feature, at)
+        window_at(&self.found.entry.holdings, &self.setting(&seen.catalog, seen.at), feature, at)
     }
 
     fn setting<'a>(&self, catalog: &'a Catalog, now: Timestamp) -> Setting<'a> {
-        let next = self.catalogs.next_change_after(now.micros());
+        let next = self.found.entry.catalogs.next_change_after(now.micros());
         let catalog_until = next.map(Timestamp::from_micros);
         Setting { catalog, catalog_until, billing: self.billing, now }
     }

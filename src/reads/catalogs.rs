@@ -6,14 +6,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use ledger_domain::catalog::Catalogs;
 use ledger_domain::event::Enforcement;
 use ledger_domain::id::Tenant;
-use ledger_projections::Reader;
+use ledger_projections::{Mark, Reader};
 
 use super::{ReadsError, store};
 
 /// What holds for a whole tenant, as of the last publication and the last change of enforcement.
 #[derive(Debug, Clone)]
 struct Known {
-    mark: store::Mark,
+    mark: Mark,
     catalogs: Arc<Catalogs>,
     mode: Arc<Enforcement>,
 }
@@ -31,6 +31,16 @@ impl CatalogCache {
         reader: &mut Reader,
     ) -> Result<(Arc<Catalogs>, Arc<Enforcement>), ReadsError> {
         let mark = store::mark(reader, tenant).await?;
+        self.marked(tenant, mark, reader).await
+    }
+
+    /// The same, where the mark that the transaction sees is known.
+    pub(super) async fn marked(
+        &self,
+        tenant: &Tenant,
+        mark: Mark,
+        reader: &mut Reader,
+    ) -> Result<(Arc<Catalogs>, Arc<Enforcement>), ReadsError> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
         if let Some(known) = known.filter(|known| known.mark == mark) {
             return Ok((known.catalogs, known.mode));

@@ -4,7 +4,9 @@
 pub(crate) mod anomalies;
 mod as_of;
 mod basis;
+mod cache;
 mod catalogs;
+mod held;
 mod lapses;
 mod parked;
 mod past;
@@ -16,14 +18,14 @@ mod upkeep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger_domain::catalog::{Catalog, FeatureKind};
-use ledger_domain::effective::{Billing, Effective, Outcome, Setting, effective};
+use ledger_domain::catalog::Catalog;
+use ledger_domain::effective::{Billing, Effective, Outcome};
 use ledger_domain::event::Enforcement;
-use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
-use ledger_domain::time::{Interval, Timestamp};
+use ledger_domain::id::{Tenant, TrainerId};
+use ledger_domain::time::Timestamp;
 use ledger_log::postgres::Pools;
 use ledger_log::{EventLog, ReadError};
-use ledger_projections::{Positions, QueryError, Reader, WaitError, as_reader};
+use ledger_projections::{Positions, QueryError, WaitError, as_reader};
 use ledger_replay::AsOf;
 use tokio::time::Instant;
 
@@ -31,6 +33,8 @@ use crate::clock::Clock;
 use crate::http::Used;
 pub(crate) use as_of::PastError;
 pub(crate) use basis::{Basis, Seen};
+pub(crate) use cache::Cache;
+use cache::{Found, judged};
 use catalogs::CatalogCache;
 pub(crate) use lapses::Lapse;
 pub(crate) use parked::Reached;
@@ -48,6 +52,7 @@ pub(crate) struct Reads {
     clock: Clock,
     billing: Billing,
     catalogs: CatalogCache,
+    cache: Arc<Cache>,
     as_of: AsOf,
 }
 
@@ -97,12 +102,12 @@ impl Reads {
         pools: Pools,
         log: Arc<dyn EventLog>,
         positions: Positions,
-        clock: Clock,
-        billing: Billing,
+        (clock, billing): (Clock, Billing),
+        cache: Arc<Cache>,
     ) -> Self {
         let as_of = AsOf::new(&pools, Arc::clone(&log), billing);
         let catalogs = CatalogCache::default();
-        Self { pools, log, positions, clock, billing, catalogs, as_of }
+        Self { pools, log, positions, clock, billing, catalogs, cache, as_of }
     }
 
     /// Waits until the read models have reached a position, but not for long.
@@ -117,58 +122,22 @@ impl Reads {
         Ok(())
     }
 
-    /// What a trainer may do now.
+    /// What a trainer may do now, as of a position that is wanted, or later.
     pub(crate) async fn standing(
         &self,
         tenant: &Tenant,
         trainer: &TrainerId,
+        wanted: Option<i64>,
     ) -> Result<Standing, ReadsError> {
-        let mut reader = as_reader(&self.pools.api, tenant, Some(trainer)).await?;
-        let (holdings, position) = reader.holdings(trainer).await?;
-        let (catalogs, mode) = self.catalogs.of(tenant, &mut reader).await?;
-        let now = self.clock.now();
-        let catalog = catalogs.in_force(now.micros()).cloned().ok_or(ReadsError::NoCatalog)?;
-        let setting = Setting {
-            catalog: &catalog,
-            catalog_until: catalogs.next_change_after(now.micros()).map(Timestamp::from_micros),
-            billing: self.billing,
-            now,
+        let judge = |found: &Found, now: Timestamp| {
+            let entry = &found.entry;
+            let (answer, catalog) = judged(&entry.holdings, &entry.catalogs, self.billing, now)?;
+            let Some(used) = found.used(&answer) else { return Ok(None) };
+            let outcome = Outcome::of(&entry.mode, trainer);
+            let reached = found.reached();
+            Ok(Some(Standing { answer, used, catalog, outcome, now, reached }))
         };
-        let answer = effective(&holdings, &setting);
-        let used = self.used(tenant, trainer, &mut reader, &answer, position).await?;
-        let parked = parked::store::first_parked(&mut reader, tenant, Some(trainer)).await?;
-        reader.finish().await?;
-        let outcome = Outcome::of(&mode, trainer);
-        let reached = Reached::new(position, parked);
-        Ok(Standing { answer, used, catalog, outcome, now, reached })
-    }
-
-    /// What was used of everything that is counted.
-    async fn used(
-        &self,
-        tenant: &Tenant,
-        trainer: &TrainerId,
-        reader: &mut Reader,
-        answer: &Effective,
-        position: i64,
-    ) -> Result<Used, ReadsError> {
-        let counted: Vec<(FeatureSlug, Option<Interval>)> = answer
-            .features
-            .iter()
-            .filter(|(_, has)| has.kind != FeatureKind::Flag)
-            .map(|(slug, has)| (slug.clone(), has.window))
-            .collect();
-        let sums = reader.usage(trainer, &counted).await?;
-        let mut used = Used::new();
-        for ((feature, _), sum) in counted.into_iter().zip(sums) {
-            let mut total = sum.used;
-            for within in sum.unsettled {
-                let pieces = self.log.usage(tenant, trainer, &feature, within, position).await?;
-                total += pieces.iter().map(|(_, quantity)| quantity).sum::<i64>();
-            }
-            used.insert(feature, u64::try_from(total).unwrap_or(0));
-        }
-        Ok(used)
+        self.judge((tenant, trainer), wanted, judge).await
     }
 
     /// How far denials are carried out, and the position that this is of.

@@ -19,7 +19,7 @@ impl Reads {
         tenant: &Tenant,
         trainer: &TrainerId,
     ) -> Result<Option<Policy>, ReadsError> {
-        let basis = self.basis(tenant, trainer).await?;
+        let basis = self.basis(tenant, trainer, None).await?;
         Ok(policy(&basis.at(basis.read_at)?))
     }
 }

@@ -1,10 +1,7 @@
 //! By what the cache of catalogues knows that it is up to date.
 
 use ledger_domain::id::Tenant;
-use ledger_projections::{QueryError, Reader};
-
-/// The positions of the last catalogue and of the last change of enforcement.
-pub(super) type Mark = (Option<i64>, Option<i64>);
+use ledger_projections::{Mark, QueryError, Reader};
 
 const MARK: &str = "SELECT (SELECT max(position) FROM catalog WHERE tenant = $1),
                            (SELECT max(position) FROM enforcement WHERE tenant = $1)";

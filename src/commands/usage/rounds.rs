@@ -54,7 +54,7 @@ async fn rounds<A: Act>(
     let act = Arc::new(act);
     let (mut new_enough, mut leader_time): (_, Option<Timestamp>) = (None, None);
     for _ in 0..ROUNDS_MAX {
-        let basis = books.reads.basis(&request.tenant, &request.trainer).await?;
+        let basis = books.reads.basis(&request.tenant, &request.trainer, new_enough).await?;
         let seen = basis.at(leader_time.unwrap_or(basis.read_at))?;
         let window = act.window(&basis, &seen, &request.feature);
         let terms = Arc::new(terms(request, &seen, new_enough));

@@ -63,7 +63,7 @@ async fn meters(
     min_position: Option<i64>,
 ) -> Result<Json<Meters>, Problem> {
     state.reads.wait_for(tenant, min_position).await?;
-    let standing = state.reads.standing(tenant, &trainer).await?;
+    let standing = state.reads.standing(tenant, &trainer, min_position).await?;
     standing.reached.require(min_position)?;
     let counted = standing.answer.features.iter().filter(|(_, has)| has.kind != FeatureKind::Flag);
     let usage = counted.map(|(slug, has)| {
