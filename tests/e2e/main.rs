@@ -21,6 +21,7 @@ mod connections;
 mod convergence;
 mod crash;
 mod enforcement;
+mod entitlement_cache;
 mod entitlement_tokens;
 mod explain;
 mod gateway;

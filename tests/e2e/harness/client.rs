@@ -81,6 +81,13 @@ impl Caller {
         answer.unwrap_or_else(|error| panic!("POST {path}: {error:?}"))
     }
 
+    /// A gateway's question about a feature.
+    pub(crate) async fn authorize(&self, feature: &str) -> Answer {
+        let request = self.http.get(format!("{}/api/v1/authorize", self.url));
+        let answer = self.send(request.header("x-ledger-feature", feature)).await;
+        answer.unwrap_or_else(|error| panic!("GET /api/v1/authorize: {error:?}"))
+    }
+
     /// A request without a body.
     pub(crate) async fn request(&self, method: reqwest::Method, path: &str) -> Answer {
         let request = self.http.request(method.clone(), format!("{}{path}", self.url));

@@ -47,6 +47,18 @@ impl Database {
         Self::copy_of(Place::Own(Arc::new(cluster)), TEMPLATE)
     }
 
+    /// On a cluster of its own that counts the statements on its tables (`pg_stat_statements`).
+    pub(crate) async fn counting_statements() -> Self {
+        let counting = Cluster::builder()
+            .setting("shared_preload_libraries", "pg_stat_statements")
+            .setting("pg_stat_statements.track_utility", "off");
+        let cluster = counting.start().expect("a cluster can be started");
+        migrate(&cluster).await;
+        let database = Self::copy_of(Place::Own(Arc::new(cluster)), TEMPLATE);
+        database.execute("CREATE EXTENSION pg_stat_statements");
+        database
+    }
+
     /// A database without tables.
     pub(crate) fn empty() -> Self {
         let cluster = Cluster::shared();
