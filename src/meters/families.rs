@@ -19,6 +19,31 @@ const FAMILIES: &[(Kind, &str, Unit, &str)] = &[
     (Counter, "ledger_checks_total", Count, "Questions about single features, by outcome."),
     (Counter, "ledger_decisions_total", Count, "Usage that was decided about, by outcome."),
     (
+        Gauge,
+        "ledger_entitlement_cache_bytes",
+        Count,
+        "About how many bytes the remembered trainers take.",
+    ),
+    (Gauge, "ledger_entitlement_cache_entries", Count, "Trainers that are remembered."),
+    (
+        Counter,
+        "ledger_entitlement_cache_hits_total",
+        Count,
+        "Questions about a trainer that were answered from memory.",
+    ),
+    (
+        Counter,
+        "ledger_entitlement_cache_misses_total",
+        Count,
+        "Questions about a trainer for which the tables were read.",
+    ),
+    (
+        Gauge,
+        "ledger_entitlement_feed_age_seconds",
+        Seconds,
+        "How long ago it was last heard whose answers changed.",
+    ),
+    (
         Counter,
         "ledger_http_connections_dismissed_total",
         Count,
