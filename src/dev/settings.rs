@@ -16,7 +16,7 @@ const KEPT: [&str; 3] = ["LEDGER_JWT_SECRET", "LEDGER_TOKEN_KEY", "STRIPE_WEBHOO
 /// there were a Stripe account.
 const SIMULATOR_KEY: &str = "sk_test_simulator_";
 /// The settings that the environment may give.
-const TAKEN: [&str; 20] = [
+const TAKEN: [&str; 21] = [
     "STRIPE_API_BASE",
     "STRIPE_WEBHOOK_SECRET",
     "STRIPE_WEBHOOK_SECRET_FILE",
