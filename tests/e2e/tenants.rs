@@ -149,7 +149,8 @@ async fn tenants_come_and_secrets_change_while_it_runs() {
 }
 
 /// What every reader of a tenant sees all of, whoever it is about.
-const COMMON: [&str; 6] = [
+const COMMON: [&str; 7] = [
+    "projection.answer_feed",
     "projection.checkpoint",
     "rm_catalog.catalog",
     "rm_catalog.enforcement",
