@@ -2,7 +2,7 @@
 
 use super::{ConfigError, Environment};
 
-/// Room for some 150,000 trainers with a subscription each.
+/// Room for many thousand trainers with a subscription each.
 const MIB_DEFAULT: u32 = 256;
 
 /// The most that can be said.

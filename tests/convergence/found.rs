@@ -15,6 +15,15 @@ fn check(steps: &[Step], twins: u8) {
     }
 }
 
+/// What the ledger shows while events of a life are missing, in many orders of arrival.
+fn check_beginnings(steps: &[Step], pace: Pace, twins: u8, (version, orders): (&'static str, u64)) {
+    for seed in 0..orders {
+        let (steps, versions) = (steps.to_vec(), vec![version]);
+        let case = Case { steps, pace, twins, versions, seed };
+        crate::prefixes::check(&case).unwrap_or_else(|wrong| panic!("{seed}: {wrong}"));
+    }
+}
+
 /// The event of the lapse has no old values: it can be taken for one that changes nothing.
 #[test]
 fn a_pending_update_that_lapses_in_its_second() {
@@ -89,11 +98,7 @@ fn a_circle_that_an_event_without_old_values_closes() {
         Step::Pay { invoice: 212, card: 0 },
         Step::Change { subscription: 0, price: 226, billing: 71, behavior: 201 },
     ];
-    for seed in 0..100 {
-        let (steps, versions) = (steps.to_vec(), vec!["2017-08-15"]);
-        let case = Case { steps, pace: Pace::Usual, twins: 0, versions, seed };
-        crate::prefixes::check(&case).unwrap_or_else(|wrong| panic!("{seed}: {wrong}"));
-    }
+    check_beginnings(&steps, Pace::Usual, 0, ("2017-08-15", 100));
 }
 
 /// A pending update is applied and its price changed back in the same second. While the change
@@ -111,11 +116,7 @@ fn an_echo_without_the_change_that_it_is_about() {
         Step::Pay { invoice: 231, card: 0 },
         Step::Schedule { subscription: 210, price: 111, form: 255 },
     ];
-    for seed in 0..300 {
-        let (steps, versions) = (steps.to_vec(), vec!["2025-06-30.basil"]);
-        let case = Case { steps, pace: Pace::OneSecond, twins: 20, versions, seed };
-        crate::prefixes::check(&case).unwrap_or_else(|wrong| panic!("{seed}: {wrong}"));
-    }
+    check_beginnings(&steps, Pace::OneSecond, 20, ("2025-06-30.basil", 300));
 }
 
 /// What says that a pending update was applied shows the object as it was before the update, too:
@@ -131,9 +132,5 @@ fn an_echo_that_could_stand_before_the_change_that_it_is_about() {
         Step::Change { subscription: 0, price: 2, billing: 1, behavior: 1 },
         Step::Pay { invoice: 181, card: 0 },
     ];
-    for seed in 0..300 {
-        let (steps, versions) = (steps.to_vec(), vec!["2026-03-25.dahlia"]);
-        let case = Case { steps, pace: Pace::OneSecond, twins: 0, versions, seed };
-        crate::prefixes::check(&case).unwrap_or_else(|wrong| panic!("{seed}: {wrong}"));
-    }
+    check_beginnings(&steps, Pace::OneSecond, 0, ("2026-03-25.dahlia", 300));
 }

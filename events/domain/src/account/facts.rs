@@ -16,6 +16,9 @@
 //!    (created before others, deleted last; a draft invoice before a paid one), then by key. A fact
 //!    without old values follows the one that tells how the object became what it says, and stands
 //!    before what has its place already and a rank that decides.
+//! 5. Doubt what has its place all the same and may as well have another: a change that was told
+//!    up to a minute before and taken back since, a creation after something else, and an echo of
+//!    a change in a second in which the object was something else.
 //!
 //! Facts before the last second are kept as fingerprints and briefs, so that the account doesn't
 //! grow by whole snapshots. One more fact orders its own second (and the seconds after it while

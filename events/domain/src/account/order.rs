@@ -193,8 +193,8 @@ fn may_repeat<B>(fact: &Fact<B>, earlier: &[Fact<B>]) -> bool {
         return !earlier.is_empty();
     }
     let since = fact.at - REPEATED_SECONDS;
-    let late = earlier.iter().rev().take(TRAIL_MAX).take_while(|other| other.at >= since);
-    fact.changes() && late.into_iter().any(|other| other.is_twin_of(fact))
+    let mut late = earlier.iter().rev().take(TRAIL_MAX).take_while(|other| other.at >= since);
+    fact.changes() && late.any(|other| other.is_twin_of(fact))
 }
 
 /// The place of a fact that doesn't tell what was before it, where the trail went past what it says

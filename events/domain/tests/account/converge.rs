@@ -105,8 +105,13 @@ fn step_by_step(entries: &[Entry], facts: usize) -> BTreeMap<String, String> {
     all
 }
 
+/// What fails is printed whole, and not kept in a file.
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+    #![proptest_config(config(cases()))]
 
     #[test]
     fn order_and_repetition_do_not_matter(
@@ -125,7 +130,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases() / 50, ..ProptestConfig::default() })]
+    #![proptest_config(config(cases() / 50))]
 
     /// Lives that are stored in many chunks, cut at other places by each order of arrival.
     #[test]
