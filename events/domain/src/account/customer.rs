@@ -11,7 +11,8 @@ use super::chunks::group;
 use super::facts::{ALWAYS, Facts, News, Snapshot};
 use super::history::History;
 use super::index::Index;
-use super::links::{Links, Tie, linked_trainer};
+use super::links::{Links, Sessions, Tie};
+use super::snapshots::trainer_in;
 use super::view::{LinkView, PaymentView, SubscriptionView};
 use crate::event::stripe::{
     Charge, CheckoutSession, Customer, Dispute, Invoice, InvoicePayment, PaymentIntent, Refund,
@@ -34,8 +35,6 @@ pub(super) enum Part {
     Charge(Facts<Charge>),
     Refund(Facts<Refund>),
     Dispute(Facts<Dispute>),
-    /// What it tells of the trainer is among the links. It is kept besides, since it may turn out
-    /// to be another customer's.
     CheckoutSession(Facts<CheckoutSession>),
 }
 
@@ -158,16 +157,13 @@ impl CustomerUnit {
     /// Adds a fact. Facts that don't concern a customer's state change nothing.
     pub fn evolve(&mut self, entry: &Entry) {
         let owners = (self.linked_trainer().cloned(), self.customers_trainer().cloned());
-        if let Some(trainer) = linked_trainer(&entry.event) {
-            self.claim(&trainer, entry);
-        }
         match &entry.event {
-            Event::CheckoutSessionReported(e) => {
-                let id = &e.snapshot.id;
-                self.insert("checkout_session", id, entry, e, Part::CheckoutSession);
-            }
-            Event::CustomerLinked(_) => {}
+            Event::CheckoutSessionReported(e) => self.insert_session(entry, e),
+            Event::CustomerLinked(e) => self.claim(&e.trainer, entry),
             Event::CustomerReported(e) => {
+                if let Some(trainer) = trainer_in(&e.snapshot.metadata) {
+                    self.claim(&trainer, entry);
+                }
                 self.insert("customer", &e.snapshot.id, entry, e, Part::Customer);
             }
             Event::SubscriptionReported(e) => {
@@ -238,7 +234,7 @@ impl CustomerUnit {
         for name in &touched {
             let part = self.parts.get_mut(name).expect("what is touched is there");
             let parts = part.take_parts(name);
-            let News { seconds, anomalies } = part.take_news(linked.as_ref());
+            let News { seconds, anomalies } = part.take_news(&self.index.sessions, linked.as_ref());
             for (part, bytes) in &parts {
                 self.resize(part, bytes.len());
             }
@@ -338,7 +334,8 @@ impl CustomerUnit {
             Part::Dispute(facts) => changes.payments.extend(self.dispute_view(name, facts)),
             Part::Links(links) => {
                 let trainer = self.linked_trainer();
-                changes.link = trainer.and_then(|trainer| links.view(&self.customer, trainer));
+                let view = |it| links.view(&self.index.sessions, &self.customer, it);
+                changes.link = trainer.and_then(view);
             }
             Part::Customer(_)
             | Part::Schedule(_)
@@ -347,13 +344,27 @@ impl CustomerUnit {
         }
     }
 
-    fn claim(&mut self, trainer: &TrainerId, entry: &Entry) {
+    fn links(&mut self) -> &mut Links {
         let part = self.parts.entry(LINKS.into());
-        let part = part.or_insert_with(|| Part::Links(Links::default()));
-        let Part::Links(links) = part else {
-            unreachable!("the part named links holds links");
-        };
-        if links.claim(trainer, entry) {
+        match part.or_insert_with(|| Part::Links(Links::default())) {
+            Part::Links(links) => links,
+            _ => unreachable!("the part named links holds links"),
+        }
+    }
+
+    fn claim(&mut self, trainer: &TrainerId, entry: &Entry) {
+        if self.links().claim(trainer, entry) {
+            self.touched.insert(LINKS.into());
+        }
+    }
+
+    fn insert_session(&mut self, entry: &Entry, reported: &Reported<CheckoutSession>) {
+        let id = &reported.snapshot.id;
+        let name = part_name("checkout_session", id);
+        let before = self.index.claim(&name).cloned();
+        self.insert("checkout_session", id, entry, reported, Part::CheckoutSession);
+        if self.index.claim(&name) != before.as_ref() {
+            self.links();
             self.touched.insert(LINKS.into());
         }
     }
@@ -389,7 +400,9 @@ impl CustomerUnit {
     /// The trainer that the customer is linked to.
     pub(super) fn linked_trainer(&self) -> Option<&TrainerId> {
         match self.parts.get(LINKS) {
-            Some(Part::Links(links)) => links.trainer(|at, among| self.named_last(at, among)),
+            Some(Part::Links(links)) => {
+                links.trainer(&self.index.sessions, |at, among| self.named_last(at, among))
+            }
             _ => None,
         }
     }
@@ -444,11 +457,11 @@ macro_rules! part_of {
             }
 
             /// See [`Facts::take_news`].
-            fn take_news(&mut self, linked: Option<&TrainerId>) -> News {
+            fn take_news(&mut self, sessions: &Sessions, linked: Option<&TrainerId>) -> News {
                 match self {
                     $(Self::$kind(facts) => facts.take_news(),)*
                     Self::Links(links) => {
-                        News { seconds: ALWAYS, anomalies: links.anomalies(linked) }
+                        News { seconds: ALWAYS, anomalies: links.anomalies(sessions, linked) }
                     }
                 }
             }

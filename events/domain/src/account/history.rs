@@ -64,7 +64,7 @@ pub(super) fn bears(brief: &SubscriptionBrief, mark: Mark) -> bool {
         Mark::Active => brief.status == "active",
         Mark::Undue => brief.status != "past_due",
         Mark::Over | Mark::Ended | Mark::OfOwner | Mark::OfAnother => false,
-        Mark::Failed | Mark::NotLost => false,
+        Mark::Failed | Mark::NotLost | Mark::Names | Mark::Completed => false,
     }
 }
 

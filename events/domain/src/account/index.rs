@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::customer::Part;
-use super::links::Ties;
+use super::links::{Claim, Sessions, Ties};
 use super::snapshots::trainer_in;
 use crate::id::{StripeId, TrainerId};
 
@@ -21,6 +21,8 @@ pub(super) struct Mentions {
     is_open: bool,
     /// The trainer that a subscription names.
     trainer: Option<TrainerId>,
+    /// What a checkout session says of which trainer.
+    claim: Option<(TrainerId, Claim)>,
 }
 
 impl Mentions {
@@ -63,10 +65,10 @@ impl Mentions {
                 let (intent, charge) = (dispute.payment_intent.clone(), dispute.charge.clone());
                 Self { intent, charge, ..nothing }
             }
-            Part::Links(_)
-            | Part::Customer(_)
-            | Part::InvoicePayment(_)
-            | Part::CheckoutSession(_) => return None,
+            Part::CheckoutSession(facts) => {
+                Self { claim: Some(Claim::of_session(facts)?), ..nothing }
+            }
+            Part::Links(_) | Part::Customer(_) | Part::InvoicePayment(_) => return None,
         })
     }
 }
@@ -84,6 +86,7 @@ pub(super) struct Index {
     open: BTreeMap<StripeId, BTreeSet<String>>,
     /// The trainers that subscriptions name, and how many do.
     trainers: BTreeMap<TrainerId, usize>,
+    pub(super) sessions: Sessions,
     pub(super) ties: Ties,
 }
 
@@ -113,6 +116,7 @@ impl Index {
                     self.trainers.remove(trainer);
                 }
             }
+            before.claim.iter().for_each(|claim| self.sessions.remove(claim));
         }
         if let Some(now) = now {
             self.each(&now, |map, id| {
@@ -121,6 +125,7 @@ impl Index {
             if let Some(trainer) = &now.trainer {
                 *self.trainers.entry(trainer.clone()).or_default() += 1;
             }
+            now.claim.iter().for_each(|claim| self.sessions.add(claim));
             self.mentions.insert(name.to_owned(), now);
         }
         before
@@ -144,6 +149,11 @@ impl Index {
     /// What a part's object names; none = nothing that is looked up.
     pub(super) fn mentions(&self, name: &str) -> Option<&Mentions> {
         self.mentions.get(name)
+    }
+
+    /// What a checkout session says of which trainer.
+    pub(super) fn claim(&self, name: &str) -> Option<&(TrainerId, Claim)> {
+        self.mentions.get(name)?.claim.as_ref()
     }
 
     /// The trainer that all subscriptions name, if they agree.

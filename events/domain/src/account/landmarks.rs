@@ -22,10 +22,14 @@ pub(super) enum Mark {
     Failed,
     /// The dispute isn't lost.
     NotLost,
+    /// The checkout session names a trainer.
+    Names,
+    /// It names one and tells that it was completed.
+    Completed,
 }
 
 impl Mark {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Over,
         Self::OfOwner,
         Self::OfAnother,
@@ -35,6 +39,8 @@ impl Mark {
         Self::Undue,
         Self::Failed,
         Self::NotLost,
+        Self::Names,
+        Self::Completed,
     ];
 }
 

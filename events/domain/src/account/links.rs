@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::anomaly::FactAnomaly;
 use super::compared::{Earlier, earlier};
-use super::snapshots::trainer_in;
+use super::facts::Facts;
+use super::landmarks::Mark;
+use super::snapshots::{session_trainer, trainer_in};
 use super::view::LinkView;
 use crate::event::stripe::{
-    Charge, Customer, Invoice, InvoicePayment, PaidBy, PaymentIntent, Reported,
+    Charge, CheckoutSession, Customer, Invoice, InvoicePayment, PaidBy, PaymentIntent, Reported,
 };
 use crate::event::{Entry, Event, of_nobody, of_tenant, of_trainer, of_usage};
 use crate::id::{EventKey, StripeId, TrainerId};
@@ -20,10 +22,7 @@ use crate::time::Timestamp;
 pub fn linked_trainer(event: &Event) -> Option<TrainerId> {
     match event {
         Event::CustomerLinked(e) => Some(e.trainer.clone()),
-        Event::CheckoutSessionReported(e) => {
-            let session = &e.snapshot;
-            session.client_reference_id.clone().or_else(|| trainer_in(&session.metadata))
-        }
+        Event::CheckoutSessionReported(e) => session_trainer(&e.snapshot),
         Event::CustomerReported(e) => trainer_in(&e.snapshot.metadata),
         Event::SubscriptionReported(_)
         | Event::ScheduleReported(_)
@@ -49,7 +48,7 @@ enum ClaimKind {
 /// One event that says which trainer a customer is. What is said anew weighs more than what only
 /// says so still, and then what is later.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Claim {
+pub(super) struct Claim {
     /// Whether the event begins to say so, and doesn't only say it still.
     is_anew: bool,
     at: Timestamp,
@@ -67,11 +66,9 @@ fn restates(reported: &Reported<Customer>) -> bool {
 }
 
 impl Claim {
+    /// What an administrator's act says, or a fact about the customer.
     fn new(entry: &Entry) -> Self {
         let (kind, is_anew) = match &entry.event {
-            // Who completes a session says who they are. It is completed before a delayed payment
-            // of it succeeds or fails, and nobody says anything when it runs out.
-            Event::CheckoutSessionReported(e) => (ClaimKind::Session, e.cause == "completed"),
             Event::CustomerReported(e) => (ClaimKind::Customer, !restates(e)),
             _ => (ClaimKind::Administrator, true),
         };
@@ -79,19 +76,35 @@ impl Claim {
         Self { is_anew, at, kind, key, position: entry.position }
     }
 
+    /// What a session says, and of whom. Who completes a session says who they are, once: that
+    /// event may come twice, the second time with a later instant. A delayed payment of it succeeds
+    /// or fails afterwards, and nobody says anything when it runs out.
+    pub(super) fn of_session(facts: &Facts<CheckoutSession>) -> Option<(TrainerId, Self)> {
+        let completed = facts.first(Mark::Completed);
+        let fact = &facts.all()[completed.or_else(|| facts.first(Mark::Names))?];
+        let (at, key) = (Timestamp::from_unix(fact.at), fact.key.clone());
+        let is_anew = completed.is_some();
+        let claim = Self { is_anew, at, kind: ClaimKind::Session, key, position: fact.position };
+        Some((fact.brief.trainer.clone()?, claim))
+    }
+
     /// What tells which claim a trainer's history begins with: that of the earliest event.
+    const fn by_age(&self) -> (Timestamp, ClaimKind, &EventKey) {
+        (self.at, self.kind, &self.key)
+    }
+
     fn came_before(&self, other: &Self) -> bool {
-        (self.at, self.kind, &self.key) < (other.at, other.kind, &other.key)
+        self.by_age() < other.by_age()
     }
 }
 
-/// What events say of one trainer: those that count.
+/// What administrators' acts and facts about the customer say of one trainer: those that count.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Said {
     /// The earliest of all.
     first: Claim,
-    /// The one that weighs most of a session's or an administrator's.
-    by_others: Option<Claim>,
+    /// The last act.
+    act: Option<Claim>,
     /// The last fact about the customer that says so anew.
     began: Option<Claim>,
     /// The last fact about the customer that says so.
@@ -100,7 +113,7 @@ struct Said {
 
 impl Said {
     const fn new(first: Claim) -> Self {
-        Self { first, by_others: None, began: None, repeated: None }
+        Self { first, act: None, began: None, repeated: None }
     }
 
     /// Takes a claim in, and tells whether that changed anything.
@@ -110,20 +123,15 @@ impl Said {
             self.first.clone_from(claim);
         }
         if claim.kind != ClaimKind::Customer {
-            return keep(&mut self.by_others, claim, Claim::lt) || is_first;
+            return keep(&mut self.act, claim, Claim::lt) || is_first;
         }
         let begins = claim.is_anew && keep(&mut self.began, claim, Claim::came_before);
         keep(&mut self.repeated, claim, Claim::came_before) || begins || is_first
     }
 
     fn claims(&self) -> impl Iterator<Item = &Claim> {
-        let kept = [&self.by_others, &self.began, &self.repeated];
+        let kept = [&self.act, &self.began, &self.repeated];
         kept.into_iter().flatten().chain([&self.first])
-    }
-
-    /// The claim that weighs most.
-    fn heaviest(&self) -> &Claim {
-        self.claims().max().unwrap_or(&self.first)
     }
 }
 
@@ -136,10 +144,37 @@ fn keep(kept: &mut Option<Claim>, claim: &Claim, is_outdone: fn(&Claim, &Claim) 
     is_news
 }
 
+/// What sessions say, one claim each, by trainer: what is only said still, and what is said anew.
+/// It follows from the sessions' own parts and is never stored.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sessions(BTreeMap<TrainerId, [BTreeSet<Claim>; 2]>);
+
+impl Sessions {
+    pub(super) fn add(&mut self, (trainer, claim): &(TrainerId, Claim)) {
+        let said = self.0.entry(trainer.clone()).or_default();
+        said[usize::from(claim.is_anew)].insert(claim.clone());
+    }
+
+    pub(super) fn remove(&mut self, (trainer, claim): &(TrainerId, Claim)) {
+        if let Some(said) = self.0.get_mut(trainer) {
+            said[usize::from(claim.is_anew)].remove(claim);
+            if said.iter().all(BTreeSet::is_empty) {
+                self.0.remove(trainer);
+            }
+        }
+    }
+
+    /// The first claim and the last one, of what is said still and of what is said anew.
+    fn ends(&self, trainer: &TrainerId) -> impl Iterator<Item = &Claim> {
+        let said = self.0.get(trainer).into_iter().flatten();
+        said.flat_map(|claims| claims.first().into_iter().chain(claims.last()))
+    }
+}
+
 /// Which trainer a customer is, by what events say.
 ///
-/// There are sessions and administrators, each of whose acts is a word of its own, and there are
-/// the customer's metadata, which are told again with everything that happens to the customer. The
+/// There are sessions and administrators, each of which is a word of its own, and there are the
+/// customer's metadata, which are told again with everything that happens to the customer. The
 /// word of the metadata is the last one, as old as the fact that began to say so. If that one is
 /// missing, they began after the last fact that names somebody else; if there is none either, then
 /// nobody knows when, and any session's or administrator's word counts more. The latest word
@@ -147,14 +182,15 @@ fn keep(kept: &mut Option<Claim>, claim: &Claim, is_outdone: fn(&Claim, &Claim) 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Links {
     said: BTreeMap<TrainerId, Said>,
-    /// The positions of administrators' acts, which are few. Sessions and facts about the customer
-    /// are parts of their own; of an act that was the last word, and becomes it again because a
-    /// session turns out to be another customer's, nothing else is left.
+    /// The positions of administrators' acts, which are few. Facts about the customer are a part of
+    /// their own, as sessions are; of an act that was the last word, and becomes it again because
+    /// a session turns out to be another customer's, nothing else is left.
     acts: BTreeSet<i64>,
 }
 
 impl Links {
-    /// Adds a claim, and tells whether that changed anything.
+    /// Adds an administrator's act or a fact about the customer, and tells whether that changed
+    /// anything.
     pub(super) fn claim(&mut self, trainer: &TrainerId, entry: &Entry) -> bool {
         let claim = Claim::new(entry);
         let is_act = claim.kind == ClaimKind::Administrator && self.acts.insert(claim.position);
@@ -167,11 +203,17 @@ impl Links {
     /// customer in a second names.
     pub(super) fn trainer<'a>(
         &'a self,
+        sessions: &'a Sessions,
         named: impl FnOnce(Timestamp, &[&TrainerId]) -> Option<&'a TrainerId>,
     ) -> Option<&'a TrainerId> {
-        let others = self.said.iter().filter_map(|(trainer, said)| {
-            let claim = said.by_others.as_ref()?;
-            Some(((claim.is_anew, claim.at, claim.kind, Some(&claim.key)), trainer))
+        let acts =
+            self.said.iter().filter_map(|(trainer, said)| Some((trainer, said.act.as_ref()?)));
+        let of_sessions = sessions
+            .0
+            .keys()
+            .flat_map(|trainer| sessions.ends(trainer).map(move |it| (trainer, it)));
+        let others = acts.chain(of_sessions).map(|(trainer, claim)| {
+            ((claim.is_anew, claim.at, claim.kind, Some(&claim.key)), trainer)
         });
         let of_metadata = self.of_metadata(named).map(|(trainer, since)| {
             ((since.is_some(), since.unwrap_or_default(), ClaimKind::Customer, None), trainer)
@@ -199,30 +241,60 @@ impl Links {
         Some((trainer, at(&self.said.get(trainer)?.began).max(contradicted)))
     }
 
-    pub(super) fn view(&self, customer: &StripeId, trainer: &TrainerId) -> Option<LinkView> {
-        let first = &self.said.get(trainer)?.first;
+    /// What is said of one trainer, by the claims that count.
+    fn claims<'a>(
+        &'a self,
+        sessions: &'a Sessions,
+        trainer: &TrainerId,
+    ) -> impl Iterator<Item = &'a Claim> {
+        let said = self.said.get(trainer).into_iter().flat_map(Said::claims);
+        said.chain(sessions.ends(trainer))
+    }
+
+    /// Everybody that something is said of.
+    fn trainers<'a>(&'a self, sessions: &'a Sessions) -> BTreeSet<&'a TrainerId> {
+        self.said.keys().chain(sessions.0.keys()).collect()
+    }
+
+    pub(super) fn view(
+        &self,
+        sessions: &Sessions,
+        customer: &StripeId,
+        trainer: &TrainerId,
+    ) -> Option<LinkView> {
+        let first = self.claims(sessions, trainer).min_by(|a, b| a.by_age().cmp(&b.by_age()))?;
+        let trainers = self.trainers(sessions);
+        let claims = trainers.iter().flat_map(|trainer| self.claims(sessions, trainer));
+        let position = claims.map(|claim| claim.position).chain(self.acts.iter().copied()).max();
         Some(LinkView {
             customer: customer.clone(),
             trainer: trainer.clone(),
             since: first.at,
             event: first.key.clone(),
-            conflicting: self.said.len() > 1,
-            position: self.claimed().max().unwrap_or(0),
+            conflicting: trainers.len() > 1,
+            position: position.unwrap_or(0),
         })
     }
 
     /// Whether events disagree, by the word of another trainer that counts most and the first that
     /// overrules it.
-    pub(super) fn anomalies(&self, winner: Option<&TrainerId>) -> Option<Vec<FactAnomaly>> {
+    pub(super) fn anomalies(
+        &self,
+        sessions: &Sessions,
+        winner: Option<&TrainerId>,
+    ) -> Option<Vec<FactAnomaly>> {
         let winner = winner?;
-        let others = self.said.iter().filter(|(trainer, _)| *trainer != winner);
-        let overruled = others.map(|(_, said)| said.heaviest()).max()?;
-        let said = self.said.get(winner)?;
-        let event = if said.first > *overruled { &said.first } else { said.heaviest() };
+        let mut others = self.trainers(sessions);
+        others.remove(winner);
+        let others = others.iter().flat_map(|trainer| self.claims(sessions, trainer));
+        let overruled = others.max()?;
+        let own = || self.claims(sessions, winner);
+        let first = own().min_by(|a, b| a.by_age().cmp(&b.by_age()))?;
+        let event = if first > overruled { first } else { own().max()? };
         Some(vec![FactAnomaly::ConflictingLink(event.key.clone(), overruled.key.clone())])
     }
 
-    /// The positions of the events that it rests on.
+    /// The positions of the events that it rests on, but for sessions.
     pub(super) fn claimed(&self) -> impl Iterator<Item = i64> {
         let positions = self.said.values().flat_map(Said::claims).map(|claim| claim.position);
         positions.chain(self.acts.iter().copied())

@@ -40,6 +40,22 @@ pub(super) struct InvoiceBrief {
     pub(super) failed: bool,
 }
 
+/// What is remembered of a fact about a checkout session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SessionBrief {
+    /// The trainer that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trainer: Option<TrainerId>,
+    /// Whether the fact tells that the session was completed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) completed: bool,
+}
+
+/// The trainer that a checkout session names.
+pub(super) fn session_trainer(session: &CheckoutSession) -> Option<TrainerId> {
+    session.client_reference_id.clone().or_else(|| trainer_in(&session.metadata))
+}
+
 /// The period that runs, as the first item that has one tells it.
 #[must_use]
 pub(super) fn current_period(items: &[Item]) -> Option<(i64, i64)> {
@@ -393,7 +409,7 @@ impl Snapshot for Dispute {
 }
 
 impl Snapshot for CheckoutSession {
-    type Brief = ();
+    type Brief = SessionBrief;
 
     fn compared(&self, fields: &mut impl Fields) {
         fields.field("status", &self.status);
@@ -413,7 +429,17 @@ impl Snapshot for CheckoutSession {
         }
     }
 
-    fn brief(&self, _cause: &Code) {}
+    fn brief(&self, cause: &Code) -> SessionBrief {
+        SessionBrief { trainer: session_trainer(self), completed: *cause == "completed" }
+    }
+
+    fn bears(brief: &SessionBrief, mark: Mark) -> bool {
+        match mark {
+            Mark::Names => brief.trainer.is_some(),
+            Mark::Completed => brief.completed && brief.trainer.is_some(),
+            _ => false,
+        }
+    }
 }
 
 impl Snapshot for Customer {

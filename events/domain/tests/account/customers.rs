@@ -108,3 +108,31 @@ fn an_administrators_act_counts_again_once_the_session_after_it_is_anothers() {
         assert_eq!(link.trainer.as_str(), "t1");
     }
 }
+
+/// A second event of a session that was completed says nothing anew, however late it is.
+#[test]
+fn a_session_names_its_trainer_once() {
+    let completed = |id: &str, at: i64, session: &str, trainer: &str| {
+        let snapshot = json!({"id": session, "client_reference_id": trainer,
+            "customer": "cus_1", "status": "complete"});
+        let report = reported::<CheckoutSession>("completed", snapshot, json!("absent"));
+        entry(id, DAY_0 + at, Event::CheckoutSessionReported(report))
+    };
+    let facts = [
+        completed("evt_1", 0, "cs_1", "t1"),
+        completed("evt_2", 30, "cs_2", "t2"),
+        completed("evt_3", 45, "cs_1", "t1"),
+        completed("evt_4", 60, "cs_1", "t1"),
+    ];
+    for order in orders(&facts) {
+        let mut unit = CustomerUnit::new(stripe_id("cus_1"));
+        let mut link = None;
+        for fact in &order {
+            unit.evolve(fact);
+            link = unit.take_changes().link.or(link);
+        }
+        let link = link.expect("a trainer");
+        assert_eq!((link.trainer.as_str(), link.event.id.as_str()), ("t2", "evt_2"));
+        assert!(link.conflicting, "they disagree");
+    }
+}

@@ -157,7 +157,9 @@ fn a_status_that_should_not_follow_is_listed_until_one_between_explains_it() {
 #[test]
 fn events_that_disagree_about_a_customer_are_listed_whatever_the_order() {
     let session = |id, at, trainer: &str| {
-        let session = json!({"id": "cs_1", "customer": "cus_1", "client_reference_id": trainer});
+        let session = json!({
+            "id": format!("cs_{id}"), "customer": "cus_1", "client_reference_id": trainer,
+        });
         let session = reported::<CheckoutSession>("completed", session, json!("absent"));
         entry(id, at, Event::CheckoutSessionReported(session))
     };
@@ -175,7 +177,7 @@ fn events_that_disagree_about_a_customer_are_listed_whatever_the_order() {
     assert_eq!(anomalies(&entries[1..]), [], "one trainer alone is no conflict");
     let named = linked_trainer(&entries[1].event).expect("it names a trainer");
     assert_eq!(named.as_str(), "t2");
-    let back = [session("evt_1", DAY_0, "t2"), entries[0].clone(), session("evt_9", END, "t2")];
+    let back = [session("evt_0", DAY_0, "t2"), entries[0].clone(), session("evt_9", END, "t2")];
     let mut back = back.to_vec();
     back[1].key = key("evt_5");
     back[1].occurred_at = back[1].occurred_at.plus(1_000_000);

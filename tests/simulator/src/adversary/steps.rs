@@ -40,8 +40,8 @@ pub(super) fn collapse_seconds(deliveries: &mut [Delivery], within: u32) {
 }
 
 /// Gives changes a second event object each, made up to two seconds later and before the object's
-/// next change. Of what names a trainer it's made in the same second: the last word counts there,
-/// and would be another one.
+/// next change. Of a customer it's made in the same second: the last word on its trainer counts, and
+/// would be another one.
 pub(super) fn second_objects(deliveries: &mut Vec<Delivery>, percent: u8, chance: &mut Chance) {
     let limits = until_next_of_object(deliveries);
     let mut all = Vec::with_capacity(deliveries.len());
@@ -68,8 +68,7 @@ fn until_next_of_object(deliveries: &[Delivery]) -> Vec<i64> {
         let id = event.object["id"].as_str().unwrap_or_default();
         let until = next.insert(id, event.created).map_or(i64::MAX, |next| next - event.created);
         let kind = event.object["object"].as_str().unwrap_or_default();
-        let names = ["customer", "checkout.session"].contains(&kind);
-        limits.push(if names { 0 } else { until.max(0) });
+        limits.push(if kind == "customer" { 0 } else { until.max(0) });
     }
     limits.reverse();
     limits
