@@ -63,7 +63,7 @@ pub(crate) struct Whole {
     tag = "audit",
     params(("event_id" = schema::EventId, Path, description = "Which event")),
     responses((status = 200, description = "The event", body = Whole), Refused, NotFound),
-    security(("token" = ["auditor"]), ("token" = ["admin"])),
+    security(("token" = ["auditor"])),
 )]
 pub(crate) async fn one(
     State(state): State<AppState>,
@@ -71,7 +71,7 @@ pub(crate) async fn one(
     Segment(id): Segment,
     Params(NoQuery {}): Params<NoQuery>,
 ) -> Result<Json<Whole>, Problem> {
-    principal.require(&[Role::Auditor, Role::Admin])?;
+    principal.require(&[Role::Auditor])?;
     let Ok(id) = EventId::try_new(&id) else { return Err(NO_SUCH_EVENT) };
     for namespace in NAMESPACES {
         let namespace = Namespace::try_new(namespace).expect("a constant namespace");
