@@ -117,6 +117,11 @@ const PER_THOUSAND: [(&str, u32); 102] = [
 /// unlucky life counts for much.
 const LEFT_OUT_ONE_IN: usize = 500;
 
+/// At most so many subscriptions in a hundred are left out, and so many trainers: about twice what
+/// was counted.
+const SUBSCRIPTIONS_PERCENT: usize = 5;
+const TRAINERS_PERCENT: usize = 16;
+
 /// In how many lives what was reached.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
@@ -131,6 +136,9 @@ pub(crate) struct Census {
     subscriptions: usize,
     seconds: usize,
     undecided: usize,
+    /// Trainers whose access was compared, and those of whom it wasn't.
+    trainers: usize,
+    trainers_left_out: usize,
 }
 
 impl Census {
@@ -150,6 +158,8 @@ impl Census {
         self.subscriptions += compared.subscriptions - compared.undecided;
         self.seconds += compared.seconds;
         self.undecided += compared.undecided;
+        self.trainers += compared.trainers - compared.trainers_left_out;
+        self.trainers_left_out += compared.trainers_left_out;
         self.lives += 1;
         for what in reached {
             *self.reached.entry(what).or_default() += 1;
@@ -159,9 +169,11 @@ impl Census {
     /// That enough was reached and compared, where there were lives enough to ask.
     pub(crate) fn expect_all(&self) {
         let Self { lives, compared, left_out, subscriptions, seconds, undecided, .. } = self;
+        let Self { trainers, trainers_left_out, .. } = self;
         println!(
             "{lives} lives: {compared} statuses compared, {left_out} left out; {subscriptions} \
-             subscriptions with {seconds} seconds of history, {undecided} left out"
+             subscriptions with {seconds} seconds of history, {undecided} left out; access of \
+             {trainers} trainers, {trainers_left_out} left out"
         );
         if self.lives < 1_000 {
             return;
@@ -176,6 +188,13 @@ impl Census {
         let all = &self.reached;
         let is_little = left_out * LEFT_OUT_ONE_IN <= compared + left_out;
         assert!(is_little, "{left_out} statuses were left out, {compared} compared");
+        let few = |left_out: usize, compared: usize, percent: usize| {
+            left_out * 100 <= (left_out + compared) * percent
+        };
+        let is_few = few(*undecided, *subscriptions, SUBSCRIPTIONS_PERCENT);
+        assert!(is_few, "{undecided} subscriptions were left out, {subscriptions} compared");
+        let is_few = few(*trainers_left_out, *trainers, TRAINERS_PERCENT);
+        assert!(is_few, "{trainers_left_out} trainers were left out, {trainers} compared");
         assert!(rare.is_empty(), "too rare: {rare:?}\nin {} lives: {all:#?}", self.lives);
         assert!(unlisted.is_empty(), "without a line: {unlisted:#?}\nin {} lives", self.lives);
     }

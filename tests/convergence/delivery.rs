@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use ledger_domain::event::stripe::Unread;
 use ledger_domain::event::{Entry, Event};
+use ledger_domain::id::{EventId, EventKey};
 use ledger_simulator::adversary::Delivery;
 use ledger_simulator::shell::render::{Links, Renderer, Version};
 use ledger_simulator::world;
@@ -106,10 +107,18 @@ pub(crate) fn entry(webhook: &Value) -> Entry {
     }
 }
 
+/// A second event of the same change, made so many seconds later.
+pub(crate) fn entry_again(first: &Entry, seconds: i64) -> Entry {
+    let id = EventId::try_new(&format!("{}x", first.key.id)).expect("an id");
+    let occurred_at = first.occurred_at.plus(seconds * 1_000_000);
+    let key = EventKey::new(first.key.namespace.clone(), id);
+    Entry { key, occurred_at, recorded_at: occurred_at, ..first.clone() }
+}
+
 /// All of them in some order, and some of them again, before or after any other.
-pub(crate) fn shuffled(told: &[Told], seed: u64) -> Vec<Entry> {
+pub(crate) fn shuffled<'a>(entries: impl IntoIterator<Item = &'a Entry>, seed: u64) -> Vec<Entry> {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut entries: Vec<Entry> = told.iter().map(|told| told.entry.clone()).collect();
+    let mut entries: Vec<Entry> = entries.into_iter().cloned().collect();
     let again: Vec<Entry> = entries.sample(&mut random, entries.len() / 4).cloned().collect();
     entries.extend(again);
     entries.shuffle(&mut random);

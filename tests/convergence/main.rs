@@ -18,6 +18,7 @@ mod drops;
 mod found;
 mod fuzz;
 mod history;
+mod late;
 mod ledger;
 mod lives;
 mod oracle;

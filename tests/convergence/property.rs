@@ -81,7 +81,7 @@ fn check_life(case: &Case, world: &World) -> Result<Compared, TestCaseError> {
 
     for delivery in 0..crate::deliveries() {
         let seed = case.seed.wrapping_add(delivery);
-        let entries: Vec<Entry> = shuffled(&told, seed);
+        let entries: Vec<Entry> = shuffled(told.iter().map(|told| &told.entry), seed);
         let mut ledger = Ledger::default();
         let page = usize::try_from(seed % 40).expect("a small number") + 1;
         for entries in entries.chunks(page) {
@@ -129,7 +129,7 @@ fn check_disagreement(case: &Case) -> Result<(), TestCaseError> {
     let straight = Ledger::of(told.iter().map(|told| &told.entry)).shown;
     let mut ledger = Ledger::default();
     let page = usize::try_from(case.seed % 40).expect("a small number") + 1;
-    let entries = shuffled(&told, case.seed);
+    let entries = shuffled(told.iter().map(|told| &told.entry), case.seed);
     for entries in entries.chunks(page) {
         ledger.take_in(entries);
     }

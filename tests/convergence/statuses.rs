@@ -32,9 +32,15 @@ pub(crate) struct Undecided {
 }
 
 impl Undecided {
-    pub(crate) fn of(shown: &Shown, world: &World, events: &[&Event]) -> Self {
+    /// By what is listed of a kind.
+    pub(crate) fn of(
+        shown: &Shown,
+        world: &World,
+        events: &[&Event],
+        counts: fn(&FactAnomaly) -> bool,
+    ) -> Self {
         let mut undecided = Self::default();
-        let listed = shown.anomalies.iter().filter(|(_, found)| found.iter().any(is_conflict));
+        let listed = shown.anomalies.iter().filter(|(_, found)| found.iter().any(counts));
         for (customer, part) in listed.map(|(about, _)| about) {
             let name = customer.to_string();
             let Some((kind, id)) = part.split_once('/') else {
@@ -79,8 +85,14 @@ fn is_over(world: &World, intent: &str) -> bool {
     status == "succeeded" || status == "canceled"
 }
 
-const fn is_conflict(anomaly: &FactAnomaly) -> bool {
+/// Whether it says that nothing tells an order.
+pub(crate) const fn is_conflict(anomaly: &FactAnomaly) -> bool {
     matches!(anomaly, FactAnomaly::OrderConflict(..))
+}
+
+/// Whether it says that something is odd about the facts of an object.
+pub(crate) const fn is_odd(anomaly: &FactAnomaly) -> bool {
+    !matches!(anomaly, FactAnomaly::ConflictingLink(..) | FactAnomaly::ConflictingCustomer(..))
 }
 
 /// The only subscription that an object is about: its own, or that of the invoice that is paid.

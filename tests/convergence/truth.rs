@@ -15,7 +15,9 @@ use crate::delivery::claims;
 use crate::history::{check_history, check_payments_past};
 use crate::ledger::Shown;
 use crate::oracle::{Ai, DAY, ai, best, linked};
-use crate::statuses::{Statuses, Undecided, check_anomalies, check_payments, check_statuses};
+use crate::statuses::{
+    Statuses, Undecided, check_anomalies, check_payments, check_statuses, is_conflict, is_odd,
+};
 
 /// How long after the present of a life access is asked about, in seconds.
 const INSTANTS: [i64; 6] = [0, DAY / 2, 3 * DAY, 8 * DAY, 32 * DAY, 400 * DAY];
@@ -50,6 +52,10 @@ pub(crate) struct Compared {
     pub(crate) statuses: Statuses,
     /// Seconds of their histories.
     pub(crate) seconds: usize,
+    /// Trainers who have subscriptions.
+    pub(crate) trainers: usize,
+    /// Those whose access wasn't compared, since one of theirs is undecided or may be another's.
+    pub(crate) trainers_left_out: usize,
 }
 
 /// Compares everything but what an order conflict concerns: the webhooks don't tell, and the ledger
@@ -61,14 +67,36 @@ pub(crate) fn check(
     events: &[&Event],
     catalog: &Catalog,
 ) -> Result<Compared, String> {
-    let truths = world.truth();
-    let undecided = Undecided::of(shown, world, events);
+    let undecided = Undecided::of(shown, world, events, is_conflict);
     check_anomalies(shown, events, &undecided)?;
+    check_decided(shown, world, events, catalog, &undecided)
+}
+
+/// The same of webhooks that may look as if some were missing: whatever nothing odd is listed of is
+/// the truth.
+pub(crate) fn check_unlisted(
+    shown: &Shown,
+    world: &World,
+    events: &[&Event],
+    catalog: &Catalog,
+) -> Result<Compared, String> {
+    let undecided = Undecided::of(shown, world, events, is_odd);
+    check_decided(shown, world, events, catalog, &undecided)
+}
+
+fn check_decided(
+    shown: &Shown,
+    world: &World,
+    events: &[&Event],
+    catalog: &Catalog,
+    undecided: &Undecided,
+) -> Result<Compared, String> {
+    let truths = world.truth();
     check_links(shown, events)?;
     let mut statuses = Statuses::default();
-    check_statuses(shown, world, events, &undecided, &mut statuses)?;
-    check_payments(shown, world, events, &undecided, &mut statuses)?;
-    check_payments_past(shown, world, events, &undecided)?;
+    check_statuses(shown, world, events, undecided, &mut statuses)?;
+    check_payments(shown, world, events, undecided, &mut statuses)?;
+    check_payments_past(shown, world, events, undecided)?;
     check_sold(shown, world, events)?;
     let is_decided = |truth: &&Truth| !undecided.concerns(truth);
     let mut seconds = 0;
@@ -93,7 +121,9 @@ pub(crate) fn check(
             open.extend(trainers);
         }
     }
+    let trainers = by_trainer.len();
     by_trainer.retain(|trainer, _| !open.contains(&Some(*trainer)));
+    let trainers_left_out = trainers - by_trainer.len();
     for (trainer, truths) in by_trainer {
         let holdings = holdings(shown, trainer);
         for after in INSTANTS {
@@ -116,7 +146,8 @@ pub(crate) fn check(
         }
     }
     let undecided = truths.iter().filter(|truth| !is_decided(truth)).count();
-    Ok(Compared { subscriptions: truths.len(), undecided, statuses, seconds })
+    let subscriptions = truths.len();
+    Ok(Compared { subscriptions, undecided, statuses, seconds, trainers, trainers_left_out })
 }
 
 /// That what is sold is as it was told last, but for what nothing orders.

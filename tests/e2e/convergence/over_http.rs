@@ -177,7 +177,7 @@ async fn the_simulators_own_deliveries_end_with_the_same_read_models_and_the_tru
         for trainer in TRAINERS {
             let (events, names) = (world.events(), (trainer, trainer));
             let of = Of { world: &world, events, names, tells_payments: true };
-            expect_truth(&app.service(), &of, 1).await;
+            assert!(expect_truth(&app.service(), &of, 1).await, "nobody knows whose it is");
         }
     }
 }

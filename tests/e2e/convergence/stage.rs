@@ -163,7 +163,7 @@ impl Stage {
         let names = (self.trainer.as_str(), self.trainer.as_str());
         let (world, events) = (&self.world, self.world.events());
         let of = Of { world, events, names, tells_payments: true };
-        expect_truth(&app.service(), &of, position).await;
+        assert!(expect_truth(&app.service(), &of, position).await, "nobody knows whose it is");
     }
 
     /// Compares the rows of the trainer's invoices with the truth, as far as they are folded.

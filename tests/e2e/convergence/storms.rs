@@ -152,7 +152,7 @@ impl Life {
             let (world, names) = (&self.world, (trainer, name.as_str()));
             let tells_payments = self.tells_payments;
             let of = Of { world, events: world.events(), names, tells_payments };
-            expect_truth(&app.service(), &of, 1).await;
+            undecided += usize::from(!expect_truth(&app.service(), &of, 1).await);
         }
         (all, undecided)
     }

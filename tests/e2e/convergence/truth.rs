@@ -21,9 +21,9 @@ pub(crate) struct Of<'a> {
 }
 
 /// Compares `GET /api/v1/tiers/current`, the AI quota of `GET /api/v1/entitlements` and the sums of
-/// `GET /api/v1/tiers/history`. A trainer is left out who may or may not be somebody's customer:
-/// of different words about one within a second none is the last.
-pub(crate) async fn expect_truth(service: &Caller, of: &Of<'_>, position: i64) {
+/// `GET /api/v1/tiers/history`. Tells whether it did: a trainer is left out who may or may not be
+/// somebody's customer, for of different words about one within a second none is the last.
+pub(crate) async fn expect_truth(service: &Caller, of: &Of<'_>, position: i64) -> bool {
     let (simulated, trainer) = of.names;
     let truths = of.world.truth();
     let theirs: Vec<&Truth> =
@@ -36,7 +36,7 @@ pub(crate) async fn expect_truth(service: &Caller, of: &Of<'_>, position: i64) {
         own.is_null() && linked.len() > 1 && linked.contains(simulated)
     };
     if truths.iter().any(may_be_theirs) {
-        return;
+        return false;
     }
     let path = format!("/api/v1/tiers/current?trainer={trainer}");
     let current = service.read_at(&path, position).await;
@@ -51,10 +51,12 @@ pub(crate) async fn expect_truth(service: &Caller, of: &Of<'_>, position: i64) {
         assert!(answers.contains(&told), "{told:#}\nis none of {answers:#?}");
     }
     let ai = ai(&theirs, of.world, &events, at);
-    let slugs: Vec<&str> = ai.add_ons.iter().map(|(slug, _)| *slug).collect();
-    let held = current["add_ons"].as_array().expect("add-ons").iter();
-    let held: Vec<&str> = held.map(|held| held["slug"].as_str().expect("a slug")).collect();
-    assert_eq!(held, slugs, "{current}\nby {theirs:#?}");
+    let held = current["add_ons"].as_array().expect("add-ons");
+    let slugs = held.iter().map(|held| held["slug"].as_str().expect("a slug"));
+    assert!(slugs.eq(ai.add_ons.iter().map(|(slug, _)| *slug)), "{current}\nby {theirs:#?}");
+    for add_on in held {
+        assert!(theirs.iter().any(|truth| is_add_on(add_on, truth)), "{add_on}\nof {theirs:#?}");
+    }
     let path = format!("/api/v1/entitlements?trainer={trainer}");
     let features = service.read_at(&path, position).await;
     let quota = &features["features"]["ai_generations"];
@@ -75,6 +77,7 @@ pub(crate) async fn expect_truth(service: &Caller, of: &Of<'_>, position: i64) {
         let paid: i64 = theirs.iter().map(|truth| truth.paid_minor).sum();
         assert_eq!(sum("payment", "succeeded"), paid, "{history:#?}\nof {theirs:#?}");
     }
+    true
 }
 
 /// Compares what the rows of a trainer's invoices say of their status and of what was paid: the API
@@ -104,6 +107,14 @@ async fn history(service: &Caller, trainer: &str) -> Vec<Value> {
             None => return rows,
         }
     }
+}
+
+/// Whether what `GET /api/v1/tiers/current` says of an add-on is so of a subscription.
+fn is_add_on(told: &Value, truth: &Truth) -> bool {
+    let start = format!("price_{}_", told["slug"].as_str().expect("a slug"));
+    truth.prices.iter().any(|price| price.starts_with(&start))
+        && told["status"] == truth.status
+        && told["current_period_end"] == rfc3339(truth.period.1)
 }
 
 /// What `GET /api/v1/tiers/current` says of the subscription that gives the tier.

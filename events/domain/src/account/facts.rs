@@ -17,8 +17,9 @@
 //!    without old values follows the one that tells how the object became what it says, and stands
 //!    before what has its place already and a rank that decides.
 //! 5. Doubt what has its place all the same and may as well have another: a change that was told
-//!    up to a minute before and taken back since, a creation after something else, and an echo of
-//!    a change in a second in which the object was something else.
+//!    up to a minute before and taken back since, a state that was told then and left since, a
+//!    creation after something else, and an echo of a change in a second in which the object was
+//!    something else.
 //!
 //! Facts before the last second are kept as fingerprints and briefs, so that the account doesn't
 //! grow by whole snapshots. One more fact orders its own second (and the seconds after it while
@@ -66,6 +67,12 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
         false
     }
 
+    /// Whether a fact that left the object as it is may well be followed by one of another rank
+    /// that tells, without old values, of a state that the object was in before.
+    fn may_return(_from: i64, _to: i64) -> bool {
+        false
+    }
+
     /// Whether Stripe tells of the making of each such object by an event that the ledger asks for.
     const IS_CREATION_TOLD: bool = false;
 
@@ -107,7 +114,7 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
 #[derive(Debug, Clone)]
 pub(super) struct Facts<S: Snapshot> {
     pub(super) facts: Vec<Fact<S::Brief>>,
-    /// Whole snapshots: those of the last second and of the second of the current fact.
+    /// Whole snapshots: those of which one is the current one, or may become it.
     pub(super) snapshots: Vec<(EventKey, S)>,
     /// What all facts together told of which objects belong together.
     pub(super) told: Vec<Tie>,
@@ -397,7 +404,7 @@ impl<S: Snapshot> Facts<S> {
             let facts = &mut self.facts;
             let before = Before::of(facts, second.start, S::decides, S::is_echo);
             let mut settled = settle(&before, facts[second.clone()].to_vec());
-            doubt_repeated(&facts[..second.start], &mut settled);
+            doubt_repeated(&facts[..second.start], &mut settled, S::may_return);
             let before = second.start.checked_sub(1).map(|last| &facts[last]);
             mark_unexpected::<S>(before, &mut settled);
             let old = &facts[second.clone()];
@@ -420,16 +427,16 @@ impl<S: Snapshot> Facts<S> {
         }
     }
 
-    /// Keeps the snapshots of which one may become the current one: those of the last second and of
-    /// the second of the current fact. Of a second without a trail that is the current one alone.
+    /// Keeps the snapshots of which one may become the current one: those of the last second, or
+    /// once the object is over those that say so in the last second that does. Of a second without
+    /// a trail that is the current one alone.
     fn forget_old_snapshots(&mut self) {
-        let (Some(last), Some(current)) = (self.facts.last(), self.current_index()) else {
-            return;
-        };
-        let current = &self.facts[current];
-        let seconds = [self.second(last.at), self.second(current.at)];
-        let small = seconds.into_iter().filter(|second| second.len() <= TRAIL_MAX);
-        let facts = small.flat_map(|second| &self.facts[second]).chain([last, current]);
+        let Some(current) = self.current_index() else { return };
+        let second = self.second(self.facts[current].at);
+        let of_trail = Some(second).filter(|second| second.len() <= TRAIL_MAX);
+        let places = of_trail.unwrap_or(current..current + 1);
+        let is_final = self.facts[current].is_final;
+        let facts = self.facts[places].iter().filter(|fact| fact.is_final == is_final);
         let kept: Vec<&EventKey> = facts.map(|fact| &fact.key).collect();
         self.snapshots.retain(|(key, _)| kept.contains(&key));
     }

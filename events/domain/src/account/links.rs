@@ -8,7 +8,8 @@ use super::anomaly::FactAnomaly;
 use super::compared::{Earlier, earlier};
 use super::facts::Facts;
 use super::landmarks::Mark;
-use super::snapshots::{session_trainer, trainer_in};
+use super::sessions::session_trainer;
+use super::snapshots::trainer_in;
 use super::view::LinkView;
 use crate::event::stripe::{
     Charge, CheckoutSession, Customer, Invoice, InvoicePayment, PaidBy, PaymentIntent, Reported,

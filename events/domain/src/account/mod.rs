@@ -21,6 +21,7 @@ mod order;
 mod payments;
 mod route;
 mod rows;
+mod sessions;
 mod snapshots;
 mod tenant;
 mod trainer;

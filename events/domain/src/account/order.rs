@@ -176,25 +176,35 @@ fn doubt_echoes<B>((is_echo, decides): (fn(i64) -> bool, Decides), ordered: &mut
 }
 
 /// Doubts the facts of a second that make the object otherwise and could be second events of what
-/// was told before: of a change within the last minute, or of the creation.
-pub(super) fn doubt_repeated<B>(earlier: &[Fact<B>], ordered: &mut [Fact<B>]) {
+/// was told before: of a change or a state within the last minute, or of the creation.
+pub(super) fn doubt_repeated<B>(
+    earlier: &[Fact<B>],
+    ordered: &mut [Fact<B>],
+    may_return: fn(i64, i64) -> bool,
+) {
     for i in 0..ordered.len() {
         let before = i.checked_sub(1).map_or(earlier.last(), |i| ordered.get(i));
-        let changes = before.is_some_and(|before| before.after != ordered[i].after);
-        if changes && may_repeat(&ordered[i], earlier) {
+        let changed = before.filter(|before| before.after != ordered[i].after);
+        let is_odd = |before: &Fact<B>| {
+            let returns = before.is_final || may_return(before.rank, ordered[i].rank);
+            may_repeat(&ordered[i], earlier, returns)
+        };
+        if changed.is_some_and(is_odd) {
             ordered[i].is_tied = true;
         }
     }
 }
 
-/// Whether a fact may tell once more of what an earlier one tells.
-fn may_repeat<B>(fact: &Fact<B>, earlier: &[Fact<B>]) -> bool {
+/// Whether a fact may tell once more of what an earlier one tells: of a change, or, without old
+/// values, of a state to which the object doesn't return by itself.
+fn may_repeat<B>(fact: &Fact<B>, earlier: &[Fact<B>], returns: bool) -> bool {
     if fact.before == Prior::Nothing {
         return !earlier.is_empty();
     }
     let since = fact.at - REPEATED_SECONDS;
     let mut late = earlier.iter().rev().take(TRAIL_MAX).take_while(|other| other.at >= since);
-    fact.changes() && late.any(|other| other.is_twin_of(fact))
+    let counts = if fact.before.is_told() { fact.changes() } else { !returns };
+    counts && late.any(|other| other.is_twin_of(fact))
 }
 
 /// The place of a fact that doesn't tell what was before it, where the trail went past what it says

@@ -9,8 +9,8 @@ use super::landmarks::Mark;
 use super::links::Tie;
 use super::{history, transitions};
 use crate::event::stripe::{
-    Charge, CheckoutSession, Customer, Dispute, Invoice, InvoicePayment, Item, KeptMetadata,
-    PaymentIntent, PendingUpdate, Price, Product, Refund, Schedule, Subscription,
+    Charge, Customer, Dispute, Invoice, InvoicePayment, Item, KeptMetadata, PaymentIntent,
+    PendingUpdate, Price, Product, Refund, Schedule, Subscription,
 };
 use crate::event::{Code, is_false};
 use crate::id::{StripeId, TrainerId};
@@ -38,22 +38,6 @@ pub(super) struct InvoiceBrief {
     /// Whether the fact tells of a failed payment.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) failed: bool,
-}
-
-/// What is remembered of a fact about a checkout session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct SessionBrief {
-    /// The trainer that it names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) trainer: Option<TrainerId>,
-    /// Whether the fact tells that the session was completed.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(super) completed: bool,
-}
-
-/// The trainer that a checkout session names.
-pub(super) fn session_trainer(session: &CheckoutSession) -> Option<TrainerId> {
-    session.client_reference_id.clone().or_else(|| trainer_in(&session.metadata))
 }
 
 /// The period that runs, as the first item that has one tells it.
@@ -317,6 +301,10 @@ impl Snapshot for PaymentIntent {
         rank != other && (rank.min(other) == 0 || rank.max(other) == 4)
     }
 
+    fn may_return(from: i64, to: i64) -> bool {
+        !Self::decides(from, to)
+    }
+
     fn brief(&self, _cause: &Code) {}
 
     fn ties(&self) -> Vec<Tie> {
@@ -405,40 +393,6 @@ impl Snapshot for Dispute {
 
     fn bears(is_lost: &bool, mark: Mark) -> bool {
         mark == Mark::NotLost && !is_lost
-    }
-}
-
-impl Snapshot for CheckoutSession {
-    type Brief = SessionBrief;
-
-    fn compared(&self, fields: &mut impl Fields) {
-        fields.field("status", &self.status);
-        fields.field("payment_status", &self.payment_status);
-        fields.field("customer", &self.customer);
-        fields.field("subscription", &self.subscription);
-    }
-
-    fn customer(&self) -> Option<&StripeId> {
-        self.customer.as_ref()
-    }
-
-    fn rank(&self, cause: &Code) -> i64 {
-        match cause.as_str() {
-            "async_payment_succeeded" | "async_payment_failed" => 1,
-            _ => 0,
-        }
-    }
-
-    fn brief(&self, cause: &Code) -> SessionBrief {
-        SessionBrief { trainer: session_trainer(self), completed: *cause == "completed" }
-    }
-
-    fn bears(brief: &SessionBrief, mark: Mark) -> bool {
-        match mark {
-            Mark::Names => brief.trainer.is_some(),
-            Mark::Completed => brief.completed && brief.trainer.is_some(),
-            _ => false,
-        }
     }
 }
 

@@ -40,8 +40,8 @@ pub(super) fn collapse_seconds(deliveries: &mut [Delivery], within: u32) {
 }
 
 /// Gives changes a second event object each, made up to two seconds later and before the object's
-/// next change. Of a customer it's made in the same second: the last word on its trainer counts, and
-/// would be another one.
+/// next change. Of a customer it's made in the same second: the last word on its trainer counts,
+/// and would be another one.
 pub(super) fn second_objects(deliveries: &mut Vec<Delivery>, percent: u8, chance: &mut Chance) {
     let limits = until_next_of_object(deliveries);
     let mut all = Vec::with_capacity(deliveries.len());
