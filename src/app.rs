@@ -277,7 +277,7 @@ impl Base {
                 self.pools.clone(),
                 self.log(),
                 positions.clone(),
-                (clock.clone(), config.billing),
+                (clock.clone(), Arc::clone(&self.tenants)),
                 Arc::clone(&self.cache),
             ),
             audit: AuditReader::new(self.pools.auditor.clone()),

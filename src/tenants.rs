@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use ledger_domain::effective::Billing;
 use ledger_domain::event::LogOpened;
 use ledger_domain::id::Tenant;
 use ledger_log::EventLog;
@@ -24,12 +25,13 @@ use crate::panics::survived;
 use crate::rotation::Rotation;
 use crate::ticks::Ticks;
 
-/// What a webhook needs to know of its tenant.
+/// What webhooks and questions need to know of their tenant.
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
     pub(crate) tenant: Tenant,
     pub(crate) signing: Arc<[SigningSecret]>,
     pub(crate) metadata_keys: MetadataKeys,
+    pub(crate) billing: Billing,
 }
 
 impl From<&TenantConfig> for Served {
@@ -38,6 +40,7 @@ impl From<&TenantConfig> for Served {
             tenant: config.tenant.clone(),
             signing: Arc::clone(&config.secrets.signing),
             metadata_keys: config.metadata_keys.clone(),
+            billing: config.billing,
         }
     }
 }
@@ -50,6 +53,11 @@ impl Tenants {
     /// A tenant, if it is served.
     pub(crate) fn get(&self, name: &str) -> Option<Served> {
         self.0.load().get(name).cloned()
+    }
+
+    /// How a tenant's purchases are paid. Of one that isn't served any more nobody tells.
+    pub(crate) fn billing(&self, name: &str) -> Billing {
+        self.0.load().get(name).map_or(Billing::Manual, |served| served.billing)
     }
 
     /// Whether a tenant is served.

@@ -12,7 +12,7 @@ use ledger_replay::{AsOf, AsOfError, Moment, Then};
 
 use super::failure::Failure;
 use crate::clock::Clock;
-use crate::config::{DEFAULT_TENANT, Environment, billing};
+use crate::config::{DEFAULT_TENANT, Environment, TenantsConfig};
 use crate::http::Entitlements;
 
 /// How many events are read: an operator may have more patience than the service.
@@ -44,14 +44,16 @@ impl AsOfArguments {
         log: &Arc<PostgresLog>,
         environment: &Environment,
     ) -> Result<(), Failure> {
-        let billing = billing(environment).map_err(Failure::usage)?;
+        let tenants = TenantsConfig::read(environment).map_err(Failure::usage)?;
+        let billing = tenants.billing(&self.tenant);
         let now = Clock::system().now();
         if self.at > now || self.known_at.is_some_and(|at| at > now) {
             return Err(Failure::usage(anyhow::anyhow!("the instant lies ahead: nobody knows")));
         }
-        let as_of = AsOf::new(pools, Arc::clone(log) as _, billing).limited_to(EVENTS_MAX);
+        let as_of = AsOf::new(pools, Arc::clone(log) as _).limited_to(EVENTS_MAX);
         let moment = Moment::past(self.at, self.known_at);
-        let then = as_of.ask(&self.tenant, &self.trainer, moment).await.map_err(failure)?;
+        let then =
+            as_of.ask((&self.tenant, billing), &self.trainer, moment).await.map_err(failure)?;
         if self.json {
             let position = then.complete_to();
             let shown =

@@ -29,7 +29,6 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use ledger_domain::effective::Billing;
 use tracing_subscriber::EnvFilter;
 
 use crate::errors::chain;
@@ -57,9 +56,6 @@ pub struct Config {
     pub cache: CacheConfig,
     /// Whose billing is kept.
     pub tenants: TenantsConfig,
-    /// How purchases are paid (`LEDGER_BILLING`). By hand, nobody tells that a trial turned into a
-    /// paid subscription, so access ends with the trial.
-    pub billing: Billing,
 }
 
 /// The databases.
@@ -155,7 +151,6 @@ impl Config {
         let rates = keep(RatesConfig::read(environment), &mut errors);
         let cache = keep(CacheConfig::read(environment), &mut errors);
         let tenants = TenantsConfig::read(environment).map_err(|mut all| errors.append(&mut all.0));
-        let billing = keep(billing(environment), &mut errors);
         keep(check_log_filter(environment), &mut errors);
         if let Some(http) = &http {
             let tokens = tokens.as_ref().and_then(Option::as_ref);
@@ -163,8 +158,8 @@ impl Config {
         }
         let whole = || {
             let (database, http, auth, tokens) = (database?, http?, auth?, tokens?);
-            let (rates, cache, tenants, billing) = (rates?, cache?, tenants.ok()?, billing?);
-            Some(Self { database, http, auth, tokens, rates, cache, tenants, billing })
+            let (rates, cache, tenants) = (rates?, cache?, tenants.ok()?);
+            Some(Self { database, http, auth, tokens, rates, cache, tenants })
         };
         match whole() {
             Some(config) if errors.is_empty() => Ok(config),
@@ -279,17 +274,6 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, ConfigError> {
         let hint = format!("{text:?} is not IP:PORT, as in {LISTEN_DEFAULT} or 0.0.0.0:8080");
         ConfigError::bad("LEDGER_LISTEN", hint)
     })
-}
-
-/// As said, else by Stripe if there is a key for it.
-pub(crate) fn billing(environment: &Environment) -> Result<Billing, ConfigError> {
-    match environment.get("LEDGER_BILLING") {
-        Some("stripe") => Ok(Billing::Stripe),
-        Some("manual") => Ok(Billing::Manual),
-        Some(_) => Err(ConfigError::bad("LEDGER_BILLING", "it must be stripe or manual")),
-        None if environment.secret("STRIPE_SECRET_KEY")?.is_some() => Ok(Billing::Stripe),
-        None => Ok(Billing::Manual),
-    }
 }
 
 fn postgres_url(

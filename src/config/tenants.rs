@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ledger_domain::effective::Billing;
 use ledger_domain::id::{StripeId, Tenant};
 use ledger_stripe::redact::MetadataKeys;
 use ledger_stripe::signature::{SECRETS_MAX, SigningSecret};
@@ -29,13 +30,14 @@ pub const CATALOG_DEFAULT: &str = "catalogs/trainers.toml";
 /// Most tenants that folders make.
 const TENANTS_MAX: usize = 1_000;
 /// The settings that a tenant's folder may hold.
-const TENANT_SETTINGS: [&str; 6] = [
+const TENANT_SETTINGS: [&str; 7] = [
     "STRIPE_WEBHOOK_SECRET",
     "STRIPE_SECRET_KEY",
     "STRIPE_LIVEMODE",
     "STRIPE_ACCOUNT",
     "STRIPE_METADATA_KEYS",
     "LEDGER_CATALOG",
+    "LEDGER_BILLING",
 ];
 
 /// All tenants.
@@ -62,6 +64,9 @@ pub struct TenantConfig {
     pub is_mode_told: bool,
     /// The Stripe account whose events belong to it; none = events carry no account.
     pub account: Option<StripeId>,
+    /// How purchases are paid (`LEDGER_BILLING`). By hand, nobody tells that a trial turned into a
+    /// paid subscription, so access ends with the trial.
+    pub billing: Billing,
     /// The keys of Stripe's metadata that stay in its webhooks' bodies (`STRIPE_METADATA_KEYS`).
     pub metadata_keys: MetadataKeys,
     /// Its catalogue's file (`LEDGER_CATALOG`).
@@ -162,6 +167,14 @@ impl TenantsConfig {
         (tenants, problems.into_values().collect())
     }
 
+    /// How a tenant's purchases are paid; like those of `default` where it isn't configured.
+    #[must_use]
+    pub fn billing(&self, tenant: &Tenant) -> Billing {
+        let (tenants, _) = self.all();
+        let found = tenants.iter().find(|config| config.tenant == *tenant);
+        found.unwrap_or(&self.default).billing
+    }
+
     fn read_folder(&self, folder: &Path) -> Result<TenantConfig, ConfigErrors> {
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let bad = |hint: String| ConfigError::bad("LEDGER_TENANT_SECRETS_DIR", hint);
@@ -176,6 +189,14 @@ impl TenantsConfig {
             let setting = entry.file_name().into_string().unwrap_or_default();
             if TENANT_SETTINGS.contains(&setting.as_str()) || setting.starts_with("STRIPE_PRICE_") {
                 environment = environment.with(&setting, &read_setting(&setting, &entry.path())?);
+            } else if !setting.starts_with('.') {
+                let known = TENANT_SETTINGS.join(", ");
+                let hint = format!(
+                    "folder {name:?}: {:?} is no setting of a tenant; those are {known} and \
+                     STRIPE_PRICE_*",
+                    entry.file_name()
+                );
+                return Err(bad(hint).into());
             }
         }
         let mut config = TenantConfig::read(tenant, &environment)?;
@@ -186,6 +207,9 @@ impl TenantsConfig {
         if environment.get("LEDGER_CATALOG").is_none() {
             // A product of its own is likely, the same product under another account is possible.
             config.catalog.clone_from(&self.default.catalog);
+        }
+        if billing(&environment)?.is_none() {
+            config.billing = self.default.billing;
         }
         Ok(config)
     }
@@ -267,9 +291,10 @@ impl TenantConfig {
         let account = environment.get("STRIPE_ACCOUNT").map(StripeId::try_new).transpose();
         let account = account.map_err(|e| ConfigError::bad("STRIPE_ACCOUNT", e.to_string()));
         let account = keep(account, &mut errors);
+        let billing = keep(billing(environment), &mut errors);
         let metadata_keys = keep(metadata_keys(environment), &mut errors);
-        let (Some(secrets), Some(livemode), Some(account), Some(metadata_keys)) =
-            (secrets, livemode, account, metadata_keys)
+        let (Some(secrets), Some(livemode), Some(account), Some(billing), Some(metadata_keys)) =
+            (secrets, livemode, account, billing, metadata_keys)
         else {
             return Err(ConfigErrors(errors));
         };
@@ -280,6 +305,7 @@ impl TenantConfig {
             livemode: livemode.unwrap_or(false),
             is_mode_told: livemode.is_some(),
             account,
+            billing: billing.unwrap_or(Billing::Manual),
             metadata_keys,
             catalog,
             prices,
@@ -301,6 +327,16 @@ fn metadata_keys(environment: &Environment) -> Result<MetadataKeys, ConfigError>
     MetadataKeys::try_new(listed).map_err(|error| {
         ConfigError::bad("STRIPE_METADATA_KEYS", format!("{error}; keys are separated by commas"))
     })
+}
+
+/// As said, else by Stripe if there is a key for it; none if neither tells.
+fn billing(environment: &Environment) -> Result<Option<Billing>, ConfigError> {
+    match environment.get("LEDGER_BILLING") {
+        Some("stripe") => Ok(Some(Billing::Stripe)),
+        Some("manual") => Ok(Some(Billing::Manual)),
+        Some(_) => Err(ConfigError::bad("LEDGER_BILLING", "it must be stripe or manual")),
+        None => Ok(environment.secret("STRIPE_SECRET_KEY")?.map(|_| Billing::Stripe)),
+    }
 }
 
 /// As said, else by the prefix of the API key; none if neither tells.

@@ -50,8 +50,11 @@ pub(super) fn text(
     if let Some(stripe) = stripe {
         buy(&mut line, stripe, data_dir);
     }
+    // As it was started: after `make run` it isn't on the PATH.
+    let program = std::env::args().next().unwrap_or_else(|| "ledger".into());
+    line("\n# Another token");
     line(&format!(
-        "\nMore tokens: ledger --data-dir {} token --role trainer --subject NAME\nEnd with Ctrl-C.",
+        "{program} --data-dir {} token --role trainer --subject ada\nEnd with Ctrl-C.",
         data_dir.display()
     ));
     Ok(text)

@@ -25,10 +25,11 @@ impl Reads {
         trainer: &TrainerId,
         moment: Moment,
     ) -> Result<Standing, ReadsError> {
-        let mut asked = self.as_of.ask(tenant, trainer, moment).await;
+        let billing = self.tenants.billing(tenant.as_str());
+        let mut asked = self.as_of.ask((tenant, billing), trainer, moment).await;
         if let Err(AsOfError::Behind { wanted, .. }) = asked {
             self.catch_up(tenant, wanted).await?;
-            asked = self.as_of.ask(tenant, trainer, moment).await;
+            asked = self.as_of.ask((tenant, billing), trainer, moment).await;
         }
         let Then { answer, used, catalog, outcome, position, lacks, .. } = asked?;
         let reached = Reached::new(position, lacks);
@@ -42,10 +43,11 @@ impl Reads {
         (trainer, feature): (&TrainerId, &FeatureSlug),
         moment: Moment,
     ) -> Result<Option<(Explanation, Reached)>, ReadsError> {
-        let mut asked = self.as_of.explain(tenant, trainer, moment, feature).await;
+        let billing = self.tenants.billing(tenant.as_str());
+        let mut asked = self.as_of.explain((tenant, billing), trainer, moment, feature).await;
         if let Err(AsOfError::Behind { wanted, .. }) = asked {
             self.catch_up(tenant, wanted).await?;
-            asked = self.as_of.explain(tenant, trainer, moment, feature).await;
+            asked = self.as_of.explain((tenant, billing), trainer, moment, feature).await;
         }
         let Explained { explanation, position, lacks } = asked?;
         Ok(explanation.map(|explanation| (explanation, Reached::new(position, lacks))))

@@ -44,7 +44,8 @@ impl Reads {
     ) -> Result<Basis, ReadsError> {
         let judge = |found: &Found, read_at| {
             let (trainer, found) = (trainer.clone(), found.clone());
-            Ok(Some(Basis { trainer, found, billing: self.billing, read_at }))
+            let billing = self.tenants.billing(tenant.as_str());
+            Ok(Some(Basis { trainer, found, billing, read_at }))
         };
         self.judge((tenant, trainer), wanted, judge).await
     }

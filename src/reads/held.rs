@@ -87,7 +87,8 @@ impl Reads {
         let held = reader.held(trainer, read_at).await?;
         let Held { holdings, usage, position, heard, is_parked, mark } = held;
         let (catalogs, mode) = self.catalogs.marked(tenant, mark, &mut reader).await?;
-        let (answer, _) = judged(&holdings, &catalogs, self.billing, read_at)?;
+        let billing = self.tenants.billing(tenant.as_str());
+        let (answer, _) = judged(&holdings, &catalogs, billing, read_at)?;
         let sums = sums(&mut reader, trainer, &usage, &answer).await?;
         let used = self.settled((tenant, trainer), sums, position).await?;
         let parked = match is_parked {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_domain::catalog::Catalog;
-use ledger_domain::effective::{Billing, Effective, Outcome};
+use ledger_domain::effective::{Effective, Outcome};
 use ledger_domain::event::Enforcement;
 use ledger_domain::id::{Tenant, TrainerId};
 use ledger_domain::time::Timestamp;
@@ -31,6 +31,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::http::Used;
+use crate::tenants::Tenants;
 pub(crate) use as_of::PastError;
 pub(crate) use basis::{Basis, Seen};
 pub(crate) use cache::Cache;
@@ -50,7 +51,7 @@ pub(crate) struct Reads {
     log: Arc<dyn EventLog>,
     positions: Positions,
     clock: Clock,
-    billing: Billing,
+    tenants: Arc<Tenants>,
     catalogs: CatalogCache,
     cache: Arc<Cache>,
     as_of: AsOf,
@@ -102,12 +103,12 @@ impl Reads {
         pools: Pools,
         log: Arc<dyn EventLog>,
         positions: Positions,
-        (clock, billing): (Clock, Billing),
+        (clock, tenants): (Clock, Arc<Tenants>),
         cache: Arc<Cache>,
     ) -> Self {
-        let as_of = AsOf::new(&pools, Arc::clone(&log), billing);
+        let as_of = AsOf::new(&pools, Arc::clone(&log));
         let catalogs = CatalogCache::default();
-        Self { pools, log, positions, clock, billing, catalogs, cache, as_of }
+        Self { pools, log, positions, clock, tenants, catalogs, cache, as_of }
     }
 
     /// Waits until the read models have reached a position, but not for long.
@@ -131,7 +132,8 @@ impl Reads {
     ) -> Result<Standing, ReadsError> {
         let judge = |found: &Found, now: Timestamp| {
             let entry = &found.entry;
-            let (answer, catalog) = judged(&entry.holdings, &entry.catalogs, self.billing, now)?;
+            let billing = self.tenants.billing(tenant.as_str());
+            let (answer, catalog) = judged(&entry.holdings, &entry.catalogs, billing, now)?;
             let Some(used) = found.used(&answer) else { return Ok(None) };
             let outcome = Outcome::of(&entry.mode, trainer);
             let reached = found.reached();

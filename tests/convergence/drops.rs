@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::delivery::{Told, claims};
 use crate::ledger::{Ledger, Shown};
-use crate::lives::{Pace, case};
+use crate::lives::case;
 use crate::property::same;
 
 /// What came of the events of one kind that were dropped, one at a time.
@@ -214,7 +214,8 @@ fn a_dropped_event_is_noticed_where_others_tell_and_forgotten_when_it_comes() {
     let mut runner = TestRunner::new(crate::seeded(3, 40, 4_000));
     let losses = std::cell::RefCell::new(BTreeMap::new());
     let result = runner.run(&case(25), |mut case| {
-        (case.pace, case.twins) = (Pace::Usual, 0);
+        case.twins = 0;
+        case.apart();
         case.versions.truncate(1);
         let world = case.live();
         let told = case.tell(&world);

@@ -33,6 +33,8 @@ pub(crate) enum Pace {
     Usual,
     /// The changes of two hours have one time.
     Bursts,
+    /// The changes of 40 days have seconds that follow each other closely.
+    Neighbours,
     /// No time passes at all.
     OneSecond,
 }
@@ -40,7 +42,10 @@ pub(crate) enum Pace {
 /// Lives made of fewer numbers than that, told in all ways.
 pub(crate) fn case(steps_max: usize) -> impl Strategy<Value = Case> {
     let pace = prop_oneof![
-        3 => Just(Pace::Usual), 1 => Just(Pace::Bursts), 1 => Just(Pace::OneSecond)
+        3 => Just(Pace::Usual),
+        1 => Just(Pace::Bursts),
+        1 => Just(Pace::Neighbours),
+        1 => Just(Pace::OneSecond),
     ];
     let versions = prop_oneof![
         2 => prop::sample::select(&VERSIONS[..]).prop_map(|version| vec![version]),
@@ -79,6 +84,13 @@ impl Case {
         )
     }
 
+    /// Lets time pass between changes that have nothing to do with each other.
+    pub(crate) fn apart(&mut self) {
+        if self.pace != Pace::Neighbours {
+            self.pace = Pace::Usual;
+        }
+    }
+
     /// The webhooks of a life, in the order in which things happened.
     pub(crate) fn tell(&self, world: &World) -> Vec<Told> {
         crate::delivery::tell(world.events(), self.deliveries(world))
@@ -108,6 +120,7 @@ impl Case {
     fn deliveries(&self, world: &World) -> Vec<Delivery> {
         let plan = Plan {
             same_second: if self.pace == Pace::Bursts { 7_200 } else { 0 },
+            neighbouring_seconds: if self.pace == Pace::Neighbours { 40 * 86_400 } else { 0 },
             two_objects_percent: self.twins,
             api_versions: self.versions.iter().map(|&version| version.to_owned()).collect(),
             ..Plan::default()

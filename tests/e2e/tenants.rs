@@ -148,6 +148,36 @@ async fn tenants_come_and_secrets_change_while_it_runs() {
     assert_eq!(app.stripe_of("acme", ACME_SECRET).post(&webhook).await.status, 400);
 }
 
+/// Where Stripe bills, its word on a trial that ended is awaited; by hand nobody will say one.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_tenant_is_billed_in_its_own_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, ..) = two_tenants(folder.path()).await;
+    let mut story = Story::new("t7", Version::Clover, now() - 14 * DAY - 1_800);
+    let webhooks = story.try_out(STARTER, 14).take();
+    let ours = app.stripe().deliver_all(&webhooks).await;
+    let theirs = app.stripe_of("acme", ACME_SECRET).deliver_all(&webhooks).await;
+    let acme = app.caller(&of_acme("service", "app"));
+    let (path, default) = ("/api/v1/tiers/current?trainer=t7", app.service());
+    assert_eq!(default.read_at(path, ours).await["access"], "locked");
+    assert_eq!(acme.read_at(path, theirs).await["access"], "locked", "as the tenant `default`");
+
+    let setting = folder.path().join("acme/LEDGER_BILLING");
+    for (billing, access) in [("stripe", "granted"), ("manual", "locked")] {
+        fs::write(&setting, billing).unwrap();
+        eventually("the tenant is billed otherwise", || async {
+            (acme.get(path).await.expect(200)["access"] == access).then_some(())
+        })
+        .await;
+        assert_eq!(default.get(path).await.expect(200)["access"], "locked");
+    }
+    fs::write(folder.path().join("acme/LEDGER_BILING"), "stripe").unwrap();
+    eventually("a mistake in a name is told", || async {
+        app.output().text().contains("LEDGER_BILING").then_some(())
+    })
+    .await;
+}
+
 /// What every reader of a tenant sees all of, whoever it is about.
 const COMMON: [&str; 7] = [
     "projection.answer_feed",

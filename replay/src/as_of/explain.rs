@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use ledger_domain::account::{ChangeView, LinkView, PaymentView};
 use ledger_domain::catalog::FeatureKind;
-use ledger_domain::effective::Setting;
 use ledger_domain::effective::explain::{Explanation, Grounds, Use, explain};
+use ledger_domain::effective::{Billing, Setting};
 use ledger_domain::id::{EventKey, FeatureSlug, Tenant, TrainerId};
 use ledger_domain::time::Timestamp;
 use ledger_projections::as_reader;
@@ -37,14 +37,14 @@ impl AsOf {
     #[tracing::instrument(skip_all, fields(%tenant))]
     pub async fn explain(
         &self,
-        tenant: &Tenant,
+        (tenant, billing): (&Tenant, Billing),
         trainer: &TrainerId,
         moment: Moment,
         feature: &FeatureSlug,
     ) -> Result<Explained, AsOfError> {
         // Until the end: what was known is kept in memory as long.
         let _turn = self.turn().await?;
-        let then = self.answer(tenant, trainer, moment).await?;
+        let then = self.answer((tenant, billing), trainer, moment).await?;
         let uses = self.uses(tenant, &then, feature).await?;
         let (position, lacks, feature) = (then.position, then.lacks, feature.clone());
         let tell = move || then.explain(&feature, &uses);

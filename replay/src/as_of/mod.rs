@@ -162,23 +162,22 @@ pub(crate) struct Bounds {
 pub struct AsOf {
     auditor: PgPool,
     log: Arc<dyn EventLog>,
-    billing: Billing,
     events_max: usize,
     at_once: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for AsOf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AsOf").field("billing", &self.billing).finish_non_exhaustive()
+        f.debug_struct("AsOf").field("events_max", &self.events_max).finish_non_exhaustive()
     }
 }
 
 impl AsOf {
     /// Answers from a log, by the auditor's role.
     #[must_use]
-    pub fn new(pools: &Pools, log: Arc<dyn EventLog>, billing: Billing) -> Self {
+    pub fn new(pools: &Pools, log: Arc<dyn EventLog>) -> Self {
         let at_once = Arc::new(Semaphore::new(AT_ONCE));
-        Self { auditor: pools.auditor.clone(), log, billing, events_max: EVENTS_MAX, at_once }
+        Self { auditor: pools.auditor.clone(), log, events_max: EVENTS_MAX, at_once }
     }
 
     /// The same, which reads no more events of one trainer than this.
@@ -187,7 +186,7 @@ impl AsOf {
         Self { events_max, ..self }
     }
 
-    /// What was known of a trainer.
+    /// What was known of a trainer, whose tenant bills like this.
     ///
     /// # Errors
     /// If nothing was known, if there is too much to read, or if something needed is unavailable.
@@ -197,12 +196,12 @@ impl AsOf {
     #[tracing::instrument(skip_all, fields(%tenant))]
     pub async fn ask(
         &self,
-        tenant: &Tenant,
+        (tenant, billing): (&Tenant, Billing),
         trainer: &TrainerId,
         moment: Moment,
     ) -> Result<Then, AsOfError> {
         let _turn = self.turn().await?;
-        self.answer(tenant, trainer, moment).await
+        self.answer((tenant, billing), trainer, moment).await
     }
 
     /// The turn of a question, until it is dropped.
@@ -213,7 +212,7 @@ impl AsOf {
 
     async fn answer(
         &self,
-        tenant: &Tenant,
+        (tenant, billing): (&Tenant, Billing),
         trainer: &TrainerId,
         moment: Moment,
     ) -> Result<Then, AsOfError> {
@@ -235,7 +234,7 @@ impl AsOf {
         let search = Search { log, tenant, trainer, identity, until, limit };
         let mut gathered = search.gather(reader.connection()).await?;
         gathered.lacks = [gathered.lacks, whole.unreadable].into_iter().flatten().min();
-        let then = self.judge(trainer, gathered, whole, moment, position).await?;
+        let then = self.judge((trainer, billing), gathered, whole, moment, position).await?;
         self.count(tenant, trainer, &mut reader, then).await
     }
 
@@ -251,13 +250,13 @@ impl AsOf {
     /// Folds what was gathered, on a thread of its own, and judges it.
     async fn judge(
         &self,
-        trainer: &TrainerId,
+        (trainer, billing): (&TrainerId, Billing),
         gathered: gather::Gathered,
         whole: Whole,
         moment: Moment,
         position: i64,
     ) -> Result<Then, AsOfError> {
-        let (trainer, billing) = (trainer.clone(), self.billing);
+        let trainer = trainer.clone();
         let Moment { as_of, happened_by, .. } = moment;
         let fold = move || {
             let Whole { identity, catalogs, mut published, enforced, .. } = whole;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ledger_domain::effective::explain::Explanation;
 use ledger_domain::effective::{Billing, Denial, Holdings};
 use ledger_domain::event::{Enforcement, Metadata};
-use ledger_domain::id::{FeatureSlug, TrainerId};
+use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
 use ledger_domain::time::{DAY, Timestamp};
 use ledger_log::{EventLog, NewEvent};
 use ledger_projections::as_reader;
@@ -26,7 +26,11 @@ fn trainers() -> Vec<TrainerId> {
 
 impl World {
     fn as_of(&self) -> AsOf {
-        AsOf::new(&self.pools, Arc::clone(&self.log) as _, Billing::Stripe)
+        AsOf::new(&self.pools, Arc::clone(&self.log) as _)
+    }
+
+    const fn billed(&self) -> (&Tenant, Billing) {
+        (&self.tenant, Billing::Stripe)
     }
 
     async fn ask(
@@ -35,12 +39,12 @@ impl World {
         as_of: Timestamp,
         known_at: Option<Timestamp>,
     ) -> Then {
-        self.as_of().ask(&self.tenant, trainer, Moment::past(as_of, known_at)).await.unwrap()
+        self.as_of().ask(self.billed(), trainer, Moment::past(as_of, known_at)).await.unwrap()
     }
 
     async fn explain(&self, trainer: &TrainerId, feature: &FeatureSlug) -> Option<Explanation> {
         let moment = Moment::past(END, None);
-        let told = self.as_of().explain(&self.tenant, trainer, moment, feature).await.unwrap();
+        let told = self.as_of().explain(self.billed(), trainer, moment, feature).await.unwrap();
         told.explanation
     }
 
@@ -124,7 +128,7 @@ async fn what_was_known_is_what_the_read_models_said_then() {
         for (recorded_at, live) in seen {
             for (trainer, live) in trainers().iter().zip(live) {
                 let moment = Moment::past(END, Some(recorded_at));
-                match world.as_of().ask(&world.tenant, trainer, moment).await {
+                match world.as_of().ask(world.billed(), trainer, moment).await {
                     Ok(then) => {
                         assert_eq!(sorted(then.holdings), live, "{trainer} {recorded_at}");
                         answered += 1;
@@ -227,7 +231,7 @@ async fn usage_is_no_event_to_fold_and_too_much_else_is_refused() {
     let as_of = world.as_of().limited_to(3);
     for (day, count) in [(0, 1), (9, 10), (29, 30), (400, 30)] {
         let moment = Moment::past(Timestamp::from_unix(1_774_915_200 + day * 86_400), None);
-        let then = as_of.ask(&world.tenant, &trainer, moment).await.unwrap();
+        let then = as_of.ask(world.billed(), &trainer, moment).await.unwrap();
         assert_eq!(then.used["customers"], count, "day {day}");
     }
     let told = |n: i64| {
@@ -246,9 +250,9 @@ async fn usage_is_no_event_to_fold_and_too_much_else_is_refused() {
     world.append((0..5).map(told).collect()).await;
     world.project(100).await;
     let moment = Moment::past(END, None);
-    let refused = as_of.ask(&world.tenant, &trainer, moment).await;
+    let refused = as_of.ask(world.billed(), &trainer, moment).await;
     assert!(matches!(refused, Err(AsOfError::TooMany { limit: 3 })), "{refused:?}");
-    assert!(world.as_of().ask(&world.tenant, &trainer, moment).await.is_ok());
+    assert!(world.as_of().ask(world.billed(), &trainer, moment).await.is_ok());
 }
 
 #[tokio::test]
@@ -271,7 +275,7 @@ async fn what_was_used_is_told_by_the_last_events_that_were_known() {
         (24, None, 51, 20, true),
     ] {
         let moment = Moment::past(day_of(day), known_at);
-        let told_now = world.as_of().explain(&world.tenant, &trainer, moment, &feature).await;
+        let told_now = world.as_of().explain(world.billed(), &trainer, moment, &feature).await;
         let explanation = told_now.unwrap().explanation.unwrap();
         assert_eq!(explanation.check.meter.used, used, "day {day}");
         let step = explanation.steps.iter().find(|step| step.what == "usage").unwrap();
@@ -332,7 +336,7 @@ async fn catalogues_and_enforcement_are_those_that_had_been_said_by_then() {
         let then = world.ask(&trainer, day_of(day), known_at).await;
         assert_eq!(then.answer.features["customers"].limit(), Some(limit), "day {day}");
         assert_eq!(then.enforced.map(|enforced| enforced.mode), mode, "day {day}");
-        let told = world.as_of().explain(&world.tenant, &trainer, moment, &feature).await.unwrap();
+        let told = world.as_of().explain(world.billed(), &trainer, moment, &feature).await.unwrap();
         let told = told.explanation.unwrap();
         let next = told.ahead.first();
         assert_eq!(next.and_then(|next| next.limit), ahead, "day {day}");
@@ -352,7 +356,7 @@ async fn before_the_ledger_knew_anything_there_is_no_answer() {
     let trainer = &trainers()[0];
     for (known_at, is_behind) in [(opened.plus(-1), false), (opened, false), (END, true)] {
         let moment = Moment::past(END, Some(known_at.min(END.plus(-1))));
-        let refused = world.as_of().ask(&world.tenant, trainer, moment).await.unwrap_err();
+        let refused = world.as_of().ask(world.billed(), trainer, moment).await.unwrap_err();
         match refused {
             AsOfError::NothingKnown => assert!(!is_behind),
             AsOfError::Behind { at: 1, .. } => assert!(is_behind),

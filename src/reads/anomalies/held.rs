@@ -52,7 +52,8 @@ impl Reads {
         let now = self.clock.now();
         // Without a catalogue there are no tiers.
         let Some(catalog) = catalogs.in_force(now.micros()) else { return Ok((Vec::new(), None)) };
-        let setting = Setting { catalog, catalog_until: None, billing: self.billing, now };
+        let billing = self.tenants.billing(tenant.as_str());
+        let setting = Setting { catalog, catalog_until: None, billing, now };
         let Holders { trainers, next } = match &wanted.trainer {
             Some(trainer) => Holders { trainers: vec![trainer.clone()], next: None },
             None => reader.holders(catalog, from.as_ref()).await?,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fact::{Fact, Named, Prior};
 use super::facts::{Facts, Snapshot};
-use super::links::Tie;
+use super::ties::Tie;
 use crate::id::{EventId, EventKey, Namespace};
 
 /// Up to so many facts are one chunk.

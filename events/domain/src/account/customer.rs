@@ -11,32 +11,13 @@ use super::chunks::group;
 use super::facts::{ALWAYS, Facts, News, Snapshot};
 use super::history::History;
 use super::index::Index;
-use super::links::{Links, Sessions, Tie};
-use super::snapshots::trainer_in;
+use super::links::{Acts, Words};
+use super::part::{LINKS, Part, PartOf, part_name};
 use super::view::{LinkView, PaymentView, SubscriptionView};
-use crate::event::stripe::{
-    Charge, CheckoutSession, Customer, Dispute, Invoice, InvoicePayment, PaymentIntent, Refund,
-    Reported, Schedule, Subscription,
-};
+use crate::event::stripe::{CheckoutSession, Customer, Reported};
 use crate::event::{Entry, Event, of_nobody, of_tenant, of_trainer, of_usage};
 use crate::id::{StripeId, TrainerId};
 use crate::time::Timestamp;
-
-/// One object's share of a customer's state.
-#[derive(Debug, Clone)]
-pub(super) enum Part {
-    Links(Links),
-    Customer(Facts<Customer>),
-    Subscription(Facts<Subscription>),
-    Schedule(Facts<Schedule>),
-    Invoice(Facts<Invoice>),
-    InvoicePayment(Facts<InvoicePayment>),
-    PaymentIntent(Facts<PaymentIntent>),
-    Charge(Facts<Charge>),
-    Refund(Facts<Refund>),
-    Dispute(Facts<Dispute>),
-    CheckoutSession(Facts<CheckoutSession>),
-}
 
 /// What became of a customer's read models since the last look.
 #[derive(Debug, Default)]
@@ -84,14 +65,6 @@ pub struct CustomerUnit {
     size: usize,
 }
 
-/// A part's name: the kind, and the object's id.
-pub(super) fn part_name(kind: &str, id: &StripeId) -> String {
-    format!("{kind}/{id}")
-}
-
-/// The part that says which trainer the customer is.
-const LINKS: &str = "links";
-
 /// What its anomalies are about: the part named `customer` is another one.
 const LINK_SUBJECT: &str = "customer_link";
 
@@ -138,6 +111,11 @@ impl CustomerUnit {
             for tie in part.ties() {
                 unit.index.ties.learn(tie);
             }
+            if let Part::Customer(facts) = &part {
+                for fact in facts.all() {
+                    unit.index.metadata.add(fact);
+                }
+            }
             unit.parts.insert(name, part);
         }
         Ok(unit)
@@ -160,12 +138,7 @@ impl CustomerUnit {
         match &entry.event {
             Event::CheckoutSessionReported(e) => self.insert_session(entry, e),
             Event::CustomerLinked(e) => self.claim(&e.trainer, entry),
-            Event::CustomerReported(e) => {
-                if let Some(trainer) = trainer_in(&e.snapshot.metadata) {
-                    self.claim(&trainer, entry);
-                }
-                self.insert("customer", &e.snapshot.id, entry, e, Part::Customer);
-            }
+            Event::CustomerReported(e) => self.insert_customer(entry, e),
             Event::SubscriptionReported(e) => {
                 let id = &e.snapshot.id;
                 let owner = self.owner_of(id);
@@ -234,7 +207,7 @@ impl CustomerUnit {
         for name in &touched {
             let part = self.parts.get_mut(name).expect("what is touched is there");
             let parts = part.take_parts(name);
-            let News { seconds, anomalies } = part.take_news(&self.index.sessions, linked.as_ref());
+            let News { seconds, anomalies } = part.take_news(&self.index, linked.as_ref());
             for (part, bytes) in &parts {
                 self.resize(part, bytes.len());
             }
@@ -332,10 +305,9 @@ impl CustomerUnit {
             }
             Part::Refund(facts) => changes.payments.extend(self.refund_view(name, facts)),
             Part::Dispute(facts) => changes.payments.extend(self.dispute_view(name, facts)),
-            Part::Links(links) => {
-                let trainer = self.linked_trainer();
-                let view = |it| links.view(&self.index.sessions, &self.customer, it);
-                changes.link = trainer.and_then(view);
+            Part::Links(acts) => {
+                let view = |trainer| self.words(acts).view(&self.customer, trainer);
+                changes.link = self.linked_trainer().and_then(view);
             }
             Part::Customer(_)
             | Part::Schedule(_)
@@ -344,16 +316,21 @@ impl CustomerUnit {
         }
     }
 
-    fn links(&mut self) -> &mut Links {
+    /// The part that shows who the customer is, whoever says so.
+    fn acts(&mut self) -> &mut Acts {
         let part = self.parts.entry(LINKS.into());
-        match part.or_insert_with(|| Part::Links(Links::default())) {
-            Part::Links(links) => links,
+        match part.or_insert_with(|| Part::Links(Acts::default())) {
+            Part::Links(acts) => acts,
             _ => unreachable!("the part named links holds links"),
         }
     }
 
+    fn words<'a>(&'a self, acts: &'a Acts) -> Words<'a> {
+        Words { acts, sessions: &self.index.sessions, metadata: &self.index.metadata }
+    }
+
     fn claim(&mut self, trainer: &TrainerId, entry: &Entry) {
-        if self.links().claim(trainer, entry) {
+        if self.acts().add(trainer, entry) {
             self.touched.insert(LINKS.into());
         }
     }
@@ -364,8 +341,21 @@ impl CustomerUnit {
         let before = self.index.claim(&name).cloned();
         self.insert("checkout_session", id, entry, reported, Part::CheckoutSession);
         if self.index.claim(&name) != before.as_ref() {
-            self.links();
+            self.acts();
             self.touched.insert(LINKS.into());
+        }
+    }
+
+    fn insert_customer(&mut self, entry: &Entry, reported: &Reported<Customer>) {
+        let id = &reported.snapshot.id;
+        self.insert("customer", id, entry, reported, Part::Customer);
+        if let Some(Part::Customer(facts)) = self.parts.get(&part_name("customer", id)) {
+            let mut second = facts.of_second(entry.occurred_at.unix()).iter();
+            let fact = second.find(|fact| fact.key == entry.key);
+            if fact.is_some_and(|fact| self.index.metadata.add(fact)) {
+                self.acts();
+                self.touched.insert(LINKS.into());
+            }
         }
     }
 
@@ -400,8 +390,8 @@ impl CustomerUnit {
     /// The trainer that the customer is linked to.
     pub(super) fn linked_trainer(&self) -> Option<&TrainerId> {
         match self.parts.get(LINKS) {
-            Some(Part::Links(links)) => {
-                links.trainer(&self.index.sessions, |at, among| self.named_last(at, among))
+            Some(Part::Links(acts)) => {
+                self.words(acts).trainer(|at, among| self.named_last(at, among))
             }
             _ => None,
         }
@@ -414,84 +404,6 @@ impl CustomerUnit {
             return None;
         };
         let facts = facts.of_second(at.unix()).iter().rev();
-        facts.filter_map(|fact| fact.brief.as_ref()).find(|named| among.contains(named))
+        facts.filter_map(|fact| fact.brief.trainer.as_ref()).find(|named| among.contains(named))
     }
-}
-
-/// The facts of one kind within a part.
-pub(super) trait PartOf: Sized {
-    fn of(part: &mut Part) -> Option<&mut Self>;
-}
-
-macro_rules! part_of {
-    ($($kind:ident $name:literal)*) => {
-        $(impl PartOf for Facts<$kind> {
-            fn of(part: &mut Part) -> Option<&mut Self> {
-                match part { Part::$kind(facts) => Some(facts), _ => None }
-            }
-        })*
-
-        impl Part {
-            /// A part from what was stored under its name, and under its name and an instant.
-            fn restore(
-                name: &str,
-                head: &[u8],
-                earlier: &[(i64, Vec<u8>)],
-            ) -> serde_json::Result<Self> {
-                match name.split_once('/').map_or(name, |(kind, _)| kind) {
-                    $($name => Facts::from_parts(head, earlier).map(Self::$kind),)*
-                    LINKS => serde_json::from_slice(head).map(Self::Links),
-                    _ => Err(serde::de::Error::custom("there is no such part")),
-                }
-            }
-
-            /// What is to be stored since the last call.
-            fn take_parts(&mut self, name: &str) -> Vec<(String, Vec<u8>)> {
-                match self {
-                    $(Self::$kind(facts) => facts.take_parts(name),)*
-                    Self::Links(links) => {
-                        let bytes = serde_json::to_vec(links).expect("links have text keys");
-                        vec![(name.to_owned(), bytes)]
-                    }
-                }
-            }
-
-            /// See [`Facts::take_news`].
-            fn take_news(&mut self, sessions: &Sessions, linked: Option<&TrainerId>) -> News {
-                match self {
-                    $(Self::$kind(facts) => facts.take_news(),)*
-                    Self::Links(links) => {
-                        News { seconds: ALWAYS, anomalies: links.anomalies(sessions, linked) }
-                    }
-                }
-            }
-
-            fn ties(&self) -> &[Tie] {
-                match self {
-                    $(Self::$kind(facts) => &facts.told,)*
-                    Self::Links(_) => &[],
-                }
-            }
-
-            fn positions(&self) -> Vec<i64> {
-                match self {
-                    $(Self::$kind(facts) => facts.all().iter().map(|f| f.position).collect(),)*
-                    Self::Links(links) => links.claimed().collect(),
-                }
-            }
-        }
-    };
-}
-
-part_of! {
-    Customer "customer"
-    Subscription "subscription"
-    Schedule "schedule"
-    Invoice "invoice"
-    InvoicePayment "invoice_payment"
-    PaymentIntent "payment_intent"
-    Charge "charge"
-    Refund "refund"
-    Dispute "dispute"
-    CheckoutSession "checkout_session"
 }

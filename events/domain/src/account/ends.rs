@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::anomaly::FactAnomaly;
-use super::customer::{CustomerChanges, CustomerUnit, Part, part_name};
+use super::customer::{CustomerChanges, CustomerUnit};
 use super::landmarks::Mark;
+use super::part::{Part, part_name};
 
 impl CustomerUnit {
     /// Stripe ends all subscriptions of a customer that is deleted: of one that isn't over, the

@@ -3,7 +3,7 @@
 use crate::id::EventKey;
 
 /// What an object was before a fact, as far as the fact tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Prior {
     /// The fact doesn't say.
     Unknown,

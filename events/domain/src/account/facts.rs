@@ -18,8 +18,8 @@
 //!    before what has its place already and a rank that decides.
 //! 5. Doubt what has its place all the same and may as well have another: a change that was told
 //!    up to a minute before and taken back since, a state that was told then and left since, a
-//!    creation after something else, and an echo of a change in a second in which the object was
-//!    something else.
+//!    creation after something else, an echo of a change in a second in which the object was
+//!    something else, and a state that a payment may have returned to in that second.
 //!
 //! Facts before the last second are kept as fingerprints and briefs, so that the account doesn't
 //! grow by whole snapshots. One more fact orders its own second (and the seconds after it while
@@ -37,10 +37,10 @@ use super::chunks::Chunks;
 use super::compared::{Earlier, Fields, earlier, fingerprint};
 use super::fact::{Fact, Named, Prior};
 use super::landmarks::{Landmarks, Mark};
-use super::links::Tie;
 use super::order::{
-    Before, REPEATED_SECONDS, TRAIL_MAX, TWIN_SECONDS, doubt_repeated, rival, settle,
+    Before, REPEATED_SECONDS, Rules, TRAIL_MAX, TWIN_SECONDS, doubt_repeated, rival, settle,
 };
+use super::ties::Tie;
 use crate::event::Code;
 use crate::event::stripe::Reported;
 use crate::id::{EventKey, StripeId};
@@ -67,14 +67,18 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
         false
     }
 
-    /// Whether a fact that left the object as it is may well be followed by one of another rank
-    /// that tells, without old values, of a state that the object was in before.
+    /// Whether an object that a fact of a rank tells of may well return to the state that a fact of
+    /// another rank told of before it, without old values.
     fn may_return(_from: i64, _to: i64) -> bool {
         false
     }
 
     /// Whether Stripe tells of the making of each such object by an event that the ledger asks for.
     const IS_CREATION_TOLD: bool = false;
+
+    /// Whether one event may tell of two changes at once, as that of an invoice that is finalised
+    /// and paid by one call.
+    const TELLS_TWO_CHANGES: bool = false;
 
     /// What the object was before, where its cause tells that without old values.
     fn before_by(&self, _cause: &Code) -> Option<Self> {
@@ -87,7 +91,7 @@ pub(super) trait Snapshot: Serialize + DeserializeOwned + Clone {
     }
 
     /// What is remembered of this fact.
-    fn brief(&self, cause: &Code) -> Self::Brief;
+    fn brief(reported: &Reported<Self>) -> Self::Brief;
 
     /// Whether a fact bears a mark of its kind of object.
     fn bears(_brief: &Self::Brief, _mark: Mark) -> bool {
@@ -190,7 +194,7 @@ impl<S: Snapshot> Facts<S> {
             at,
             key: key.clone(),
             position,
-            brief: snapshot.brief(cause),
+            brief: S::brief(reported),
             before: prior(reported),
             after: fingerprint(snapshot),
             rank: snapshot.rank(cause),
@@ -288,6 +292,7 @@ impl<S: Snapshot> Facts<S> {
     fn bears(fact: &Fact<S::Brief>, mark: Mark) -> bool {
         match mark {
             Mark::Over => fact.is_final,
+            Mark::Made => fact.before != Prior::Nothing,
             Mark::Ended => fact.is_final && S::bears(&fact.brief, Mark::Begun),
             Mark::OfOwner => fact.named == Named::Owner,
             Mark::OfAnother => fact.named == Named::Other,
@@ -378,9 +383,11 @@ impl<S: Snapshot> Facts<S> {
         rival.or_else(|| index.checked_sub(1))
     }
 
+    /// The last fact that says that the object is over, else the last. Nothing is made twice: once
+    /// anything else is told, a creation is the last word no more, however late it is told again.
     fn current_index(&self) -> Option<usize> {
         let last = self.facts.len().checked_sub(1)?;
-        Some(self.last(Mark::Over).unwrap_or(last))
+        Some(self.last(Mark::Over).or_else(|| self.last(Mark::Made)).unwrap_or(last))
     }
 
     /// The places of the facts of one second.
@@ -394,6 +401,12 @@ impl<S: Snapshot> Facts<S> {
     /// the state that they start from changes what is known of them. Tells the last second that it
     /// looked at.
     fn settle_from(&mut self, start: usize) -> i64 {
+        let rules = Rules {
+            decides: S::decides,
+            is_echo: S::is_echo,
+            may_return: S::may_return,
+            tells_two_changes: S::TELLS_TWO_CHANGES,
+        };
         let mut second = self.second(self.facts[start].at);
         let new = self.facts[start].at;
         let mut same_seconds = 0;
@@ -402,9 +415,9 @@ impl<S: Snapshot> Facts<S> {
             let at = self.facts[second.start].at;
             self.chunks.touch(&self.facts, at);
             let facts = &mut self.facts;
-            let before = Before::of(facts, second.start, S::decides, S::is_echo);
+            let before = Before::of(facts, second.start, rules);
             let mut settled = settle(&before, facts[second.clone()].to_vec());
-            doubt_repeated(&facts[..second.start], &mut settled, S::may_return);
+            doubt_repeated(&facts[..second.start], &mut settled, rules);
             let before = second.start.checked_sub(1).map(|last| &facts[last]);
             mark_unexpected::<S>(before, &mut settled);
             let old = &facts[second.clone()];
@@ -435,8 +448,11 @@ impl<S: Snapshot> Facts<S> {
         let second = self.second(self.facts[current].at);
         let of_trail = Some(second).filter(|second| second.len() <= TRAIL_MAX);
         let places = of_trail.unwrap_or(current..current + 1);
-        let is_final = self.facts[current].is_final;
-        let facts = self.facts[places].iter().filter(|fact| fact.is_final == is_final);
+        let is_like = |fact: &&Fact<S::Brief>| {
+            let mut marks = [Mark::Over, Mark::Made].into_iter();
+            marks.all(|mark| Self::bears(fact, mark) == Self::bears(&self.facts[current], mark))
+        };
+        let facts = self.facts[places].iter().filter(is_like);
         let kept: Vec<&EventKey> = facts.map(|fact| &fact.key).collect();
         self.snapshots.retain(|(key, _)| kept.contains(&key));
     }

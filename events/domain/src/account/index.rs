@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::customer::Part;
-use super::links::{Claim, Sessions, Ties};
+use super::links::{Claim, Metadata, Sessions};
+use super::part::Part;
 use super::snapshots::trainer_in;
+use super::ties::Ties;
 use crate::id::{StripeId, TrainerId};
 
 /// What a part's object names, as the object is now.
@@ -87,6 +88,7 @@ pub(super) struct Index {
     /// The trainers that subscriptions name, and how many do.
     trainers: BTreeMap<TrainerId, usize>,
     pub(super) sessions: Sessions,
+    pub(super) metadata: Metadata,
     pub(super) ties: Ties,
 }
 

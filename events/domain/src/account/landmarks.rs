@@ -6,6 +6,8 @@
 pub(super) enum Mark {
     /// The fact says that the object is over.
     Over,
+    /// It tells of something else than the object's creation.
+    Made,
     /// It names the customer among whose facts it is.
     OfOwner,
     /// It names another customer.
@@ -23,14 +25,17 @@ pub(super) enum Mark {
     /// The dispute isn't lost.
     NotLost,
     /// The checkout session names a trainer.
-    Names,
+    Named,
+    /// It names one and wasn't left unpaid.
+    Bought,
     /// It names one and tells that it was completed.
     Completed,
 }
 
 impl Mark {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Over,
+        Self::Made,
         Self::OfOwner,
         Self::OfAnother,
         Self::Begun,
@@ -39,7 +44,8 @@ impl Mark {
         Self::Undue,
         Self::Failed,
         Self::NotLost,
-        Self::Names,
+        Self::Named,
+        Self::Bought,
         Self::Completed,
     ];
 }

@@ -1,4 +1,4 @@
-//! Which trainer a customer is, and which of its objects belong together.
+//! Which trainer a customer is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,14 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::anomaly::FactAnomaly;
 use super::compared::{Earlier, earlier};
+use super::fact::{Fact, Prior};
 use super::facts::Facts;
 use super::landmarks::Mark;
 use super::sessions::session_trainer;
 use super::snapshots::trainer_in;
 use super::view::LinkView;
-use crate::event::stripe::{
-    Charge, CheckoutSession, Customer, Invoice, InvoicePayment, PaidBy, PaymentIntent, Reported,
-};
+use crate::event::stripe::{CheckoutSession, Customer, Reported};
 use crate::event::{Entry, Event, of_nobody, of_tenant, of_trainer, of_usage};
 use crate::id::{EventKey, StripeId, TrainerId};
 use crate::time::Timestamp;
@@ -37,6 +36,18 @@ pub fn linked_trainer(event: &Event) -> Option<TrainerId> {
     }
 }
 
+/// How much a claim says. More of it outweighs what is later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Weight {
+    /// A page was opened for the trainer, and nobody paid at it.
+    Unpaid,
+    /// It is said still; nobody knows since when.
+    Still,
+    /// It is said anew.
+    Anew,
+}
+
 /// What says which trainer a customer is. Of one instant, the last kind counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -46,129 +57,188 @@ enum ClaimKind {
     Administrator,
 }
 
-/// One event that says which trainer a customer is. What is said anew weighs more than what only
-/// says so still, and then what is later.
+/// One event that says which trainer a customer is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Claim {
-    /// Whether the event begins to say so, and doesn't only say it still.
-    is_anew: bool,
+    weight: Weight,
     at: Timestamp,
     kind: ClaimKind,
     key: EventKey,
     position: i64,
 }
 
-/// Whether a fact about a customer says who it is as it was said before, and not anew. Stripe tells
-/// a customer's metadata with whatever else changes, and with its deletion.
-fn restates(reported: &Reported<Customer>) -> bool {
-    let named = trainer_in(&reported.snapshot.metadata);
-    reported.cause == "deleted"
-        || matches!(earlier(reported), Earlier::Object(was) if trainer_in(&was.metadata) == named)
-}
-
 impl Claim {
-    /// What an administrator's act says, or a fact about the customer.
-    fn new(entry: &Entry) -> Self {
-        let (kind, is_anew) = match &entry.event {
-            Event::CustomerReported(e) => (ClaimKind::Customer, !restates(e)),
-            _ => (ClaimKind::Administrator, true),
-        };
-        let (at, key) = (entry.occurred_at, entry.key.clone());
-        Self { is_anew, at, kind, key, position: entry.position }
+    /// What a session says, and of whom. Who completes a session says who they are, once: that
+    /// event may come twice, the second time with a later instant.
+    pub(super) fn of_session(facts: &Facts<CheckoutSession>) -> Option<(TrainerId, Self)> {
+        let weights = [
+            (Mark::Completed, Weight::Anew),
+            // What became of a delayed payment: it was completed before.
+            (Mark::Bought, Weight::Still),
+            (Mark::Named, Weight::Unpaid),
+        ];
+        let said = |(mark, weight)| Some((facts.first(mark)?, weight));
+        let (place, weight) = weights.into_iter().find_map(said)?;
+        let fact = &facts.all()[place];
+        Some((fact.brief.trainer.clone()?, Self::of(fact, ClaimKind::Session, weight)))
     }
 
-    /// What a session says, and of whom. Who completes a session says who they are, once: that
-    /// event may come twice, the second time with a later instant. A delayed payment of it succeeds
-    /// or fails afterwards, and nobody says anything when it runs out.
-    pub(super) fn of_session(facts: &Facts<CheckoutSession>) -> Option<(TrainerId, Self)> {
-        let completed = facts.first(Mark::Completed);
-        let fact = &facts.all()[completed.or_else(|| facts.first(Mark::Names))?];
+    fn of<B>(fact: &Fact<B>, kind: ClaimKind, weight: Weight) -> Self {
         let (at, key) = (Timestamp::from_unix(fact.at), fact.key.clone());
-        let is_anew = completed.is_some();
-        let claim = Self { is_anew, at, kind: ClaimKind::Session, key, position: fact.position };
-        Some((fact.brief.trainer.clone()?, claim))
+        Self { weight, at, kind, key, position: fact.position }
+    }
+
+    fn of_act(entry: &Entry) -> Self {
+        let (at, key, position) = (entry.occurred_at, entry.key.clone(), entry.position);
+        Self { weight: Weight::Anew, at, kind: ClaimKind::Administrator, key, position }
     }
 
     /// What tells which claim a trainer's history begins with: that of the earliest event.
     const fn by_age(&self) -> (Timestamp, ClaimKind, &EventKey) {
         (self.at, self.kind, &self.key)
     }
-
-    fn came_before(&self, other: &Self) -> bool {
-        self.by_age() < other.by_age()
-    }
 }
 
-/// What administrators' acts and facts about the customer say of one trainer: those that count.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Said {
-    /// The earliest of all.
-    first: Claim,
-    /// The last act.
-    act: Option<Claim>,
-    /// The last fact about the customer that says so anew.
-    began: Option<Claim>,
-    /// The last fact about the customer that says so.
-    repeated: Option<Claim>,
-}
-
-impl Said {
-    const fn new(first: Claim) -> Self {
-        Self { first, act: None, began: None, repeated: None }
-    }
-
-    /// Takes a claim in, and tells whether that changed anything.
-    fn take_in(&mut self, claim: &Claim) -> bool {
-        let is_first = claim.came_before(&self.first);
-        if is_first {
-            self.first.clone_from(claim);
-        }
-        if claim.kind != ClaimKind::Customer {
-            return keep(&mut self.act, claim, Claim::lt) || is_first;
-        }
-        let begins = claim.is_anew && keep(&mut self.began, claim, Claim::came_before);
-        keep(&mut self.repeated, claim, Claim::came_before) || begins || is_first
-    }
-
-    fn claims(&self) -> impl Iterator<Item = &Claim> {
-        let kept = [&self.act, &self.began, &self.repeated];
-        kept.into_iter().flatten().chain([&self.first])
-    }
-}
-
-/// Keeps a claim in the place of one that it outdoes, and tells whether it does.
-fn keep(kept: &mut Option<Claim>, claim: &Claim, is_outdone: fn(&Claim, &Claim) -> bool) -> bool {
-    let is_news = kept.as_ref().is_none_or(|kept| is_outdone(kept, claim));
-    if is_news {
-        *kept = Some(claim.clone());
-    }
-    is_news
-}
-
-/// What sessions say, one claim each, by trainer: what is only said still, and what is said anew.
-/// It follows from the sessions' own parts and is never stored.
+/// What sessions say, one claim each, by trainer and weight. It follows from the sessions' own
+/// parts and is never stored.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sessions(BTreeMap<TrainerId, [BTreeSet<Claim>; 2]>);
+pub(super) struct Sessions(BTreeMap<TrainerId, BTreeMap<Weight, BTreeSet<Claim>>>);
 
 impl Sessions {
     pub(super) fn add(&mut self, (trainer, claim): &(TrainerId, Claim)) {
         let said = self.0.entry(trainer.clone()).or_default();
-        said[usize::from(claim.is_anew)].insert(claim.clone());
+        said.entry(claim.weight).or_default().insert(claim.clone());
     }
 
     pub(super) fn remove(&mut self, (trainer, claim): &(TrainerId, Claim)) {
-        if let Some(said) = self.0.get_mut(trainer) {
-            said[usize::from(claim.is_anew)].remove(claim);
-            if said.iter().all(BTreeSet::is_empty) {
-                self.0.remove(trainer);
-            }
+        let Some(said) = self.0.get_mut(trainer) else { return };
+        if let Some(claims) = said.get_mut(&claim.weight) {
+            claims.remove(claim);
+        }
+        said.retain(|_, claims| !claims.is_empty());
+        if said.is_empty() {
+            self.0.remove(trainer);
         }
     }
 
-    /// The first claim and the last one, of what is said still and of what is said anew.
-    fn ends(&self, trainer: &TrainerId) -> impl Iterator<Item = &Claim> {
-        let said = self.0.get(trainer).into_iter().flatten();
+    /// The first claim and the last one of each weight.
+    fn claims(&self, trainer: &TrainerId) -> impl Iterator<Item = &Claim> {
+        let said = self.0.get(trainer).into_iter().flat_map(BTreeMap::values);
         said.flat_map(|claims| claims.first().into_iter().chain(claims.last()))
+    }
+}
+
+/// What is remembered of a fact about the customer itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CustomerBrief {
+    /// The trainer that its metadata name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trainer: Option<TrainerId>,
+    /// Whether they named somebody else before. Stripe tells a customer's metadata with whatever
+    /// else changes, and with its deletion.
+    begins: bool,
+}
+
+impl CustomerBrief {
+    pub(super) fn of(reported: &Reported<Customer>) -> Self {
+        let trainer = trainer_in(&reported.snapshot.metadata);
+        let was_named = |was: &Customer| trainer_in(&was.metadata) == trainer;
+        let restates = reported.cause == "deleted"
+            || matches!(earlier(reported), Earlier::Object(was) if was_named(&was));
+        Self { trainer, begins: !restates }
+    }
+}
+
+/// What the customer's metadata say of one trainer.
+#[derive(Debug, Clone)]
+struct Named {
+    /// The first fact that says so, and the last.
+    first: Claim,
+    last: Claim,
+    /// The facts that begin to say so, by the change of the customer that they tell of: several may
+    /// tell of one.
+    begun: BTreeMap<(Prior, u64), BTreeSet<Claim>>,
+}
+
+/// What the customer's metadata say, by trainer. It follows from the customer's own part and is
+/// never stored.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Metadata(BTreeMap<TrainerId, Named>);
+
+impl Metadata {
+    /// Adds a fact about the customer itself. Tells whether it names a trainer.
+    pub(super) fn add(&mut self, fact: &Fact<CustomerBrief>) -> bool {
+        let Some(trainer) = &fact.brief.trainer else { return false };
+        let weight = if fact.brief.begins { Weight::Anew } else { Weight::Still };
+        let claim = Claim::of(fact, ClaimKind::Customer, weight);
+        let new = || Named { first: claim.clone(), last: claim.clone(), begun: BTreeMap::new() };
+        let named = self.0.entry(trainer.clone()).or_insert_with(new);
+        if claim.by_age() < named.first.by_age() {
+            named.first.clone_from(&claim);
+        }
+        if claim.by_age() > named.last.by_age() {
+            named.last.clone_from(&claim);
+        }
+        if fact.brief.begins {
+            named.begun.entry((fact.before, fact.after)).or_default().insert(claim);
+        }
+        true
+    }
+
+    fn claims(&self, trainer: &TrainerId) -> impl Iterator<Item = &Claim> {
+        let named = self.0.get(trainer).into_iter();
+        named.flat_map(|named| {
+            let begun = named.begun.values().filter_map(BTreeSet::first);
+            begun.chain([&named.first, &named.last])
+        })
+    }
+
+    /// The trainer that the metadata name, and since when, if that is known.
+    fn last<'a>(
+        &'a self,
+        named_last: impl FnOnce(Timestamp, &[&TrainerId]) -> Option<&'a TrainerId>,
+    ) -> Option<(&'a TrainerId, Option<Timestamp>)> {
+        let last = self.0.values().map(|named| named.last.at).max()?;
+        let of_then = || self.0.iter().filter(|(_, named)| named.last.at == last);
+        let begin_then = |named: &Named| {
+            let mut ends = named.begun.values().filter_map(BTreeSet::last);
+            ends.any(|claim| claim.at == last)
+        };
+        let mut among: Vec<&TrainerId> =
+            of_then().filter(|(_, named)| begin_then(named)).map(|(it, _)| it).collect();
+        if among.is_empty() {
+            among = of_then().map(|(trainer, _)| trainer).collect();
+        }
+        let first = *among.first()?;
+        let trainer =
+            if among.len() > 1 { named_last(last, &among).unwrap_or(first) } else { first };
+        let others = self.0.iter().filter(|(other, _)| *other != trainer);
+        let contradicted = others.map(|(_, named)| named.last.at).max();
+        // Of several facts that tell of one change since then, the first: others are told again.
+        let since = contradicted.unwrap_or(Timestamp::MIN);
+        let begun = self.0.get(trainer)?.begun.values();
+        let begun = begun.filter_map(|told| told.iter().find(|claim| claim.at >= since));
+        Some((trainer, begun.map(|claim| claim.at).max().or(contradicted)))
+    }
+}
+
+/// What administrators say, who are few and rarely do.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Acts(BTreeMap<TrainerId, BTreeSet<Claim>>);
+
+impl Acts {
+    /// Adds an act, and tells whether it is new.
+    pub(super) fn add(&mut self, trainer: &TrainerId, entry: &Entry) -> bool {
+        self.0.entry(trainer.clone()).or_default().insert(Claim::of_act(entry))
+    }
+
+    fn claims(&self, trainer: &TrainerId) -> impl Iterator<Item = &Claim> {
+        self.0.get(trainer).into_iter().flatten()
+    }
+
+    /// The positions of all of them.
+    pub(super) fn positions(&self) -> impl Iterator<Item = i64> {
+        self.0.values().flatten().map(|claim| claim.position)
     }
 }
 
@@ -178,240 +248,73 @@ impl Sessions {
 /// customer's metadata, which are told again with everything that happens to the customer. The
 /// word of the metadata is the last one, as old as the fact that began to say so. If that one is
 /// missing, they began after the last fact that names somebody else; if there is none either, then
-/// nobody knows when, and any session's or administrator's word counts more. The latest word
-/// counts; of a second's facts about the customer, the one that is last in their own order.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Links {
-    said: BTreeMap<TrainerId, Said>,
-    /// The positions of administrators' acts, which are few. Facts about the customer are a part of
-    /// their own, as sessions are; of an act that was the last word, and becomes it again because
-    /// a session turns out to be another customer's, nothing else is left.
-    acts: BTreeSet<i64>,
+/// nobody knows when, and any completed session's or administrator's word counts more. The latest
+/// word counts; of a second's facts about the customer, the one that is last in their own order.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    pub(super) acts: &'a Acts,
+    pub(super) sessions: &'a Sessions,
+    pub(super) metadata: &'a Metadata,
 }
 
-impl Links {
-    /// Adds an administrator's act or a fact about the customer, and tells whether that changed
-    /// anything.
-    pub(super) fn claim(&mut self, trainer: &TrainerId, entry: &Entry) -> bool {
-        let claim = Claim::new(entry);
-        let is_act = claim.kind == ClaimKind::Administrator && self.acts.insert(claim.position);
-        let is_new = !self.said.contains_key(trainer);
-        let said = self.said.entry(trainer.clone()).or_insert_with(|| Said::new(claim.clone()));
-        said.take_in(&claim) || is_act || is_new
-    }
-
-    /// The trainer that the customer is. `named` tells which one of some the last fact about the
-    /// customer in a second names.
-    pub(super) fn trainer<'a>(
-        &'a self,
-        sessions: &'a Sessions,
-        named: impl FnOnce(Timestamp, &[&TrainerId]) -> Option<&'a TrainerId>,
+impl<'a> Words<'a> {
+    /// The trainer that the customer is. `named_last` tells which one of some the last fact about
+    /// the customer in a second names.
+    pub(super) fn trainer(
+        self,
+        named_last: impl FnOnce(Timestamp, &[&TrainerId]) -> Option<&'a TrainerId>,
     ) -> Option<&'a TrainerId> {
-        let acts =
-            self.said.iter().filter_map(|(trainer, said)| Some((trainer, said.act.as_ref()?)));
-        let of_sessions = sessions
-            .0
-            .keys()
-            .flat_map(|trainer| sessions.ends(trainer).map(move |it| (trainer, it)));
-        let others = acts.chain(of_sessions).map(|(trainer, claim)| {
-            ((claim.is_anew, claim.at, claim.kind, Some(&claim.key)), trainer)
+        let acts = self.acts.0.keys();
+        let acts = acts.flat_map(|it| self.acts.claims(it).map(move |claim| (claim, it)));
+        let sessions = self.sessions.0.keys();
+        let sessions =
+            sessions.flat_map(|it| self.sessions.claims(it).map(move |claim| (claim, it)));
+        let others = acts.chain(sessions).map(|(claim, trainer)| {
+            ((claim.weight, claim.at, claim.kind, Some(&claim.key)), trainer)
         });
-        let of_metadata = self.of_metadata(named).map(|(trainer, since)| {
-            ((since.is_some(), since.unwrap_or_default(), ClaimKind::Customer, None), trainer)
+        let of_metadata = self.metadata.last(named_last).map(|(trainer, since)| {
+            let weight = if since.is_some() { Weight::Anew } else { Weight::Still };
+            let since = since.unwrap_or(Timestamp::MIN);
+            ((weight, since, ClaimKind::Customer, None), trainer)
         });
         others.chain(of_metadata).max().map(|(_, trainer)| trainer)
     }
 
-    /// The trainer that the customer's metadata name, and since when, if that is known.
-    fn of_metadata<'a>(
-        &'a self,
-        named: impl FnOnce(Timestamp, &[&TrainerId]) -> Option<&'a TrainerId>,
-    ) -> Option<(&'a TrainerId, Option<Timestamp>)> {
-        let at = |claim: &Option<Claim>| claim.as_ref().map(|claim| claim.at);
-        let last = self.said.values().filter_map(|said| at(&said.repeated)).max()?;
-        let of_then = || self.said.iter().filter(|(_, said)| at(&said.repeated) == Some(last));
-        let mut among: Vec<&TrainerId> =
-            of_then().filter(|(_, said)| at(&said.began) == Some(last)).map(|(it, _)| it).collect();
-        if among.is_empty() {
-            among = of_then().map(|(trainer, _)| trainer).collect();
-        }
-        let first = *among.first()?;
-        let trainer = if among.len() > 1 { named(last, &among).unwrap_or(first) } else { first };
-        let others = self.said.iter().filter(|(other, _)| *other != trainer);
-        let contradicted = others.filter_map(|(_, said)| at(&said.repeated)).max();
-        Some((trainer, at(&self.said.get(trainer)?.began).max(contradicted)))
-    }
-
     /// What is said of one trainer, by the claims that count.
-    fn claims<'a>(
-        &'a self,
-        sessions: &'a Sessions,
-        trainer: &TrainerId,
-    ) -> impl Iterator<Item = &'a Claim> {
-        let said = self.said.get(trainer).into_iter().flat_map(Said::claims);
-        said.chain(sessions.ends(trainer))
+    fn claims(self, trainer: &TrainerId) -> impl Iterator<Item = &'a Claim> {
+        let (sessions, metadata) = (self.sessions.claims(trainer), self.metadata.claims(trainer));
+        self.acts.claims(trainer).chain(sessions).chain(metadata)
     }
 
-    /// Everybody that something is said of.
-    fn trainers<'a>(&'a self, sessions: &'a Sessions) -> BTreeSet<&'a TrainerId> {
-        self.said.keys().chain(sessions.0.keys()).collect()
+    /// Everybody of whom something is said.
+    fn trainers(self) -> BTreeSet<&'a TrainerId> {
+        let Self { acts, sessions, metadata } = self;
+        acts.0.keys().chain(sessions.0.keys()).chain(metadata.0.keys()).collect()
     }
 
-    pub(super) fn view(
-        &self,
-        sessions: &Sessions,
-        customer: &StripeId,
-        trainer: &TrainerId,
-    ) -> Option<LinkView> {
-        let first = self.claims(sessions, trainer).min_by(|a, b| a.by_age().cmp(&b.by_age()))?;
-        let trainers = self.trainers(sessions);
-        let claims = trainers.iter().flat_map(|trainer| self.claims(sessions, trainer));
-        let position = claims.map(|claim| claim.position).chain(self.acts.iter().copied()).max();
+    pub(super) fn view(self, customer: &StripeId, trainer: &TrainerId) -> Option<LinkView> {
+        let first = self.claims(trainer).min_by(|a, b| a.by_age().cmp(&b.by_age()))?;
+        let trainers = self.trainers();
+        let claims = trainers.iter().flat_map(|trainer| self.claims(trainer));
         Some(LinkView {
             customer: customer.clone(),
             trainer: trainer.clone(),
             since: first.at,
             event: first.key.clone(),
             conflicting: trainers.len() > 1,
-            position: position.unwrap_or(0),
+            position: claims.map(|claim| claim.position).max().unwrap_or(0),
         })
     }
 
     /// Whether events disagree, by the word of another trainer that counts most and the first that
     /// overrules it.
-    pub(super) fn anomalies(
-        &self,
-        sessions: &Sessions,
-        winner: Option<&TrainerId>,
-    ) -> Option<Vec<FactAnomaly>> {
+    pub(super) fn anomalies(self, winner: Option<&TrainerId>) -> Option<Vec<FactAnomaly>> {
         let winner = winner?;
-        let mut others = self.trainers(sessions);
+        let mut others = self.trainers();
         others.remove(winner);
-        let others = others.iter().flat_map(|trainer| self.claims(sessions, trainer));
-        let overruled = others.max()?;
-        let own = || self.claims(sessions, winner);
-        let first = own().min_by(|a, b| a.by_age().cmp(&b.by_age()))?;
-        let event = if first > overruled { first } else { own().max()? };
+        let overruled = others.into_iter().flat_map(|trainer| self.claims(trainer)).max()?;
+        let first = self.claims(winner).min_by(|a, b| a.by_age().cmp(&b.by_age()))?;
+        let event = if first > overruled { first } else { self.claims(winner).max()? };
         Some(vec![FactAnomaly::ConflictingLink(event.key.clone(), overruled.key.clone())])
-    }
-
-    /// The positions of the events that it rests on, but for sessions.
-    pub(super) fn claimed(&self) -> impl Iterator<Item = i64> {
-        let positions = self.said.values().flat_map(Said::claims).map(|claim| claim.position);
-        positions.chain(self.acts.iter().copied())
-    }
-}
-
-/// Which object belongs to which, as a fact tells it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Tie {
-    /// A payment (an intent, or a charge without one) pays an invoice.
-    Pays(StripeId, StripeId),
-    /// A charge belongs to a payment intent.
-    ChargeOf(StripeId, StripeId),
-}
-
-impl Tie {
-    /// What an invoice tells.
-    pub(super) fn of_invoice(invoice: &Invoice) -> Vec<Self> {
-        let pays = |paid: &PaidBy| {
-            let payment = paid.payment_intent.as_ref().or(paid.charge.as_ref());
-            let charge = charge_of(paid.charge.as_ref(), paid.payment_intent.as_ref());
-            [pays(payment, invoice.id.as_ref()), charge]
-        };
-        invoice.payments.iter().flat_map(pays).flatten().collect()
-    }
-
-    /// What an invoice's payment tells.
-    pub(super) fn of_invoice_payment(paid: &InvoicePayment) -> Vec<Self> {
-        let payment = paid.payment_intent.as_ref().or(paid.charge.as_ref());
-        let charge = charge_of(paid.charge.as_ref(), paid.payment_intent.as_ref());
-        pays(payment, Some(&paid.invoice)).into_iter().chain(charge).collect()
-    }
-
-    /// What a payment intent tells.
-    pub(super) fn of_payment_intent(payment: &PaymentIntent) -> Vec<Self> {
-        let charge = charge_of(payment.latest_charge.as_ref(), Some(&payment.id));
-        pays(Some(&payment.id), payment.invoice.as_ref()).into_iter().chain(charge).collect()
-    }
-
-    /// What a charge tells.
-    pub(super) fn of_charge(charge: &Charge) -> Vec<Self> {
-        let payment = charge.payment_intent.as_ref().unwrap_or(&charge.id);
-        let of = charge_of(Some(&charge.id), charge.payment_intent.as_ref());
-        pays(Some(payment), charge.invoice.as_ref()).into_iter().chain(of).collect()
-    }
-}
-
-fn pays(payment: Option<&StripeId>, invoice: Option<&StripeId>) -> Option<Tie> {
-    Some(Tie::Pays(payment?.clone(), invoice?.clone()))
-}
-
-fn charge_of(charge: Option<&StripeId>, payment: Option<&StripeId>) -> Option<Tie> {
-    Some(Tie::ChargeOf(charge?.clone(), payment?.clone()))
-}
-
-/// Which payment pays which invoice, and which charge belongs to which payment. Several webhooks
-/// tell of it, none of them reliably, so each adds what it knows. Where they disagree the smallest
-/// id wins, so that the order of arrival doesn't.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Ties {
-    invoices: Belonging,
-    intents: Belonging,
-}
-
-impl Ties {
-    /// Learns a tie. Tells which payments are concerned if it was news.
-    pub(super) fn learn(&mut self, tie: &Tie) -> Vec<StripeId> {
-        match tie {
-            Tie::Pays(payment, invoice) => match self.invoices.learn(payment, invoice) {
-                Some(_) => vec![payment.clone()],
-                None => Vec::new(),
-            },
-            Tie::ChargeOf(charge, payment) => match self.intents.learn(charge, payment) {
-                Some(before) => before.into_iter().chain([payment.clone()]).collect(),
-                None => Vec::new(),
-            },
-        }
-    }
-
-    pub(super) fn invoice_of(&self, payment: &StripeId) -> Option<&StripeId> {
-        self.invoices.whole.get(payment)
-    }
-
-    pub(super) fn payments_of(&self, invoice: &StripeId) -> impl Iterator<Item = &StripeId> {
-        self.invoices.pieces.get(invoice).into_iter().flatten()
-    }
-
-    pub(super) fn payment_of_charge(&self, charge: &StripeId) -> Option<&StripeId> {
-        self.intents.whole.get(charge)
-    }
-
-    pub(super) fn charges_of(&self, payment: &StripeId) -> impl Iterator<Item = &StripeId> {
-        self.intents.pieces.get(payment).into_iter().flatten()
-    }
-}
-
-/// Pieces that belong to a whole each, looked up from both ends.
-#[derive(Debug, Clone, Default)]
-struct Belonging {
-    whole: BTreeMap<StripeId, StripeId>,
-    pieces: BTreeMap<StripeId, BTreeSet<StripeId>>,
-}
-
-impl Belonging {
-    /// Some = it was news, with the whole that the piece belonged to before.
-    fn learn(&mut self, piece: &StripeId, whole: &StripeId) -> Option<Option<StripeId>> {
-        let before = self.whole.get(piece).cloned();
-        if before.as_ref().is_some_and(|before| before <= whole) {
-            return None;
-        }
-        if let Some(pieces) = before.as_ref().and_then(|before| self.pieces.get_mut(before)) {
-            pieces.remove(piece);
-        }
-        self.whole.insert(piece.clone(), whole.clone());
-        self.pieces.entry(whole.clone()).or_default().insert(piece.clone());
-        Some(before)
     }
 }

@@ -33,29 +33,33 @@ pub(super) struct Before<B> {
     /// What the object was before those facts, if an event that tells of its change and of the next
     /// one at once may be in the second.
     pub(super) passed: Option<Prior>,
-    /// Whether ranks decide between two facts.
+    pub(super) rules: Rules,
+}
+
+/// What a kind of object says of its facts' ranks.
+#[derive(Clone, Copy)]
+pub(super) struct Rules {
+    /// See [`super::facts::Snapshot::decides`].
     pub(super) decides: Decides,
     /// See [`super::facts::Snapshot::is_echo`].
     pub(super) is_echo: fn(i64) -> bool,
+    /// See [`super::facts::Snapshot::may_return`].
+    pub(super) may_return: fn(i64, i64) -> bool,
+    /// See [`super::facts::Snapshot::TELLS_TWO_CHANGES`].
+    pub(super) tells_two_changes: bool,
 }
 
-/// See [`super::facts::Snapshot::decides`].
+/// Whether ranks decide between two facts.
 pub(super) type Decides = fn(i64, i64) -> bool;
 
 impl<B: Clone> Before<B> {
     /// What there was before the second that begins at a place.
-    pub(super) fn of(
-        facts: &[Fact<B>],
-        second: usize,
-        decides: Decides,
-        is_echo: fn(i64) -> bool,
-    ) -> Self {
+    pub(super) fn of(facts: &[Fact<B>], second: usize, rules: Rules) -> Self {
         Self {
             state: state_before(facts, second),
             last: last_changes(facts, second),
-            passed: passed_state(facts, second),
-            decides,
-            is_echo,
+            passed: passed_state(facts, second).filter(|_| rules.tells_two_changes),
+            rules,
         }
     }
 }
@@ -125,8 +129,8 @@ pub(super) fn settle<B: Clone>(before: &Before<B>, mut facts: Vec<Fact<B>>) -> V
         }
         let (next, is_tied) = if trail.is_empty() {
             let is_known = matches!(state, Prior::Known(_));
-            let (next, rival) = starting(&facts, is_known, before.decides);
-            if let Some(place) = overtaken(&facts[next], &ordered, before.decides) {
+            let (next, rival) = starting(&facts, is_known, before.rules.decides);
+            if let Some(place) = overtaken(&facts[next], &ordered, before.rules.decides) {
                 let fact = facts.remove(next);
                 ordered.insert(place, Fact { is_tied: rival.is_some(), is_gap: false, ..fact });
                 continue;
@@ -155,21 +159,23 @@ pub(super) fn settle<B: Clone>(before: &Before<B>, mut facts: Vec<Fact<B>>) -> V
             !next.contains(&(i - 1))
         });
     }
-    doubt_echoes((before.is_echo, before.decides), &mut ordered);
+    doubt_untold(before.rules, &mut ordered);
     ordered
 }
 
-/// An echo tells of a change that another fact tells of, and its place is only where the object is
-/// what it shows. Where the object was something else in the same second, that change may be
-/// missing, and everything else may have come before it.
-fn doubt_echoes<B>((is_echo, decides): (fn(i64) -> bool, Decides), ordered: &mut [Fact<B>]) {
+/// Doubts the facts without old values that may have another place in their second. An echo tells
+/// of a change that another fact tells of, and its place is only where the object is what it shows:
+/// where the object was something else in the same second, that change may be missing, and
+/// everything else may have come before it. And the object may have returned to what a fact shows.
+fn doubt_untold<B>(rules: Rules, ordered: &mut [Fact<B>]) {
     for i in 0..ordered.len() {
-        let echo = &ordered[i];
-        let is_left = ordered[i + 1..]
-            .iter()
-            .any(|later| later.after != echo.after && !decides(later.rank, echo.rank));
-        let is_told = i.checked_sub(1).is_none_or(|i| ordered[i].after == echo.after);
-        if is_echo(echo.rank) && !echo.before.is_told() && (is_left || !is_told) {
+        let fact = &ordered[i];
+        let others = ordered[i + 1..].iter().filter(|later| later.after != fact.after);
+        let is_left = others.clone().any(|later| !(rules.decides)(later.rank, fact.rank));
+        let returns = others.clone().any(|later| (rules.may_return)(later.rank, fact.rank));
+        let is_told = i.checked_sub(1).is_none_or(|i| ordered[i].after == fact.after);
+        let is_odd_echo = (rules.is_echo)(fact.rank) && (is_left || !is_told);
+        if !fact.before.is_told() && (is_odd_echo || returns) {
             ordered[i].is_tied = true;
         }
     }
@@ -177,16 +183,12 @@ fn doubt_echoes<B>((is_echo, decides): (fn(i64) -> bool, Decides), ordered: &mut
 
 /// Doubts the facts of a second that make the object otherwise and could be second events of what
 /// was told before: of a change or a state within the last minute, or of the creation.
-pub(super) fn doubt_repeated<B>(
-    earlier: &[Fact<B>],
-    ordered: &mut [Fact<B>],
-    may_return: fn(i64, i64) -> bool,
-) {
+pub(super) fn doubt_repeated<B>(earlier: &[Fact<B>], ordered: &mut [Fact<B>], rules: Rules) {
     for i in 0..ordered.len() {
         let before = i.checked_sub(1).map_or(earlier.last(), |i| ordered.get(i));
         let changed = before.filter(|before| before.after != ordered[i].after);
         let is_odd = |before: &Fact<B>| {
-            let returns = before.is_final || may_return(before.rank, ordered[i].rank);
+            let returns = before.is_final || (rules.may_return)(before.rank, ordered[i].rank);
             may_repeat(&ordered[i], earlier, returns)
         };
         if changed.is_some_and(is_odd) {

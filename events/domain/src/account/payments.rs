@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::customer::{CustomerUnit, Part, part_name};
+use super::customer::CustomerUnit;
 use super::facts::{Facts, Snapshot};
+use super::part::{Part, part_name};
 use super::view::{PaymentKind, PaymentView};
 use crate::event::Code;
 use crate::event::stripe::Charge;

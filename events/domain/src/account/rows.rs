@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::customer::{CustomerUnit, Part, part_name};
+use super::customer::CustomerUnit;
 use super::fact::Fact;
 use super::facts::Facts;
 use super::landmarks::Mark;
+use super::part::{Part, part_name};
 use super::snapshots::{InvoiceBrief, cancel_at, current_period, trainer_in};
 use super::view::{PaymentKind, PaymentView, ScheduledChange, SubscriptionView};
 use crate::event::Code;

@@ -6,8 +6,8 @@ use super::compared::Fields;
 use super::facts::Snapshot;
 use super::landmarks::Mark;
 use super::snapshots::trainer_in;
-use crate::event::stripe::CheckoutSession;
-use crate::event::{Code, is_false};
+use crate::event::Code;
+use crate::event::stripe::{CheckoutSession, Reported};
 use crate::id::{StripeId, TrainerId};
 
 /// What is remembered of a fact about a checkout session.
@@ -16,9 +16,18 @@ pub(super) struct SessionBrief {
     /// The trainer that it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) trainer: Option<TrainerId>,
-    /// Whether the fact tells that the session was completed.
-    #[serde(default, skip_serializing_if = "is_false")]
-    completed: bool,
+    told: Told,
+}
+
+/// What a fact tells of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Told {
+    Completed,
+    /// What became of its delayed payment.
+    Paid,
+    /// Nobody paid.
+    Expired,
 }
 
 /// The trainer that a checkout session names.
@@ -47,14 +56,21 @@ impl Snapshot for CheckoutSession {
         }
     }
 
-    fn brief(&self, cause: &Code) -> SessionBrief {
-        SessionBrief { trainer: session_trainer(self), completed: *cause == "completed" }
+    fn brief(reported: &Reported<Self>) -> SessionBrief {
+        let told = match reported.cause.as_str() {
+            "completed" => Told::Completed,
+            "expired" => Told::Expired,
+            _ => Told::Paid,
+        };
+        SessionBrief { trainer: session_trainer(&reported.snapshot), told }
     }
 
     fn bears(brief: &SessionBrief, mark: Mark) -> bool {
+        let names = brief.trainer.is_some();
         match mark {
-            Mark::Names => brief.trainer.is_some(),
-            Mark::Completed => brief.completed && brief.trainer.is_some(),
+            Mark::Named => names,
+            Mark::Bought => names && brief.told != Told::Expired,
+            Mark::Completed => names && brief.told == Told::Completed,
             _ => false,
         }
     }

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::compared::{Fields, Name};
 use super::facts::Snapshot;
 use super::landmarks::Mark;
-use super::links::Tie;
+use super::links::CustomerBrief;
+use super::ties::Tie;
 use super::{history, transitions};
 use crate::event::stripe::{
     Charge, Customer, Dispute, Invoice, InvoicePayment, Item, KeptMetadata, PaymentIntent,
-    PendingUpdate, Price, Product, Refund, Schedule, Subscription,
+    PendingUpdate, Price, Product, Refund, Reported, Schedule, Subscription,
 };
 use crate::event::{Code, is_false};
 use crate::id::{StripeId, TrainerId};
@@ -136,8 +137,12 @@ impl Snapshot for Subscription {
         rank == APPLIED
     }
 
-    /// A pending update lapses without an `updated` beside it, and changes nothing else.
+    /// A pending update lapses without an `updated` beside it, and changes nothing else. A notice
+    /// that a trial will end changes nothing at all.
     fn before_by(&self, cause: &Code) -> Option<Self> {
+        if *cause == "trial_will_end" {
+            return Some(self.clone());
+        }
         let lapsed = *cause == "pending_update_expired" && self.pending_update.is_none();
         let pending = PendingUpdate { expires_at: None, items: Vec::new(), trial_end: None };
         lapsed.then(|| Self { pending_update: Some(pending), ..self.clone() })
@@ -147,13 +152,14 @@ impl Snapshot for Subscription {
         *cause == "deleted" || matches!(self.status.as_str(), "canceled" | "incomplete_expired")
     }
 
-    fn brief(&self, _cause: &Code) -> SubscriptionBrief {
+    fn brief(reported: &Reported<Self>) -> SubscriptionBrief {
+        let now = &reported.snapshot;
         SubscriptionBrief {
-            status: self.status.clone(),
-            prices: self.items.data.iter().map(|item| item.price.id.clone()).collect(),
-            period: current_period(&self.items.data),
-            cancel_at: cancel_at(self),
-            collection_paused: self.pause_collection.is_some(),
+            status: now.status.clone(),
+            prices: now.items.data.iter().map(|item| item.price.id.clone()).collect(),
+            period: current_period(&now.items.data),
+            cancel_at: cancel_at(now),
+            collection_paused: now.pause_collection.is_some(),
         }
     }
 
@@ -193,11 +199,13 @@ impl Snapshot for Schedule {
         }
     }
 
-    fn brief(&self, _cause: &Code) {}
+    fn brief(_: &Reported<Self>) {}
 }
 
 impl Snapshot for Invoice {
     type Brief = InvoiceBrief;
+
+    const TELLS_TWO_CHANGES: bool = true;
 
     fn compared(&self, fields: &mut impl Fields) {
         fields.field("status", &self.status);
@@ -236,8 +244,8 @@ impl Snapshot for Invoice {
         self.status.as_ref().is_some_and(|status| matches!(status.as_str(), "paid" | "void"))
     }
 
-    fn brief(&self, cause: &Code) -> InvoiceBrief {
-        InvoiceBrief { failed: *cause == "payment_failed" }
+    fn brief(reported: &Reported<Self>) -> InvoiceBrief {
+        InvoiceBrief { failed: reported.cause == "payment_failed" }
     }
 
     fn bears(brief: &InvoiceBrief, mark: Mark) -> bool {
@@ -263,7 +271,7 @@ impl Snapshot for InvoicePayment {
         i64::from(self.status != "open")
     }
 
-    fn brief(&self, _cause: &Code) {}
+    fn brief(_: &Reported<Self>) {}
 
     fn ties(&self) -> Vec<Tie> {
         Tie::of_invoice_payment(self)
@@ -305,7 +313,12 @@ impl Snapshot for PaymentIntent {
         !Self::decides(from, to)
     }
 
-    fn brief(&self, _cause: &Code) {}
+    /// <https://docs.stripe.com/payments/paymentintents/lifecycle>
+    fn is_final(&self, _cause: &Code) -> bool {
+        matches!(self.status.as_str(), "succeeded" | "canceled")
+    }
+
+    fn brief(_: &Reported<Self>) {}
 
     fn ties(&self) -> Vec<Tie> {
         Tie::of_payment_intent(self)
@@ -332,7 +345,7 @@ impl Snapshot for Charge {
         self.amount_refunded
     }
 
-    fn brief(&self, _cause: &Code) {}
+    fn brief(_: &Reported<Self>) {}
 
     fn ties(&self) -> Vec<Tie> {
         Tie::of_charge(self)
@@ -361,7 +374,7 @@ impl Snapshot for Refund {
         }
     }
 
-    fn brief(&self, _cause: &Code) {}
+    fn brief(_: &Reported<Self>) {}
 }
 
 impl Snapshot for Dispute {
@@ -387,8 +400,8 @@ impl Snapshot for Dispute {
         }
     }
 
-    fn brief(&self, _cause: &Code) -> bool {
-        self.status == "lost"
+    fn brief(reported: &Reported<Self>) -> bool {
+        reported.snapshot.status == "lost"
     }
 
     fn bears(is_lost: &bool, mark: Mark) -> bool {
@@ -397,8 +410,7 @@ impl Snapshot for Dispute {
 }
 
 impl Snapshot for Customer {
-    /// The trainer that it names.
-    type Brief = Option<TrainerId>;
+    type Brief = CustomerBrief;
 
     fn compared(&self, fields: &mut impl Fields) {
         fields.field("deleted", &self.deleted);
@@ -419,8 +431,8 @@ impl Snapshot for Customer {
         *cause == "deleted"
     }
 
-    fn brief(&self, _cause: &Code) -> Option<TrainerId> {
-        trainer_in(&self.metadata)
+    fn brief(reported: &Reported<Self>) -> CustomerBrief {
+        CustomerBrief::of(reported)
     }
 }
 
@@ -430,6 +442,7 @@ impl Snapshot for Price {
     fn compared(&self, fields: &mut impl Fields) {
         fields.field("active", &self.active);
         fields.field("currency", &self.currency);
+        fields.field("lookup_key", &self.lookup_key);
         fields.field("nickname", &self.nickname);
         fields.field("product", &self.product);
         fields.field("unit_amount", &self.unit_amount);
@@ -444,7 +457,7 @@ impl Snapshot for Price {
         *cause == "deleted"
     }
 
-    fn brief(&self, _cause: &Code) {}
+    fn brief(_: &Reported<Self>) {}
 }
 
 impl Snapshot for Product {
@@ -464,5 +477,5 @@ impl Snapshot for Product {
         *cause == "deleted"
     }
 
-    fn brief(&self, _cause: &Code) {}
+    fn brief(_: &Reported<Self>) {}
 }

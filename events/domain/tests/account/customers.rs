@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use ledger_domain::account::{CustomerUnit, FactAnomaly};
-use ledger_domain::event::stripe::CheckoutSession;
+use ledger_domain::event::stripe::{CheckoutSession, Customer};
 use ledger_domain::event::{CustomerLinked, Entry, Event};
 use ledger_domain::id::TrainerId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::given::{DAY_0, entry, key, orders, reported, stripe_id, sub};
 
@@ -135,4 +135,45 @@ fn a_session_names_its_trainer_once() {
         assert_eq!((link.trainer.as_str(), link.event.id.as_str()), ("t2", "evt_2"));
         assert!(link.conflicting, "they disagree");
     }
+}
+
+/// Nor do the customer's metadata: a change that is told again later began no later.
+#[test]
+fn a_customer_is_named_once_however_often_that_is_told() {
+    let completed = |id: &str, at: i64, trainer: &str| {
+        let snapshot = json!({"id": format!("cs_{id}"), "client_reference_id": trainer,
+            "customer": "cus_1", "status": "complete"});
+        let report = reported::<CheckoutSession>("completed", snapshot, json!("absent"));
+        entry(id, DAY_0 + at, Event::CheckoutSessionReported(report))
+    };
+    let named = |id: &str, at: i64, from: Value| {
+        let snapshot = json!({"id": "cus_1", "metadata": {"trainer_id": "t1"}});
+        let report = reported::<Customer>("updated", snapshot, json!({"metadata": from}));
+        entry(id, DAY_0 + at, Event::CustomerReported(report))
+    };
+    let first = named("evt_1", 0, json!({}));
+    for at in [12, 60] {
+        let facts = [first.clone(), completed("evt_2", 11, "t2"), named("evt_3", at, json!({}))];
+        for order in orders(&facts) {
+            assert_eq!(linked(&order), "t2", "{at}");
+        }
+    }
+    // Changed to somebody else in between, it is another change.
+    let other = named("evt_3", 12, json!({"trainer_id": "t3"}));
+    for order in orders(&[first, completed("evt_2", 11, "t2"), other]) {
+        assert_eq!(linked(&order), "t1");
+    }
+}
+
+/// Whose customer it is, to a unit that was stored and read again.
+fn linked(facts: &[Entry]) -> String {
+    let mut unit = CustomerUnit::new(stripe_id("cus_1"));
+    facts.iter().for_each(|fact| unit.evolve(fact));
+    let changes = unit.take_changes();
+    let link = changes.link.expect("a trainer").trainer.to_string();
+    let mut again = CustomerUnit::restore(stripe_id("cus_1"), changes.parts).expect("stored");
+    again.evolve(&facts[0]);
+    let told_again = again.take_changes().link.map(|link| link.trainer.to_string());
+    assert!(told_again.is_none_or(|told| told == link), "the same after a restart");
+    link
 }

@@ -6,8 +6,9 @@ use ledger_domain::event::Event;
 use ledger_domain::event::stripe::{Before, Unread};
 use ledger_stripe::redact::{MetadataKeys, Redacted, redact};
 use ledger_stripe::signature::Verified;
-use ledger_stripe::translate::translate;
+use ledger_stripe::translate::{TRANSLATOR_VERSION, translate};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::render::{event_of, render, text, translated, webhooks};
 
@@ -72,6 +73,20 @@ fn every_webhook_is_translated_as_its_golden_file_says() {
         let golden = std::fs::read_to_string(event_of(&webhook)).unwrap_or_default();
         assert_eq!(text(&translated(&webhook)), golden, "{}", webhook.display());
     }
+}
+
+/// Every event in a log tells the version of the rules that translated it. Where a file is new the
+/// hash alone changes; where one changed, the rules did, and so must their version.
+#[test]
+fn the_version_of_the_rules_stands_for_these_translations() {
+    let mut hash = Sha256::new();
+    for webhook in webhooks() {
+        for file in [event_of(&webhook), webhook] {
+            hash.update(std::fs::read(file).unwrap());
+        }
+    }
+    let hash: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((TRANSLATOR_VERSION, hash.as_str()), (1, "0a73d4e849943c13"));
 }
 
 #[test]

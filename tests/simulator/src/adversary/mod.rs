@@ -31,10 +31,21 @@ pub struct Plan {
     pub two_objects_percent: u8,
     /// Events that were created within so many seconds of a burst's first get its time.
     pub same_second: u32,
+    /// Times within so many seconds of a burst's first become seconds that follow each other
+    /// closely.
+    pub neighbouring_seconds: u32,
     /// For how many objects the event of their creation comes after the one that follows it.
     pub created_updated_swapped_percent: u8,
     /// Deliveries are rendered in one of these versions by chance, if there are any.
     pub api_versions: Vec<String>,
+}
+
+impl Plan {
+    /// Whether it may give events another time.
+    #[must_use]
+    pub const fn changes_time(&self) -> bool {
+        self.same_second > 0 || self.neighbouring_seconds > 0
+    }
 }
 
 /// How far deliveries get out of order.
@@ -71,6 +82,7 @@ pub fn disturb(events: &[Event], plan: &Plan, seed: u64) -> Vec<Delivery> {
     let mut chance = Chance::new(seed);
     let mut deliveries = steps::undisturbed(events);
     steps::collapse_seconds(&mut deliveries, plan.same_second);
+    steps::gather_seconds(&mut deliveries, plan.neighbouring_seconds);
     steps::second_objects(&mut deliveries, plan.two_objects_percent, &mut chance);
     steps::reorder(&mut deliveries, plan.reorder, &mut chance);
     steps::swap_creations(&mut deliveries, plan.created_updated_swapped_percent, &mut chance);

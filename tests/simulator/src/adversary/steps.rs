@@ -39,9 +39,32 @@ pub(super) fn collapse_seconds(deliveries: &mut [Delivery], within: u32) {
     }
 }
 
+/// Moves the times of a burst together, in their order: to each other's next second, and sometimes
+/// to the one after it.
+pub(super) fn gather_seconds(deliveries: &mut [Delivery], within: u32) {
+    if within == 0 {
+        return;
+    }
+    let times: BTreeSet<i64> = deliveries.iter().map(|delivery| delivery.event.created).collect();
+    let mut moved: HashMap<i64, i64> = HashMap::new();
+    let mut burst: Option<(i64, i64)> = None;
+    for at in times {
+        let (start, last) = match burst {
+            Some((start, last)) if at - start <= i64::from(within) => {
+                (start, last + if at % 3 == 0 { 2 } else { 1 })
+            }
+            _ => (at, at),
+        };
+        burst = Some((start, last));
+        moved.insert(at, last);
+    }
+    for Delivery { event, .. } in deliveries {
+        event.created = moved[&event.created];
+    }
+}
+
 /// Gives changes a second event object each, made up to two seconds later and before the object's
-/// next change. Of a customer it's made in the same second: the last word on its trainer counts,
-/// and would be another one.
+/// next change.
 pub(super) fn second_objects(deliveries: &mut Vec<Delivery>, percent: u8, chance: &mut Chance) {
     let limits = until_next_of_object(deliveries);
     let mut all = Vec::with_capacity(deliveries.len());
@@ -67,8 +90,7 @@ fn until_next_of_object(deliveries: &[Delivery]) -> Vec<i64> {
     for Delivery { event, .. } in deliveries.iter().rev() {
         let id = event.object["id"].as_str().unwrap_or_default();
         let until = next.insert(id, event.created).map_or(i64::MAX, |next| next - event.created);
-        let kind = event.object["object"].as_str().unwrap_or_default();
-        limits.push(if kind == "customer" { 0 } else { until.max(0) });
+        limits.push(until.max(0));
     }
     limits.reverse();
     limits

@@ -162,6 +162,7 @@ proptest! {
             resend_percent: rates[2],
             two_objects_percent: rates[3],
             same_second: 3,
+            neighbouring_seconds: 9,
             created_updated_swapped_percent: rates[4],
             api_versions: Vec::new(),
         };

@@ -157,7 +157,7 @@ impl Outbox {
         let harmless = Plan::default();
         // An event has one time: who changes it comes before who would tell the true one.
         let changes_time =
-            |at: &usize| self.hooks[*at].plan.as_ref().is_some_and(|plan| plan.same_second > 0);
+            |at: &usize| self.hooks[*at].plan.as_ref().is_some_and(|plan| plan.changes_time());
         let mut order: Vec<usize> = (0..self.hooks.len()).collect();
         order.sort_by_key(|at| !changes_time(at));
         for at in order {
@@ -225,7 +225,7 @@ impl Outbox {
     /// Whether an endpoint that an event waits for may get it with another time.
     pub(crate) fn may_alter(&self) -> bool {
         let alters = |hook: &Hook| {
-            !hook.waiting.is_empty() && hook.plan.as_ref().is_some_and(|plan| plan.same_second > 0)
+            !hook.waiting.is_empty() && hook.plan.as_ref().is_some_and(|plan| plan.changes_time())
         };
         self.hooks.iter().any(alters)
     }
