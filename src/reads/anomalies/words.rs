@@ -51,8 +51,8 @@ pub(super) fn words(
         "gap_suspected" => Words::new(gap(&about, event, other, differences), RESEND),
         "order_conflict" => Words::new(
             format!(
-                "{other} and {event} about {about} happened in the same second, and nothing but \
-                 their ids tells that {event} came last."
+                "Nothing tells for certain that {event} about {about} came after {other}: they \
+                 are of one second, or one of them tells once more of something earlier."
             ),
             COMPARE,
         ),
