@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use ledger_domain::codec;
+use ledger_domain::event::Entry;
 use ledger_simulator::shell::render::{CATALOGUE, Links, Renderer, Version};
 use ledger_simulator::world::life::random_life;
 use ledger_stripe::redact::{MetadataKeys, redact};
@@ -18,6 +19,8 @@ use proptest::test_runner::{TestCaseError, TestRunner};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
+
+use crate::ledger::Ledger;
 
 /// How long the long form tries.
 const SOAK: Duration = Duration::from_mins(10);
@@ -230,6 +233,16 @@ fn check(webhook: &Value) -> Result<(), TestCaseError> {
         survivors(&told, &mut Vec::new(), about_sale, &mut found);
     }
     prop_assert!(found.is_empty(), "in the event: {:?}", found);
+    let entry = Entry {
+        key: translated.key,
+        position: 1,
+        occurred_at: translated.occurred_at,
+        recorded_at: translated.occurred_at,
+        metadata: translated.metadata,
+        event: translated.event,
+    };
+    // Whatever it says, it can be folded, and folded again.
+    Ledger::of([&entry, &entry]);
     Ok(())
 }
 
