@@ -54,7 +54,7 @@ async fn adversarial_deliveries_end_with_the_same_read_models_and_the_truth() {
     let first = if is_soak() { now().unsigned_abs() } else { 1 };
     println!("seed of the first life: {first}");
     let numbers: Vec<(usize, u64)> = (1..=soak(50, 500)).zip(first..).collect();
-    let (mut trainers, mut undecided) = (0, 0);
+    let mut compared = Compared::default();
     for numbers in numbers.chunks(AT_ONCE) {
         let lives = numbers.iter().map(|(nth, seed)| Life::new(*nth, *seed));
         let mut lives: Vec<Life> = lives.collect();
@@ -67,8 +67,7 @@ async fn adversarial_deliveries_end_with_the_same_read_models_and_the_truth() {
         for app in [&straight, &stormy] {
             wait_until_folded(app).await;
             for life in &lives {
-                let (all, left_out) = life.expect_truth(app).await;
-                (trainers, undecided) = (trainers + all, undecided + left_out);
+                life.expect_truth(app, &mut compared).await;
             }
         }
     }
@@ -77,9 +76,20 @@ async fn adversarial_deliveries_end_with_the_same_read_models_and_the_truth() {
     assert!(one["rm_subscriptions.trainer_subscriptions"].len() > numbers.len(), "lives buy");
     let differences = differences(&one, &other);
     assert!(differences.is_empty(), "- straight, + stormy:\n{}", differences.join("\n"));
-    // Of few trainers, a few more may be.
-    let share = soak(10, 20);
-    assert!(undecided * share <= trainers, "{undecided} of {trainers} trainers are undecided");
+    println!("{compared:?}");
+    let Compared { trainers, undecided, of_two } = compared;
+    assert!(undecided * 8 <= trainers, "{undecided} of {trainers} trainers are undecided");
+    assert!(of_two * 6 <= trainers, "{of_two} of {trainers} trainers may be another's customer");
+}
+
+/// How many trainers' answers were compared.
+#[derive(Debug, Default)]
+struct Compared {
+    trainers: usize,
+    /// Left out: the webhooks don't tell an order. The ledger says so, and may have guessed wrong.
+    undecided: usize,
+    /// Left out: different words about a customer within a second name them and others.
+    of_two: usize,
 }
 
 async fn tell(stripe: Stripe, webhooks: Vec<Value>) {
@@ -134,27 +144,25 @@ impl Life {
         Self { name, world, straight, stormy, tells_payments }
     }
 
-    /// Tells how many trainers there are, and of how many the webhooks don't tell an order: the
-    /// ledger says so, and may have guessed wrong.
-    async fn expect_truth(&self, app: &TestApp) -> (usize, usize) {
+    /// Compares what is answered about its trainers.
+    async fn expect_truth(&self, app: &TestApp, compared: &mut Compared) {
         let truths = self.world.truth();
         let trainers: BTreeSet<&str> =
             truths.iter().filter_map(|truth| truth.trainer.as_deref()).collect();
-        let (all, mut undecided) = (trainers.len(), 0);
+        compared.trainers += trainers.len();
         for trainer in trainers {
             let name = format!("{}-{trainer}", self.name);
             let conflicts = format!("/api/v1/admin/anomalies?kind=order_conflict&trainer={name}");
             let conflicts = app.operator().get(&conflicts).await.expect(200);
             if conflicts["anomalies"].as_array().is_some_and(|listed| !listed.is_empty()) {
-                undecided += 1;
+                compared.undecided += 1;
                 continue;
             }
             let (world, names) = (&self.world, (trainer, name.as_str()));
             let tells_payments = self.tells_payments;
             let of = Of { world, events: world.events(), names, tells_payments };
-            undecided += usize::from(!expect_truth(&app.service(), &of, 1).await);
+            compared.of_two += usize::from(!expect_truth(&app.service(), &of, 1).await);
         }
-        (all, undecided)
     }
 }
 
