@@ -80,7 +80,8 @@ fn told_of_subscription(object: &Value) -> Value {
 }
 
 /// Whether the next event of the same subscription says what the dropped one made of it, and no
-/// other second is concerned.
+/// other second is concerned. Where the events of its second come back to where they began, they
+/// may as well have begun with what was before the dropped one.
 fn must_be_noticed(told: &[Told], dropped: usize) -> bool {
     let of = |told: &Told| told.event.object["object"] == "subscription";
     let same = |other: &&Told| about(&other.event) == about(&told[dropped].event);
@@ -93,7 +94,10 @@ fn must_be_noticed(told: &[Told], dropped: usize) -> bool {
     let apart =
         event.created < next.created && before.is_none_or(|before| before.created < event.created);
     let was = told_of_subscription(&put_back(&next.object, previous));
-    apart && before.is_none_or(|before| told_of_subscription(&before.object) != was)
+    let of_second = told[dropped + 1..].iter().filter(same).map(|told| &told.event);
+    let last = of_second.take_while(|told| told.created == next.created).last();
+    let is_circle = last.is_some_and(|last| told_of_subscription(&last.object) == was);
+    apart && !is_circle && before.is_none_or(|before| told_of_subscription(&before.object) != was)
 }
 
 /// Whether it alone of its second says who a customer is, and in a later second one says so that

@@ -119,6 +119,10 @@ fn check_decided(
         let trainers = trainers(truth, world, events);
         if trainers.len() > 1 || !is_decided(&truth) {
             open.extend(trainers);
+            // Whose it is may be undecided, too.
+            let id = StripeId::try_new(&truth.subscription).expect("an id");
+            let view = shown.subscriptions.get(&id).and_then(|view| view.trainer.as_ref());
+            open.extend(view.map(|trainer| Some(trainer.as_str())));
         }
     }
     let trainers = by_trainer.len();
