@@ -95,6 +95,7 @@ impl World {
             price: self.plain.get(&price).cloned().unwrap_or_default(),
             quantity: item["quantity"].as_i64().unwrap_or(1),
             item: text(of, "subscription_item").to_owned(),
+            in_part: true,
             invoice_item: Some(text(item, "id").to_owned()),
         }
     }
@@ -298,6 +299,7 @@ impl World {
 
     fn after_payment(&mut self, id: &str) {
         let subscription = self.invoices[id].subscription.clone();
+        self.save_method(&subscription, id);
         let unpaid = self.invoices.values().any(|one| {
             one.subscription == subscription && one.status == Status::Open && one.attempt_count > 0
         });

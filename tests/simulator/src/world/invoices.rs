@@ -71,7 +71,9 @@ pub(super) struct Line {
     pub(super) quantity: i64,
     /// The subscription's item.
     pub(super) item: String,
-    /// The invoice item behind a proration.
+    /// Whether it is about a part of a period only.
+    pub(super) in_part: bool,
+    /// The invoice item behind it, where it waited for an invoice.
     pub(super) invoice_item: Option<String>,
 }
 
@@ -144,7 +146,7 @@ impl Invoice {
     }
 
     fn render_line(&self, line: &Line, livemode: bool) -> Value {
-        let proration = line.invoice_item.is_some();
+        let proration = line.in_part;
         let details = json!({
             "invoice_item": line.invoice_item,
             "proration": proration,
@@ -158,7 +160,7 @@ impl Invoice {
             "proration_details": { "credited_items": null },
             "subscription": self.subscription,
         });
-        let (item, subscription, kind) = if proration {
+        let (item, subscription, kind) = if line.invoice_item.is_some() {
             (of_item, Value::Null, "invoice_item_details")
         } else {
             (Value::Null, details, "subscription_item_details")

@@ -48,6 +48,7 @@ impl World {
             }
             ["checkout", "sessions", id] => self.retrieve("checkout.session", id, form),
             ["customers", id] => self.retrieve_customer(id, form),
+            ["subscription_items", id] => self.retrieve_item(id, form),
             // Searches aren't there; what looks like an id would be refused as one that is unknown.
             [_, "search"] => return None,
             [kind, id] => self.retrieve(singular(kind)?, id, form),
@@ -87,6 +88,8 @@ impl World {
             ["subscriptions"] => self.create_subscription(form),
             ["subscriptions", id] => self.update_subscription(id, form),
             ["subscriptions", id, "resume"] => self.resume_subscription(id, form),
+            ["subscription_items"] => self.create_item(form),
+            ["subscription_items", id] => self.update_item(id, form),
             ["subscription_schedules"] => self.create_schedule(form),
             ["subscription_schedules", id] => self.update_schedule(id, form),
             ["subscription_schedules", id, "release"] => self.release_schedule(id, form),
@@ -130,6 +133,7 @@ impl World {
         Some(match *parts {
             ["customers", id] => self.delete_customer(id),
             ["subscriptions", id] => self.cancel_subscription(id, form),
+            ["subscription_items", id] => self.delete_item(id, form),
             ["test_helpers", "test_clocks", id] => self.delete_clock(id),
             _ => return None,
         })

@@ -1,12 +1,16 @@
 //! Subscriptions: their state and its rendering. What changes them is below this folder.
 
+mod anchor;
 mod api;
 mod bill;
 mod cancel;
 mod create;
+mod ending;
 mod form;
+mod items;
 mod proration;
 mod renew;
+mod settings;
 mod update;
 
 use serde_json::{Map, Value, json};
@@ -18,6 +22,7 @@ use super::template::{filled, integer, list, text};
 pub(super) use bill::{Billing, Change, Payment};
 pub(super) use form::{Starting, fitting, missing_method, trial_days};
 pub(super) use proration::amount_of;
+pub(super) use settings::PaymentSettings;
 
 /// Where a subscription stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +89,8 @@ pub(super) struct Subscription {
     pub(super) items: Vec<Item>,
     pub(super) period: (i64, i64),
     pub(super) anchor: i64,
+    /// Whether nothing is charged before the anchor.
+    pub(super) free_until_anchor: bool,
     pub(super) trial: Option<(i64, i64)>,
     /// Whether the end of the trial was announced.
     pub(super) announced: bool,
@@ -100,6 +107,7 @@ pub(super) struct Subscription {
     pub(super) metadata: Map<String, Value>,
     pub(super) description: Option<String>,
     pub(super) default_method: Option<String>,
+    pub(super) payment_settings: PaymentSettings,
     pub(super) latest_invoice: Option<String>,
     pub(super) pending_setup: Option<String>,
     /// How invoices are treated while collection is paused, and until when.
@@ -118,6 +126,11 @@ impl Subscription {
 
     pub(super) fn interval(&self) -> Interval {
         interval_of(&self.items)
+    }
+
+    /// Whether it is one that is paid for, or ought to be.
+    pub(super) fn is_billed(&self) -> bool {
+        matches!(self.status, Status::Active | Status::PastDue)
     }
 
     /// How it is billed with other items.
@@ -176,6 +189,7 @@ impl Subscription {
                 "livemode": self.items.first().map(|item| item.price["livemode"].clone()),
                 "metadata": self.metadata,
                 "pause_collection": pause,
+                "payment_settings": self.payment_settings.render(),
                 "pending_setup_intent": self.pending_setup,
                 "pending_update": self.pending.as_ref().map(|pending| self.render_pending(pending)),
                 "schedule": self.schedule,

@@ -9,5 +9,6 @@ mod idempotency;
 mod keeping;
 mod lists;
 mod requests;
+mod subscriptions;
 mod versions;
 mod webhooks;

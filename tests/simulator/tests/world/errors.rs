@@ -66,8 +66,8 @@ fn what_would_come_to_nothing_is_refused() {
         call(
             "subscriptions",
             json!({ "customer": customer, "items": items,
-            "payment_settings": { "save_default_payment_method": "on_subscription" } }),
-            "payment_settings",
+            "payment_settings": { "payment_method_options": { "card": { "network": "visa" } } } }),
+            "payment_settings[payment_method_options]",
         ),
         call(
             "subscriptions",
@@ -81,7 +81,7 @@ fn what_would_come_to_nothing_is_refused() {
             "proration_behavior": "sometimes" }),
             "proration_behavior",
         ),
-        call(&called, json!({ "off_session": true }), "off_session"),
+        call(&called, json!({ "days_until_due": 30 }), "days_until_due"),
         call(&called, json!({ "currency": "eur" }), "currency"),
         call(
             &format!("{called}/resume"),

@@ -6,7 +6,7 @@ use super::super::World;
 use super::super::params::{self, Form};
 use super::super::payments::{Card, Outcome};
 use super::super::request::{Answer, ApiError};
-use super::super::subscriptions::{Payment, Starting};
+use super::super::subscriptions::{Payment, PaymentSettings, Starting};
 
 type Answered = Result<Answer, ApiError>;
 
@@ -122,8 +122,11 @@ impl World {
             metadata: session.carried.clone(),
             description: session.description.clone(),
             trial_end: session.trial.map(|trial| trial.end(now)),
+            anchor: None,
+            ending: None,
             missing_method: session.missing_method,
             method,
+            payment_settings: PaymentSettings::default(),
             flexible: session.flexible,
         };
         let paid = intent.is_some();

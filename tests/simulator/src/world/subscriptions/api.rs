@@ -1,4 +1,4 @@
-//! Lists of subscriptions and of their items.
+//! Lists of subscriptions.
 
 use super::super::World;
 use super::super::params::{self, Form};
@@ -43,14 +43,5 @@ impl World {
                 && created(integer(one, "created"))
         });
         Ok(Answer::List { url: "/v1/subscriptions".to_owned(), data: found.collect() })
-    }
-
-    pub(in super::super) fn list_items(&self, form: &Form) -> Result<Answer, ApiError> {
-        params::known(form, "", &["subscription"])?;
-        let id = params::required(form, "subscription")?;
-        let missing = || ApiError::no_such("subscription", &id, "subscription");
-        let of = self.subscriptions.get(&id).ok_or_else(missing)?;
-        let data = of.items.iter().rev().map(|item| of.render_item(item)).collect();
-        Ok(Answer::List { url: "/v1/subscription_items".to_owned(), data })
     }
 }

@@ -6,19 +6,24 @@ use super::super::params::{self, Form};
 use super::super::payments::Outcome;
 use super::super::request::{Answer, ApiError};
 use super::form::{self, TrialEnd};
-use super::{Payment, Starting, Status, Subscription, bill, interval_of};
+use super::{Payment, PaymentSettings, Starting, Status, Subscription, anchor, bill, ending};
 
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 18] = [
     "customer",
     "items",
     "metadata",
     "description",
     "default_payment_method",
+    "payment_settings",
+    "off_session",
     "payment_behavior",
     "proration_behavior",
     "trial_end",
     "trial_period_days",
     "trial_settings",
+    "billing_cycle_anchor",
+    "cancel_at",
+    "cancel_at_period_end",
     "billing_mode",
     "collection_method",
     "currency",
@@ -35,50 +40,61 @@ impl World {
         let now = self.present(&customer);
         let how = bill::payment(form)?;
         let flexible = self.billing_mode(form)?;
-        // Nothing is prorated where nothing was before.
-        bill::billing(form)?;
+        let billing = bill::billing(form)?;
         params::word(form, "collection_method", &["charge_automatically"])?;
+        // It only tells the bank who is there to be asked.
+        params::flag(form, "off_session")?;
+        let ending = ending::asked(form, now)?;
+        let payment_settings = PaymentSettings::default().changed(form)?;
         let trial_end = match form::trial_end(form, now)? {
             Some(TrialEnd::At(at)) => Some(at),
             _ => None,
         };
         let missing_method = form::missing_method(form)?.unwrap_or("create_invoice");
         let metadata = params::metadata(form, Form::new())?;
-        let description = params::text(form, "description")?;
+        let description = form::description(form)?.flatten();
         let items = self.new_items(form, "items", now)?;
         form::currency(form, &items)?;
+        let anchor = anchor::asked(form, &items, billing, now, trial_end)?;
         let method = match params::text(form, "default_payment_method")? {
             Some(method) => Some(self.usable(&method, Some(&customer))?),
             None => None,
         };
-        let paying = method.clone().or_else(|| self.customer_method(&customer));
-        let due: i64 = items.iter().map(super::proration::amount_of).sum();
-        if trial_end.is_none() && due > 0 {
-            match (how, self.predict(paying.as_deref())) {
-                (Payment::Default, _) | (_, Outcome::Succeeded) => {}
-                (_, Outcome::NoMethod) => {
-                    let message = "This customer has no attached payment source or default \
-                                   payment method. Please consider adding a default payment \
-                                   method.";
-                    return Err(ApiError::state("resource_missing", message));
-                }
-                (Payment::Error, Outcome::Declined(code)) => return Err(ApiError::declined(code)),
-                (Payment::Error, Outcome::RequiresAction) => return Err(ApiError::needs_action()),
-                _ => {}
-            }
-        }
         let starting = Starting {
             customer,
             items,
             metadata,
             description,
             trial_end,
+            anchor,
+            ending,
             missing_method,
             method,
+            payment_settings,
             flexible,
         };
+        if starting.due(now) > 0 {
+            self.can_begin(&starting, how)?;
+        }
         let id = self.start(starting, how, None);
         self.answer(&id)
+    }
+
+    /// Refuses a beginning that has to be paid at once and can't be.
+    fn can_begin(&self, starting: &Starting, how: Payment) -> Result<(), ApiError> {
+        let own = starting.method.clone();
+        let paying = own.or_else(|| self.customer_method(&starting.customer));
+        match (how, self.predict(paying.as_deref())) {
+            (Payment::Default, _) | (_, Outcome::Succeeded) => Ok(()),
+            (_, Outcome::NoMethod) => {
+                let message = "This customer has no attached payment source or default payment \
+                               method. Please consider adding a default payment method.";
+                Err(ApiError::state("resource_missing", message))
+            }
+            (Payment::Error, Outcome::Declined(code)) => Err(ApiError::declined(code)),
+            (Payment::Error, Outcome::RequiresAction) => Err(ApiError::needs_action()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a form asks for a flexible billing mode.
@@ -103,10 +119,17 @@ impl World {
         let customer = starting.customer.clone();
         let now = self.present(&customer);
         let trial = starting.trial_end.map(|end| (now, end));
-        let lines_period = trial.unwrap_or((now, interval_of(&starting.items).next(now, now)));
-        let lines = self.period_lines(&starting.items, lines_period, trial.is_some());
+        let period = starting.period(now);
+        let is_unbilled = starting.is_unbilled();
+        let lines = match starting.anchor {
+            _ if is_unbilled => Vec::new(),
+            Some(anchor) if trial.is_none() => {
+                self.beginning_lines(&starting.items, period, anchor.at)
+            }
+            _ => self.period_lines(&starting.items, period, trial.is_some()),
+        };
         let due: i64 = lines.iter().map(|line| line.amount).sum();
-        let mut subscription = self.new_subscription(starting, lines_period, trial);
+        let mut subscription = self.new_subscription(starting, period, trial);
         let id = subscription.id.clone();
         let own = subscription.default_method.clone();
         let method = own.or_else(|| self.customer_method(&customer));
@@ -125,6 +148,10 @@ impl World {
         self.bill_in(&customer, &subscription.currency());
         self.list_made("subscription", &id);
         self.subscriptions.insert(id.clone(), subscription);
+        if is_unbilled {
+            self.emit("customer.subscription.created", &id);
+            return id;
+        }
         let draft = Draft {
             reason: "subscription_create",
             lines,
@@ -157,7 +184,8 @@ impl World {
         period: (i64, i64),
         trial: Option<(i64, i64)>,
     ) -> Subscription {
-        Subscription {
+        let anchor = starting.anchor.map(|anchor| anchor.at);
+        let mut subscription = Subscription {
             id: self.ids.next("sub"),
             clock: self.clock_of_customer(&starting.customer),
             customer: starting.customer,
@@ -165,7 +193,8 @@ impl World {
             status: if trial.is_some() { Status::Trialing } else { Status::Active },
             items: starting.items,
             period,
-            anchor: trial.map_or(period.0, |trial| trial.1),
+            anchor: anchor.or(trial.map(|trial| trial.1)).unwrap_or(period.0),
+            free_until_anchor: starting.anchor.is_some_and(|anchor| !anchor.charges),
             trial,
             announced: false,
             missing_method: starting.missing_method,
@@ -179,6 +208,7 @@ impl World {
             metadata: starting.metadata,
             description: starting.description,
             default_method: starting.method,
+            payment_settings: starting.payment_settings,
             latest_invoice: None,
             pending_setup: None,
             pause: None,
@@ -186,7 +216,11 @@ impl World {
             schedule: None,
             flexible: starting.flexible,
             resuming: None,
+        };
+        if let Some(ending) = starting.ending {
+            subscription.set_ending(ending, period.0);
         }
+        subscription
     }
 
     /// Tells that a trial ends within three days, once.

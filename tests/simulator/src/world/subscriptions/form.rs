@@ -6,7 +6,9 @@ use super::super::World;
 use super::super::params::{self, Form, inside};
 use super::super::request::ApiError;
 use super::super::template::text;
-use super::{Item, interval_of};
+use super::anchor::Anchor;
+use super::ending::Ending;
+use super::{Item, PaymentSettings, interval_of};
 
 /// What a subscription begins with.
 #[derive(Debug, Clone)]
@@ -16,10 +18,16 @@ pub(in super::super) struct Starting {
     pub(in super::super) metadata: Form,
     pub(in super::super) description: Option<String>,
     pub(in super::super) trial_end: Option<i64>,
+    pub(in super::super) anchor: Option<Anchor>,
+    pub(in super::super) ending: Option<Ending>,
     pub(in super::super) missing_method: &'static str,
     pub(in super::super) method: Option<String>,
+    pub(in super::super) payment_settings: PaymentSettings,
     pub(in super::super) flexible: bool,
 }
+
+/// How long a subscription's description may be.
+const DESCRIPTION_CHARS_MAX: usize = 500;
 
 pub(in super::super) const MISSING_METHOD: [&str; 3] = ["create_invoice", "cancel", "pause"];
 
@@ -48,7 +56,7 @@ impl World {
         Ok(items)
     }
 
-    fn new_item(&mut self, form: &Form, name: &str, now: i64) -> Result<Item, ApiError> {
+    pub(super) fn new_item(&mut self, form: &Form, name: &str, now: i64) -> Result<Item, ApiError> {
         let param = inside(name, "price");
         let price = params::text(form, "price")?.ok_or_else(|| ApiError::missing(&param))?;
         let price = self.named("price", &price, &param)?;
@@ -85,14 +93,25 @@ impl World {
                 items.remove(at);
                 continue;
             }
-            if let Some(price) = params::text(form, "price")? {
-                items[at].price = self.named("price", &price, "items[0][price]")?;
-            }
-            items[at].quantity = quantity(form)?.unwrap_or(items[at].quantity);
-            items[at].metadata = params::metadata(form, items[at].metadata.clone())?;
+            self.change_item(&mut items[at], form, "items[0]")?;
         }
         fitting(&items)?;
         Ok(Some(items))
+    }
+
+    /// Makes of an item what a form says of it.
+    pub(super) fn change_item(
+        &self,
+        item: &mut Item,
+        form: &Form,
+        name: &str,
+    ) -> Result<(), ApiError> {
+        if let Some(price) = params::text(form, "price")? {
+            item.price = self.named("price", &price, &inside(name, "price"))?;
+        }
+        item.quantity = quantity(form)?.unwrap_or(item.quantity);
+        item.metadata = params::metadata(form, item.metadata.clone())?;
+        Ok(())
     }
 }
 
@@ -143,6 +162,17 @@ pub(super) fn currency(form: &Form, items: &[Item]) -> Result<(), ApiError> {
     }
     let message = "The price specified doesn't support the currency that was asked for.";
     Err(ApiError::invalid("currency", message))
+}
+
+/// The description that a form gives, or takes away.
+pub(super) fn description(form: &Form) -> Result<Option<Option<String>>, ApiError> {
+    let description = params::field(form, "description")?;
+    if description.iter().flatten().any(|text| text.chars().count() > DESCRIPTION_CHARS_MAX) {
+        let message =
+            format!("Invalid string: it may be at most {DESCRIPTION_CHARS_MAX} characters long");
+        return Err(ApiError::invalid("description", message));
+    }
+    Ok(description)
 }
 
 /// The end of the trial that a form asks for, by date or in days.

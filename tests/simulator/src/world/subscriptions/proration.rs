@@ -3,7 +3,7 @@
 use super::super::World;
 use super::super::invoices::Line;
 use super::super::template::{integer, text};
-use super::{Item, Status, Subscription};
+use super::{Item, Subscription};
 
 impl World {
     /// Lines that charge items for a whole period, or name them for free.
@@ -29,6 +29,7 @@ impl World {
                 price: item.price.clone(),
                 quantity: item.quantity,
                 item: item.id.clone(),
+                in_part: false,
                 invoice_item: None,
             });
         }
@@ -46,8 +47,8 @@ impl World {
     ) -> Vec<Line> {
         // A trial that has just been ended was free, and so nothing of it is given back.
         let was_trial = of.trial.is_some_and(|trial| trial.0 == of.period.0);
-        let charged = matches!(of.status, Status::Active | Status::PastDue) && !was_trial;
-        let (rest, whole) = (of.period.1 - now, of.period.1 - of.period.0);
+        let charged = of.is_billed() && !was_trial && !of.is_unbilled();
+        let (rest, whole) = (of.period.1 - now, of.whole_period());
         if !charged || rest <= 0 || whole <= 0 {
             return Vec::new();
         }
@@ -79,6 +80,7 @@ impl World {
             price: item.price.clone(),
             quantity: item.quantity,
             item: item.id.clone(),
+            in_part: true,
             invoice_item: None,
         }
     }
@@ -90,7 +92,7 @@ pub(in super::super) fn amount_of(item: &Item) -> i64 {
 }
 
 /// A part of an amount, rounded half up.
-fn share(amount: i64, part: i64, whole: i64) -> i64 {
+pub(super) fn share(amount: i64, part: i64, whole: i64) -> i64 {
     let (amount, part, whole) = (i128::from(amount), i128::from(part), i128::from(whole));
     let rounded = (2 * amount * part + whole) / (2 * whole);
     i64::try_from(rounded).unwrap_or(i64::MAX)

@@ -35,10 +35,16 @@ impl World {
         let waits = of.pause.is_some_and(|(behavior, _)| behavior == "keep_as_draft");
         let (period, items) = (of.period, of.items.clone());
         let advances = collects && !waits;
+        let (anchor, is_unbilled) = (of.anchor, of.is_unbilled());
+        if is_unbilled {
+            self.emit("customer.subscription.updated", id);
+            self.emit_all(told);
+            return;
+        }
         let grace = self.config.invoice_grace_seconds;
         let draft = Draft {
             reason: "subscription_cycle",
-            lines: self.period_lines(&items, period, false),
+            lines: self.beginning_lines(&items, period, anchor),
             period: over,
             finalizes_at: advances.then_some(now + grace),
             auto_advance: advances,
@@ -46,8 +52,12 @@ impl World {
         let invoice = self.new_invoice(id, draft);
         self.emit("customer.subscription.updated", id);
         self.emit("invoice.created", &invoice);
-        for (kind, schedule) in told {
-            self.emit(kind, &schedule);
+        self.emit_all(told);
+    }
+
+    fn emit_all(&mut self, told: Vec<(&'static str, String)>) {
+        for (kind, id) in told {
+            self.emit(kind, &id);
         }
     }
 

@@ -6,10 +6,11 @@ use super::super::World;
 use super::super::params::{self, Form};
 use super::super::request::{Answer, ApiError};
 use super::bill::{self, Change};
+use super::ending::{self, Ending};
 use super::form::{self, TrialEnd};
-use super::{Status, Subscription, interval_of};
+use super::{Item, Status, Subscription, interval_of};
 
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 18] = [
     "items",
     "metadata",
     "description",
@@ -23,6 +24,8 @@ const KNOWN: [&str; 16] = [
     "trial_settings",
     "pause_collection",
     "default_payment_method",
+    "payment_settings",
+    "off_session",
     "billing_cycle_anchor",
     "collection_method",
     "currency",
@@ -38,6 +41,8 @@ impl World {
         let mut of = self.living(id)?.clone();
         let now = self.now_of(id);
         params::word(form, "collection_method", &["charge_automatically"])?;
+        // It only tells the bank who is there to be asked.
+        params::flag(form, "off_session")?;
         let trial_end = form::trial_end(form, now)?;
         let anchor = params::word(form, "billing_cycle_anchor", &["now", "unchanged"])?;
         Self::change_cancellation(&mut of, form, now)?;
@@ -47,21 +52,9 @@ impl World {
         let ends_trial = matches!(trial_end, Some(TrialEnd::Now)) && of.status == Status::Trialing;
         let other_interval =
             items.as_ref().is_some_and(|items| interval_of(items) != of.interval());
-        let billed = matches!(of.status, Status::Active | Status::PastDue);
-        let begins = ends_trial || (billed && (other_interval || anchor == Some("now")));
-        let change = Change {
-            items: items.unwrap_or_else(|| of.items.clone()),
-            begins,
-            billing: bill::billing(form)?,
-            payment: bill::payment(form)?,
-            prorated_at: Self::proration_date(form, of.period)?,
-        };
-        if of.pending.is_some() && (begins || change.items != of.items) {
-            let message = "This subscription has a pending update, which must be applied or \
-                           expire first.";
-            return Err(ApiError::state("subscription_pending_update", message));
-        }
-        self.payable(id, &change)?;
+        let begins = ends_trial || (of.is_billed() && (other_interval || anchor == Some("now")));
+        let change =
+            self.change_of(&of, items.unwrap_or_else(|| of.items.clone()), begins, form)?;
         if let Some(method) = params::field(form, "default_payment_method")? {
             of.default_method = match method {
                 None => None,
@@ -79,6 +72,30 @@ impl World {
         self.change_billing(id, change);
         self.announce_trial_end(id);
         self.answer(id)
+    }
+
+    /// What other items mean for what is billed, in the way that a form asks for.
+    pub(super) fn change_of(
+        &self,
+        of: &Subscription,
+        items: Vec<Item>,
+        begins: bool,
+        form: &Form,
+    ) -> Result<Change, ApiError> {
+        let change = Change {
+            items,
+            begins,
+            billing: bill::billing(form)?,
+            payment: bill::payment(form)?,
+            prorated_at: Self::proration_date(form, of.period)?,
+        };
+        if of.pending.is_some() && (begins || change.items != of.items) {
+            let message = "This subscription has a pending update, which must be applied or \
+                           expire first.";
+            return Err(ApiError::state("subscription_pending_update", message));
+        }
+        self.payable(&of.id, &change)?;
+        Ok(change)
     }
 
     /// The instant that a change is to be reckoned by, within the current period.
@@ -125,52 +142,30 @@ impl World {
     }
 
     fn change_cancellation(of: &mut Subscription, form: &Form, now: i64) -> Result<(), ApiError> {
-        let at_end = params::flag(form, "cancel_at_period_end")?;
-        let at = params::field(form, "cancel_at")?;
         if let Some(details) = params::nested(form, "cancellation_details")? {
             params::known(details, "cancellation_details", &["comment", "feedback"])?;
             of.comment = params::text(details, "comment")?.or(of.comment.take());
             of.feedback = params::text(details, "feedback")?.or(of.feedback.take());
         }
-        if at_end.is_none() && at.is_none() {
-            return Ok(());
-        }
+        let Some(ending) = ending::asked(form, now)? else { return Ok(()) };
         if of.schedule.is_some() {
             let message = "The subscription is managed by a subscription schedule, and updating \
                            any cancelation behavior directly is not allowed.";
             return Err(ApiError::state("subscription_has_schedule", message));
         }
-        if at_end == Some(true) && at.as_ref().is_some_and(Option::is_some) {
-            let message = "You may only specify one of these parameters: cancel_at, \
-                           cancel_at_period_end.";
-            return Err(ApiError::invalid("cancel_at", message));
+        if ending == Ending::PeriodEnd && of.period.1 <= now {
+            return Err(ending::past());
         }
-        let until = match at {
-            Some(Some(_)) => params::time(form, "cancel_at")?,
-            _ => (at_end == Some(true)).then_some(of.period.1),
-        };
-        if until.is_some_and(|until| until <= now) {
-            let message = "The cancel_at timestamp must be in the future.";
-            return Err(ApiError::invalid("cancel_at", message));
-        }
-        of.at_period_end = at_end == Some(true);
-        if until.is_some() && of.cancel_at.is_none() {
-            of.canceled_at = Some(now);
-            of.reason = Some("cancellation_requested");
-        }
-        if until.is_none() {
-            of.canceled_at = None;
-            of.reason = None;
-        }
-        of.cancel_at = until;
+        of.set_ending(ending, now);
         Ok(())
     }
 
     fn change_fields(of: &mut Subscription, form: &Form) -> Result<(), ApiError> {
         of.metadata = params::metadata(form, of.metadata.clone())?;
-        if let Some(description) = params::field(form, "description")? {
+        if let Some(description) = form::description(form)? {
             of.description = description;
         }
+        of.payment_settings = of.payment_settings.changed(form)?;
         if let Some(missing) = form::missing_method(form)? {
             of.missing_method = missing;
         }
