@@ -11,7 +11,8 @@ async fn a_subscription_begins_with_all_that_clients_say() {
     let form = format!(
         "customer={customer}&items[0][price]={price}&cancel_at_period_end=true&off_session=true\
          &payment_settings[save_default_payment_method]=on_subscription\
-         &payment_settings[payment_method_types][]=card&payment_settings[payment_method_types][]=link\
+         &payment_settings[payment_method_types][]=card\
+         &payment_settings[payment_method_types][]=link\
          &proration_behavior=create_prorations&description=With+a+coach"
     );
     let made = api.post("/v1/subscriptions", &form).await;

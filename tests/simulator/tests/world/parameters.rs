@@ -130,7 +130,7 @@ fn until_its_anchor_nothing_is_paid_if_nothing_is_to_be_prorated() {
     let mut sim = Sim::new();
     let anchor = sim.world.now() + 10 * DAY;
     let free = json!({ "billing_cycle_anchor": anchor, "proration_behavior": "none" });
-    let made = begun(&mut sim, free.clone());
+    let made = begun(&mut sim, free);
     assert_eq!((&made["status"], &made["latest_invoice"]), (&json!("active"), &json!(null)));
     assert_eq!(sim.kinds(), ["customer.updated", "customer.subscription.created"]);
 
@@ -314,6 +314,8 @@ fn what_tells_only_of_itself_changes_only_itself() {
     assert_eq!(previous(&sim.told()[0]), json!({ "description": "With a coach" }));
 
     let customer = sim.customer("pm_card_visa");
+    let empty = sim.refused("subscriptions", form(&customer, &json!({ "description": "" })));
+    assert_eq!(empty.code.as_deref(), Some("parameter_invalid_empty"));
     for (more, param) in [
         (json!({ "off_session": "sometimes" }), "off_session"),
         (json!({ "cancel_at_period_end": "maybe" }), "cancel_at_period_end"),

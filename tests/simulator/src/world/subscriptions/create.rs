@@ -52,7 +52,11 @@ impl World {
         };
         let missing_method = form::missing_method(form)?.unwrap_or("create_invoice");
         let metadata = params::metadata(form, Form::new())?;
-        let description = form::description(form)?.flatten();
+        let description = match form::description(form)? {
+            // There is nothing yet that could be unset.
+            Some(None) => return Err(ApiError::empty("description")),
+            given => given.flatten(),
+        };
         let items = self.new_items(form, "items", now)?;
         form::currency(form, &items)?;
         let anchor = anchor::asked(form, &items, billing, now, trial_end)?;
