@@ -55,7 +55,7 @@ mod usage;
 
 pub use catalog::EnforcementView;
 pub use control::{Checkpoint, ParkedUnit, discard_parked, retry_parked};
-pub use feed::{Change, Cursor, Feed, Heard, Whose};
+pub use feed::{Change, Cursor, Feed, FeedKey, Heard, Whose};
 pub use positions::{Committed, Positions, WaitError};
 pub use queries::{Held, Mark, QueryError, Reader, as_reader};
 pub use rows::InvalidRow;

@@ -63,11 +63,14 @@ CREATE TABLE answer_feed (
     id     uuid    NOT NULL,
     number bigint  NOT NULL,
     parked boolean NOT NULL,
-    CONSTRAINT answer_feed_pkey PRIMARY KEY (tenant)
+    key    bytea   NOT NULL,
+    CONSTRAINT answer_feed_pkey PRIMARY KEY (tenant),
+    CONSTRAINT answer_feed_key_check CHECK (octet_length(key) = 32)
 ) WITH (fillfactor = 50);
 COMMENT ON COLUMN answer_feed.id IS 'another one = what was heard before tells nothing: somebody else writes now, or a backup was put back; whoever renames schemas gives a new one, too';
 COMMENT ON COLUMN answer_feed.number IS 'of the last change';
 COMMENT ON COLUMN answer_feed.parked IS 'whether any unit of the read models that serve is parked';
+COMMENT ON COLUMN answer_feed.key IS 'a secret that is new with each id: followers know by it what another one left for them outside of this database';
 
 CREATE TABLE answer_change (
     tenant   text COLLATE "C" NOT NULL,
@@ -104,5 +107,6 @@ BEGIN
             USING (tenant = (SELECT public.current_tenant()))', name);
     END LOOP;
     GRANT SELECT ON checkpoint, parked_unit, parked_event TO ledger_api, ledger_auditor;
-    GRANT SELECT ON answer_feed TO ledger_api;
+    -- The key is for followers alone.
+    GRANT SELECT (tenant, id, number, parked) ON answer_feed TO ledger_api;
 END $$;

@@ -10,6 +10,7 @@
 pub(crate) mod store;
 mod wake;
 
+use std::fmt;
 use std::sync::Arc;
 
 use ledger_domain::id::{Tenant, TrainerId};
@@ -34,6 +35,31 @@ pub struct Cursor {
     pub number: i64,
 }
 
+/// A secret of those who follow one feed, and of nobody else: another feed has another one. It
+/// prints as `***`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct FeedKey([u8; 32]);
+
+impl FeedKey {
+    /// Wraps it.
+    #[must_use]
+    pub const fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
+    /// The key itself, for the one call that needs it.
+    #[must_use]
+    pub const fn reveal(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for FeedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// What was heard of a tenant at one instant of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heard {
@@ -41,6 +67,8 @@ pub struct Heard {
     pub to: Cursor,
     /// Where the read models are then: all that changed answers up to there has been told.
     pub position: i64,
+    /// What the feed's followers have in common.
+    pub key: FeedKey,
     /// What changed since the cursor, in order; none = nobody can tell any more.
     pub changes: Option<Vec<Change>>,
 }

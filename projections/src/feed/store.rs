@@ -6,7 +6,7 @@ use ledger_domain::id::{InvalidName, Tenant, TrainerId};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::{Change, Cursor, Heard, KEPT, Whose};
+use super::{Change, Cursor, FeedKey, Heard, KEPT, Whose};
 use crate::QueryError;
 use crate::rows::InvalidRow;
 
@@ -20,11 +20,14 @@ pub(crate) async fn begin(
     tenant: &Tenant,
     serving: &[String],
 ) -> sqlx::Result<i64> {
+    // The key is made from 244 bits of the server's strong randomness.
     const SQL: &str = "
-        INSERT INTO answer_feed (tenant, id, number, parked)
+        INSERT INTO answer_feed (tenant, id, number, parked, key)
         SELECT $1, gen_random_uuid(), 0,
-            EXISTS (SELECT FROM parked_unit WHERE tenant = $1 AND read_model = ANY($2))
-        ON CONFLICT (tenant) DO UPDATE SET id = excluded.id, parked = excluded.parked
+            EXISTS (SELECT FROM parked_unit WHERE tenant = $1 AND read_model = ANY($2)),
+            sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+        ON CONFLICT (tenant) DO UPDATE
+            SET id = excluded.id, parked = excluded.parked, key = excluded.key
         RETURNING number";
     sqlx::query_scalar(SQL).bind(tenant.as_str()).bind(serving).fetch_one(conn).await
 }
@@ -72,6 +75,7 @@ struct HeardRow {
     id: Uuid,
     number: i64,
     position: i64,
+    key: Vec<u8>,
     change: Option<i64>,
     trainers: Option<Vec<String>>,
     users: Option<Vec<String>>,
@@ -85,7 +89,7 @@ pub(super) async fn heard(
     known: &[(Tenant, Cursor)],
 ) -> Result<Vec<(Tenant, Heard)>, QueryError> {
     const SQL: &str = "
-        SELECT f.tenant, f.id, f.number, p.position, c.number AS change, c.trainers, c.users
+        SELECT f.tenant, f.id, f.number, p.position, f.key, c.number AS change, c.trainers, c.users
         FROM answer_feed AS f
         LEFT JOIN unnest($2::text[], $3::bigint[]) AS known (tenant, number)
             ON known.tenant = f.tenant
@@ -111,7 +115,9 @@ pub(super) async fn heard(
         let tenant = Tenant::try_new(&row.tenant).map_err(invalid)?;
         let to = Cursor { id: row.id, number: row.number };
         if all.last().is_none_or(|(last, _)| *last != tenant) {
-            let heard = Heard { to, position: row.position, changes: Some(Vec::new()) };
+            let key = row.key.as_slice().try_into();
+            let key = FeedKey::new(key.map_err(|e| InvalidRow::new("answer_feed", e))?);
+            let heard = Heard { to, position: row.position, key, changes: Some(Vec::new()) };
             all.push((tenant, heard));
         }
         let change = row.change().map_err(invalid)?;

@@ -3,6 +3,8 @@
 //! A view holds dates, never an answer that time changes: whether a subscription gives access now
 //! is computed from its view, the catalogue and the clock, by [`crate::effective`].
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::stripe::Item;
 use crate::event::{Code, OverrideEffect};
 use crate::id::{EventKey, FeatureSlug, PlanSlug, StripeId, TrainerId};
@@ -10,7 +12,7 @@ use crate::money::Currency;
 use crate::time::{Interval, Timestamp};
 
 /// A subscription, as all facts about it make it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionView {
     /// Its id at Stripe.
     pub id: StripeId,
@@ -54,7 +56,7 @@ pub struct SubscriptionView {
 }
 
 /// A change that is to come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduledChange {
     /// When.
     pub at: Timestamp,
@@ -63,7 +65,7 @@ pub struct ScheduledChange {
 }
 
 /// What a trainer holds by acts of administrators.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantView {
     /// The event that gave it.
     pub event: EventKey,
@@ -84,7 +86,7 @@ pub struct GrantView {
 }
 
 /// What an administrator can give.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Grant {
     /// A tier without Stripe.
     Assigned {
@@ -108,7 +110,7 @@ pub enum Grant {
 }
 
 /// What the ledger knows of a trainer apart from subscriptions and grants.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrainerView {
     /// Who.
     pub trainer: TrainerId,

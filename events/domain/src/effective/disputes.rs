@@ -1,11 +1,13 @@
 //! Payment disputes, as far as access depends on them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::account::{PaymentKind, PaymentView};
 use crate::id::StripeId;
 use crate::time::Timestamp;
 
 /// The payment disputes of a trainer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disputes {
     /// How many are open.
     pub open: u32,
@@ -14,7 +16,7 @@ pub struct Disputes {
 }
 
 /// A payment dispute that was lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostDispute {
     /// The subscription whose payment was disputed; none if no fact tells, and then every
     /// subscription that had begun by then is meant.

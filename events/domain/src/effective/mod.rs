@@ -51,13 +51,15 @@ pub use world::effective;
 
 use world::World;
 
+use serde::{Deserialize, Serialize};
+
 use crate::account::{Accounts, GrantView, SubscriptionView, TrainerView};
 use crate::catalog::Catalog;
 use crate::id::TrainerId;
 use crate::time::Timestamp;
 
 /// What one trainer holds, as the facts make it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holdings {
     /// What is known of the trainer; none if nobody ever said anything.
     pub trainer: Option<TrainerView>,
