@@ -56,6 +56,9 @@ has_nginx() {
     "$nginx" -V 2>&1 | grep -q with-http_auth_request_module
 }
 
+# What nodes remember together is tested with a real one; the ledger runs without.
+has_redis() { command -v redis-server >/dev/null; }
+
 # Who has none runs this script by its name.
 has_make() { command -v make >/dev/null; }
 
@@ -76,22 +79,24 @@ as_root() {
 # nobody asked for should not appear, so its creation is switched off for this one installation.
 no_default_cluster=/etc/postgresql-common/createcluster.d/billing-ledger-setup.conf
 
-# Its package starts a web server on port 80, and at every boot. Where nobody forbids that already, we
-# do during this one installation, and take it out of what is started at boot.
+# Some packages start a server on its usual port, and at every boot. Where nobody forbids that already,
+# we do during this one installation, and take them out of what is started at boot.
 no_starts=/usr/sbin/policy-rc.d
+unwanted=()
 made=()
 
 install_packages() {
     if ! command -v apt-get >/dev/null; then
         local needed="PostgreSQL $oldest_postgres or newer (server and client), a C compiler, make"
-        is_for_tests && needed="$needed, Python 3 with venv, Node and npm, nginx with auth_request"
+        is_for_tests && needed="$needed, Python 3 with venv, Node and npm, nginx with auth_request, Redis"
         die "don't know how to install packages here; install $needed, then run this again"
     fi
     as_root apt-get update
-    if [ "$wants_nginx" = yes ] && [ ! -e "$no_starts" ]; then
+    if [ "${#unwanted[@]}" -gt 0 ] && [ ! -e "$no_starts" ]; then
         made+=("$no_starts")
         trap 'as_root rm -f "${made[@]}"' EXIT
-        printf '#!/bin/sh\n[ "$1" != nginx ] || exit 101\n' | as_root tee "$no_starts" >/dev/null
+        printf '#!/bin/sh\ncase $1 in %s) exit 101 ;; esac\n' "$(IFS='|' && echo "${unwanted[*]}")" |
+            as_root tee "$no_starts" >/dev/null
         as_root chmod 755 "$no_starts"
     fi
     if [ "$wants_postgres" = yes ]; then
@@ -101,8 +106,9 @@ install_packages() {
         echo 'create_main_cluster = false' | as_root tee "$no_default_cluster" >/dev/null
     fi
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
-    if [ "$wants_nginx" = yes ] && command -v update-rc.d >/dev/null; then
-        as_root update-rc.d nginx disable
+    if command -v update-rc.d >/dev/null; then
+        local server
+        for server in ${unwanted[@]+"${unwanted[@]}"}; do as_root update-rc.d "$server" disable; done
     fi
     if [ "${#made[@]}" -gt 0 ]; then
         as_root rm -f "${made[@]}"
@@ -112,7 +118,6 @@ install_packages() {
 
 missing=()
 wants_postgres=no
-wants_nginx=no
 if ! has_postgres; then
     missing+=(postgresql)
     wants_postgres=yes
@@ -124,7 +129,11 @@ if is_for_tests; then
     has_npm || missing+=(nodejs npm)
     if ! has_nginx; then
         missing+=(nginx)
-        wants_nginx=yes
+        unwanted+=(nginx)
+    fi
+    if ! has_redis; then
+        missing+=(redis-server)
+        unwanted+=(redis-server)
     fi
 fi
 if [ "${#missing[@]}" -gt 0 ]; then
@@ -137,6 +146,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
         has_venv || die "python3 still can't make a venv; run: python3 -c 'import ensurepip, venv'"
         has_npm || die "node or npm still isn't found"
         has_nginx || die "nginx still isn't found, or lacks auth_request"
+        has_redis || die "redis-server still isn't found"
     fi
 fi
 
