@@ -25,7 +25,7 @@ use crate::lag::{self, LagMeter};
 use crate::meters::{Meters, UPKEEP_INTERVAL};
 use crate::panics::survived;
 use crate::readiness::Readiness;
-use crate::reads::{Cache, Reads};
+use crate::reads::{Cache, Reads, Shared};
 use crate::rotation::Rotation;
 use crate::seldom;
 use crate::service::Service;
@@ -192,8 +192,8 @@ pub(crate) async fn start_as(
     let opened = tenants::open_all(config.tenants.clone(), publisher, &*log, &clock);
     let (tenants, keeper) = opened.await?;
     let tenants = Arc::new(tenants);
-    let cache = Arc::new(Cache::new(config.cache.bytes()));
-    let base = Base { clock, pools, log, tenants, meters, cache };
+    let (cache, shared) = remembered(&config, &clock);
+    let base = Base { clock, pools, log, tenants, meters, cache, shared };
 
     let (connections, tasks) = (TaskTracker::new(), TaskTracker::new());
     let (stop_connections, stop_tasks) = (CancellationToken::new(), CancellationToken::new());
@@ -251,6 +251,7 @@ struct Base {
     tenants: Arc<Tenants>,
     meters: Arc<Meters>,
     cache: Arc<Cache>,
+    shared: Option<Arc<Shared>>,
 }
 
 impl Base {
@@ -278,7 +279,7 @@ impl Base {
                 self.log(),
                 positions.clone(),
                 (clock.clone(), Arc::clone(&self.tenants)),
-                Arc::clone(&self.cache),
+                (Arc::clone(&self.cache), self.shared.clone()),
             ),
             audit: AuditReader::new(self.pools.auditor.clone()),
             readiness: Readiness {
@@ -305,12 +306,20 @@ impl Base {
         tasks.spawn(async move {
             survived("hearing of changed answers", listening.listen(&stopped)).await;
         });
-        let (cache, feed, stop) = (Arc::clone(&self.cache), feed.clone(), stop.clone());
+        let (cache, feed, stopped) = (Arc::clone(&self.cache), feed.clone(), stop.clone());
         tasks.spawn(async move {
-            while !stop.is_cancelled() {
-                let following = Arc::clone(&cache).follow(feed.clone(), stop.clone());
+            while !stopped.is_cancelled() {
+                let following = Arc::clone(&cache).follow(feed.clone(), stopped.clone());
                 survived("following changed answers", following).await;
                 // Nothing but a panic ends it before the service ends.
+                let _ = timeout(AFTER_PANIC, stopped.cancelled()).await;
+            }
+        });
+        let Some(shared) = self.shared.clone() else { return };
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            while !stop.is_cancelled() {
+                survived("sharing what is remembered", shared.run(&stop)).await;
                 let _ = timeout(AFTER_PANIC, stop.cancelled()).await;
             }
         });
@@ -338,6 +347,17 @@ impl Base {
                 survived("the upkeep of the metrics", turn).await;
             }
         });
+    }
+}
+
+/// What is remembered of trainers here, and what nodes share of it: nothing where nothing is
+/// remembered.
+fn remembered(config: &Config, clock: &Clock) -> (Arc<Cache>, Option<Arc<Shared>>) {
+    let cache = Cache::new(config.cache.bytes());
+    let redis = config.redis.as_ref().filter(|_| cache.is_on());
+    match redis.map(|redis| Arc::new(Shared::new(redis, clock.clone()))) {
+        Some(shared) => (Arc::new(cache.with_others()), Some(shared)),
+        None => (Arc::new(cache), None),
     }
 }
 

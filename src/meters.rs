@@ -11,6 +11,7 @@ use metrics::{Counter, Histogram, counter, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::ingest::Rejected;
+use crate::reads::Refusal;
 
 /// Upper bounds of the buckets of every `_seconds` histogram.
 const SECONDS: [f64; 14] =
@@ -36,9 +37,13 @@ pub(crate) struct Meters {
 }
 
 /// Counters that other parts of the program touch where something happens that is seldom.
-const SELDOM: [&str; 16] = [
+const SELDOM: [&str; 20] = [
     "ledger_entitlement_cache_hits_total",
     "ledger_entitlement_cache_misses_total",
+    "ledger_entitlement_redis_failures_total",
+    "ledger_entitlement_redis_hits_total",
+    "ledger_entitlement_redis_misses_total",
+    "ledger_entitlement_redis_unwritten_total",
     "ledger_http_connections_dismissed_total",
     "ledger_jwks_failures_total",
     "ledger_jwks_fetches_total",
@@ -68,6 +73,9 @@ impl Meters {
         SELDOM.iter().for_each(|name| counter!(*name).increment(0));
         for reason in Rejected::REASONS {
             counter!("ledger_webhooks_rejected_total", "reason" => reason).increment(0);
+        }
+        for reason in Refusal::ALL.map(Refusal::reason) {
+            counter!("ledger_entitlement_redis_refused_total", "reason" => reason).increment(0);
         }
         for outcome in iter::once("granted").chain(Denial::ALL.map(Denial::code)) {
             counter!("ledger_decisions_total", "outcome" => outcome).increment(0);

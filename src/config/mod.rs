@@ -9,6 +9,7 @@ mod cache;
 mod environment;
 mod jwks;
 mod rates;
+mod redis_url;
 mod secret;
 mod secret_file;
 mod tenants;
@@ -19,6 +20,7 @@ pub use cache::CacheConfig;
 pub use environment::{DEV_FILE, Environment};
 pub(crate) use jwks::{JwksConfig, JwksUrl};
 pub use rates::RatesConfig;
+pub use redis_url::RedisConfig;
 pub use secret::{DEVELOPMENT_PREFIXES, Secret};
 pub use secret_file::SecretFile;
 pub use tenants::{CATALOG_DEFAULT, DEFAULT_TENANT, TenantConfig, TenantSecrets, TenantsConfig};
@@ -54,6 +56,8 @@ pub struct Config {
     pub rates: RatesConfig,
     /// What is remembered of trainers.
     pub cache: CacheConfig,
+    /// Where nodes keep that together; none where each remembers for itself alone.
+    pub redis: Option<RedisConfig>,
     /// Whose billing is kept.
     pub tenants: TenantsConfig,
 }
@@ -150,6 +154,7 @@ impl Config {
         let tokens = keep(TokenConfig::read(environment), &mut errors);
         let rates = keep(RatesConfig::read(environment), &mut errors);
         let cache = keep(CacheConfig::read(environment), &mut errors);
+        let redis = keep(RedisConfig::read(environment), &mut errors);
         let tenants = TenantsConfig::read(environment).map_err(|mut all| errors.append(&mut all.0));
         keep(check_log_filter(environment), &mut errors);
         if let Some(http) = &http {
@@ -158,8 +163,8 @@ impl Config {
         }
         let whole = || {
             let (database, http, auth, tokens) = (database?, http?, auth?, tokens?);
-            let (rates, cache, tenants) = (rates?, cache?, tenants.ok()?);
-            Some(Self { database, http, auth, tokens, rates, cache, tenants })
+            let (rates, cache, redis, tenants) = (rates?, cache?, redis?, tenants.ok()?);
+            Some(Self { database, http, auth, tokens, rates, cache, redis, tenants })
         };
         match whole() {
             Some(config) if errors.is_empty() => Ok(config),

@@ -41,9 +41,8 @@ impl CatalogCache {
         mark: Mark,
         reader: &mut Reader,
     ) -> Result<(Arc<Catalogs>, Arc<Enforcement>), ReadsError> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
-        if let Some(known) = known.filter(|known| known.mark == mark) {
-            return Ok((known.catalogs, known.mode));
+        if let Some(known) = self.known(tenant, mark) {
+            return Ok(known);
         }
         let catalogs = Arc::new(reader.catalogs().await?);
         let last = reader.enforcement(1).await?.into_iter().next();
@@ -51,5 +50,15 @@ impl CatalogCache {
         let known = Known { mark, catalogs: Arc::clone(&catalogs), mode: Arc::clone(&mode) };
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone(), known);
         Ok((catalogs, mode))
+    }
+
+    /// Those of a mark, if they are the ones that were read last.
+    pub(super) fn known(
+        &self,
+        tenant: &Tenant,
+        mark: Mark,
+    ) -> Option<(Arc<Catalogs>, Arc<Enforcement>)> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
+        known.filter(|known| known.mark == mark).map(|known| (known.catalogs, known.mode))
     }
 }

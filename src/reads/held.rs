@@ -1,5 +1,5 @@
-//! What is known of a trainer now: from memory where that is certain to be right, else from the
-//! tables, by one query for all who ask at the same time.
+//! What is known of a trainer now: from memory where that is certain to be right, or from what
+//! another node left in Redis, else from the tables, by one query for all who ask at the same time.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -11,7 +11,7 @@ use ledger_projections::{Committed, Held, Reader, UsageDays, UsageSum, as_reader
 use tokio::time::Instant;
 
 use super::cache::{Entry, Found, Last, Sum, counted, judged};
-use super::{Reads, ReadsError, parked};
+use super::{Reads, ReadsError, Refusal, parked};
 
 impl Reads {
     /// Judges what is known of a trainer: as of a position that is wanted, or later, where the read
@@ -57,12 +57,23 @@ impl Reads {
         {
             return Ok(judged);
         }
+        if let Some(found) = self.left_by_another((tenant, trainer), need).await
+            && let Some(shared) = &self.shared
+        {
+            if let Some(judged) = judge(&found, now())? {
+                shared.hits.increment(1);
+                return Ok(judged);
+            }
+            shared.refused(Refusal::OtherUsage);
+        }
         *last = Last::None;
         let (began, era) = (Instant::now(), joined.begin());
         match self.read(tenant, trainer, era).await {
             Ok(entry) => {
                 let judged = just_read(&entry);
-                joined.keep(&entry);
+                if let (Some(following), Some(shared)) = (joined.keep(&entry), &self.shared) {
+                    shared.leave((tenant, trainer), following, &entry);
+                }
                 *last = Last::Read { began, entry };
                 judged
             }
@@ -73,9 +84,30 @@ impl Reads {
         }
     }
 
+    /// What another node read of a trainer and left in Redis, once it is in this node's memory and
+    /// as certain to be right as anything there.
+    async fn left_by_another(
+        &self,
+        (tenant, trainer): (&Tenant, &TrainerId),
+        need: Committed,
+    ) -> Option<Found> {
+        let shared = self.shared.as_ref()?;
+        let following = self.cache.following(tenant, need)?;
+        let stored = shared.fetch(tenant, trainer, following).await?;
+        let known = self.catalogs.known(tenant, stored.mark).ok_or(Refusal::OtherCatalog);
+        let adopted = known.and_then(|catalogs| {
+            let entry = stored.into_entry(following.feed, catalogs);
+            Ok(self.cache.adopt((tenant, trainer), entry)?)
+        });
+        if let Err(refusal) = adopted {
+            shared.refused(refusal);
+            return None;
+        }
+        self.cache.find(tenant, trainer, need).await
+    }
+
     /// Reads all that an answer is made from: in one query, but where catalogue or enforcement have
-    /// just changed, something is parked, or a window begins in a day with usage on both sides. A
-    /// second level of memory, shared by processes, would be asked here and told here.
+    /// just changed, something is parked, or a window begins in a day with usage on both sides.
     async fn read(
         &self,
         tenant: &Tenant,
@@ -102,6 +134,7 @@ impl Reads {
             used,
             catalogs,
             mode,
+            mark,
             parked,
             position,
             heard,

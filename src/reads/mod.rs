@@ -11,6 +11,7 @@ mod lapses;
 mod parked;
 mod past;
 mod rate;
+mod shared;
 mod store;
 mod trail;
 mod upkeep;
@@ -40,6 +41,7 @@ use catalogs::CatalogCache;
 pub(crate) use lapses::Lapse;
 pub(crate) use parked::Reached;
 pub(crate) use past::{From, Past, PastStep};
+pub(crate) use shared::{Refusal, Shared};
 pub(crate) use upkeep::DeadLetter;
 
 /// How long a question waits for the position that it asks for.
@@ -54,6 +56,8 @@ pub(crate) struct Reads {
     tenants: Arc<Tenants>,
     catalogs: CatalogCache,
     cache: Arc<Cache>,
+    /// What other nodes remember, where they share it.
+    shared: Option<Arc<Shared>>,
     as_of: AsOf,
 }
 
@@ -104,11 +108,11 @@ impl Reads {
         log: Arc<dyn EventLog>,
         positions: Positions,
         (clock, tenants): (Clock, Arc<Tenants>),
-        cache: Arc<Cache>,
+        (cache, shared): (Arc<Cache>, Option<Arc<Shared>>),
     ) -> Self {
         let as_of = AsOf::new(&pools, Arc::clone(&log));
         let catalogs = CatalogCache::default();
-        Self { pools, log, positions, clock, tenants, catalogs, cache, as_of }
+        Self { pools, log, positions, clock, tenants, catalogs, cache, shared, as_of }
     }
 
     /// Waits until the read models have reached a position, but not for long.

@@ -9,7 +9,7 @@ struct Wall {
     inside: &'static [(&'static str, &'static str)],
 }
 
-const WALLS: [Wall; 5] = [
+const WALLS: [Wall; 6] = [
     Wall {
         crates: &["axum"],
         inside: &[
@@ -63,6 +63,14 @@ const WALLS: [Wall; 5] = [
             ("events/log/src/kurrentdb/**", "the log's other engine"),
             ("events/log/src/kurrentdb.rs", "the log's other engine"),
             ("events/log/tests/**", "the contract of both engines"),
+        ],
+    },
+    Wall {
+        crates: &["redis"],
+        inside: &[
+            ("src/reads/shared/**", "what nodes remember together"),
+            ("src/config/redis_url.rs", "reads its URL"),
+            ("tests/**", "a server that tests spoil"),
         ],
     },
     Wall {

@@ -8,7 +8,7 @@ use ledger_domain::effective::{Billing, Effective, Holdings, Setting, effective}
 use ledger_domain::event::Enforcement;
 use ledger_domain::id::FeatureSlug;
 use ledger_domain::time::{Interval, Timestamp};
-use ledger_projections::Cursor;
+use ledger_projections::{Cursor, Mark};
 
 use super::weight;
 use crate::http::Used;
@@ -24,6 +24,8 @@ pub(in crate::reads) struct Entry {
     pub(in crate::reads) used: Vec<Sum>,
     pub(in crate::reads) catalogs: Arc<Catalogs>,
     pub(in crate::reads) mode: Arc<Enforcement>,
+    /// By what those two are known.
+    pub(in crate::reads) mark: Mark,
     /// The first event that waits behind the answer.
     pub(in crate::reads) parked: Option<i64>,
     /// Where the read models were.

@@ -9,7 +9,7 @@ use ledger_projections::Committed;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use super::{Cache, Entry, Found, Key};
+use super::{Cache, Entry, Following, Found, Key};
 
 /// What those have in common who ask about one trainer at the same time.
 #[derive(Default)]
@@ -91,16 +91,19 @@ impl Joined<'_> {
     }
 
     /// Keeps what was read, unless the feed told of something newer meanwhile, or is another one.
-    pub(in crate::reads) fn keep(&self, entry: &Arc<Entry>) {
-        let Some(entries) = &self.cache.entries else { return };
+    /// Tells by which feed it was kept.
+    pub(in crate::reads) fn keep(&self, entry: &Arc<Entry>) -> Option<Following> {
+        let entries = self.cache.entries.as_ref()?;
         let _board = self.cache.board();
-        let (Some(line), Some(heard)) = (self.cache.line(&self.key.0), entry.heard) else { return };
+        let (line, heard) = (self.cache.line(&self.key.0)?, entry.heard?);
         let line = *line.borrow();
         let is_ours = (entry.era, heard.id) == (line.era, line.cursor.id);
         let told = self.flight.told.load(Ordering::Relaxed);
-        if is_ours && heard.number >= told.max(line.floor) {
-            entries.insert(self.key.clone(), Arc::clone(entry));
+        if !is_ours || heard.number < told.max(line.floor) {
+            return None;
         }
+        entries.insert(self.key.clone(), Arc::clone(entry));
+        Some(Following { feed: line.cursor.id, key: line.key })
     }
 }
 

@@ -71,7 +71,7 @@ impl Cache {
 }
 
 impl Line {
-    fn has(&self, need: Committed) -> bool {
+    pub(super) fn has(&self, need: Committed) -> bool {
         self.position >= need.position && self.cursor.number >= need.change
     }
 }

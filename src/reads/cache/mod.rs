@@ -20,13 +20,18 @@
 //!
 //! A feed that begins anew (another runner, a restored backup), or of which a part is lost, makes a
 //! new era: nothing from before is used.
+//!
+//! An entry that another process made is adopted (`adopt`) where it would be here by now, had this
+//! process made it itself; from then on it is like any other.
 
+mod adopt;
 mod entry;
 mod flight;
 mod follow;
 mod lookup;
 #[cfg(test)]
 mod tests;
+mod told;
 mod weight;
 
 use std::collections::HashMap;
@@ -35,16 +40,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use ledger_domain::id::{Tenant, TrainerId};
-use ledger_projections::{Change, Cursor, Heard, Whose};
+use ledger_projections::{Change, Cursor, FeedKey, Heard, Whose};
 use metrics::{Counter, counter};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache as Bounded;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use uuid::Uuid;
 
+pub(super) use adopt::{Following, Unfit};
 pub(super) use entry::{Entry, Found, Sum, counted, judged};
 use flight::Flight;
 pub(super) use flight::Last;
+use told::Told;
 
 /// How old the last word of the feed may be. It is asked several times as often.
 const FRESH: Duration = Duration::from_secs(1);
@@ -74,6 +82,7 @@ struct Line {
     /// Unlike that of any line before whose word isn't valid any more.
     era: u64,
     cursor: Cursor,
+    key: FeedKey,
     /// Where the read models were then.
     position: i64,
     /// Entries that lack this change are of no use: it concerned everybody.
@@ -85,6 +94,8 @@ struct Board {
     /// Who is reading the tables.
     flights: HashMap<Key, Arc<Flight>>,
     eras: u64,
+    /// What was told lately; none where no entry of another process's is ever adopted.
+    told: Option<Told>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -112,6 +123,12 @@ impl Cache {
         }
     }
 
+    /// The same, with entries that other processes made.
+    pub(crate) fn with_others(self) -> Self {
+        self.board().told = Some(Told::default());
+        self
+    }
+
     /// Whether anything is ever kept.
     pub(crate) const fn is_on(&self) -> bool {
         self.entries.is_some()
@@ -131,20 +148,28 @@ impl Cache {
         for (tenant, heard) in heard {
             let line = self.line(&tenant);
             let before = line.as_ref().map(|line| *line.borrow());
-            let next = match (before, heard.changes) {
+            let Heard { to: cursor, position, key, changes } = heard;
+            let (era, floor) = match (before, changes) {
                 (Some(before), Some(changes)) => {
-                    let floor = self.take_out(&board, &tenant, &changes).max(before.floor);
-                    Line { era: before.era, cursor: heard.to, position: heard.position, floor }
+                    let floor = self.take_out(&mut board, &tenant, cursor.id, &changes);
+                    (before.era, floor.max(before.floor))
                 }
                 _ => {
                     board.eras += 1;
-                    let (era, cursor) = (board.eras, heard.to);
-                    Line { era, cursor, position: heard.position, floor: i64::MIN }
+                    if let Some(told) = &mut board.told {
+                        told.begin(&tenant, cursor.number);
+                    }
+                    (board.eras, i64::MIN)
                 }
             };
+            let next = Line { era, cursor, key, position, floor };
             let line = line.unwrap_or_else(|| Arc::new(watch::Sender::new(next)));
             line.send_if_modified(|line| std::mem::replace(line, next) != next);
             there.insert(tenant, line);
+        }
+        if let Some(told) = &mut board.told {
+            let number = |line: &watch::Sender<Line>| line.borrow().cursor.number;
+            told.turn(there.iter().map(|(tenant, line)| (tenant.clone(), number(line))));
         }
         *self.lines.write().unwrap_or_else(PoisonError::into_inner) = there;
         let at = asked_at.saturating_duration_since(self.begun).as_micros();
@@ -152,7 +177,7 @@ impl Cache {
     }
 
     /// Takes out whoever changed, and tells the last change that concerned everybody.
-    fn take_out(&self, board: &Board, tenant: &Tenant, changes: &[Change]) -> i64 {
+    fn take_out(&self, board: &mut Board, tenant: &Tenant, feed: Uuid, changes: &[Change]) -> i64 {
         let mut floor = i64::MIN;
         for Change { number, whose } in changes {
             let Whose::Of { trainers, users } = whose else {
@@ -161,14 +186,14 @@ impl Cache {
             };
             for trainer in trainers {
                 let key = (tenant.clone(), trainer.clone());
-                board.tell(&key, *number);
+                board.tell(feed, &key, told::Last::holding(*number));
                 if let Some(entries) = &self.entries {
                     entries.remove_if(&key, |entry| entry.number() < *number);
                 }
             }
             for trainer in users {
                 let key = (tenant.clone(), trainer.clone());
-                board.tell(&key, *number);
+                board.tell(feed, &key, told::Last::using(*number));
                 if let Some(entry) = self.entries.as_ref().and_then(|all| all.peek(&key)) {
                     entry.lacks_usage(*number);
                 }
@@ -195,10 +220,13 @@ impl Cache {
 }
 
 impl Board {
-    /// Leaves word of a change for whoever is reading.
-    fn tell(&self, key: &Key, number: i64) {
+    /// Leaves word of a change for whoever is reading, or adopts an entry later.
+    fn tell(&mut self, feed: Uuid, key: &Key, what: told::Last) {
         if let Some(flight) = self.flights.get(key) {
-            flight.tell(number);
+            flight.tell(what.number());
+        }
+        if let Some(told) = &mut self.told {
+            told.tell(feed, key, what);
         }
     }
 }

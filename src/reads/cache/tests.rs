@@ -9,13 +9,15 @@ use ledger_domain::effective::Holdings;
 use ledger_domain::event::Enforcement;
 use ledger_domain::id::{Tenant, TrainerId};
 use ledger_domain::time::Timestamp;
-use ledger_projections::{Change, Committed, Cursor, Heard, Whose};
+use ledger_projections::{Change, Committed, Cursor, FeedKey, Heard, Whose};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Cache, Entry, FRESH, Found};
+use super::{Cache, Entry, FRESH, Found, Unfit};
 
 const MIB: u64 = 1 << 20;
+
+const KEY: FeedKey = FeedKey::new([7; 32]);
 
 fn tenant(name: &str) -> Tenant {
     Tenant::try_new(name).unwrap()
@@ -54,7 +56,7 @@ fn tell_at(
 ) {
     let change = |(number, whose)| Change { number, whose };
     let changes = changes.map(|all| all.into_iter().map(change).collect());
-    cache.hear(vec![(tenant("a"), Heard { to, position, changes })], asked_at);
+    cache.hear(vec![(tenant("a"), Heard { to, position, key: KEY, changes })], asked_at);
 }
 
 /// What was read of a trainer as of a change.
@@ -64,6 +66,7 @@ fn read(number: i64, position: i64, era: u64) -> Arc<Entry> {
         used: Vec::new(),
         catalogs: Arc::new(Catalogs::new()),
         mode: Arc::new(Enforcement::default()),
+        mark: (None, None),
         parked: None,
         position,
         heard: Some(at(number)),
@@ -226,4 +229,90 @@ async fn without_room_nothing_is_kept() {
     tell(&cache, None, 5, 50);
     put(&cache, "t1", 5, 50);
     assert!(!cache.is_on() && position(&cache, "t1").await.is_none());
+}
+
+/// A cache that takes in what other processes read, whose feed of the tenant `a` is followed from
+/// change 5 on, and was heard up to change 9, at position 90: 7 changed what `t1` holds, and 8 what
+/// `t2` used.
+fn sharing() -> Cache {
+    let cache = Cache::new(MIB).with_others();
+    tell(&cache, None, 5, 50);
+    let changes = vec![(6, of(&["t4"], &[])), (7, of(&["t1"], &[])), (8, of(&[], &["t2"]))];
+    tell(&cache, Some(changes), 8, 80);
+    tell(&cache, Some(vec![(9, of(&["t4"], &[]))]), 9, 90);
+    cache
+}
+
+/// Another process's entry of a change, at ten times its number.
+fn adopt(cache: &Cache, name: &str, at: Cursor) -> Result<(), Unfit> {
+    let entry = Arc::into_inner(read(at.number, at.number * 10, 0)).expect("nobody else's");
+    let entry = Entry { heard: Some(at), ..entry };
+    cache.adopt((&tenant("a"), &trainer(name)), entry)
+}
+
+#[tokio::test]
+async fn what_another_process_read_is_as_good_as_ones_own() {
+    let cache = sharing();
+    for (name, number) in [("t1", 7), ("t1", 9), ("t3", 5), ("t3", 9)] {
+        assert_eq!(adopt(&cache, name, at(number)), Ok(()), "{name}, {number}");
+        assert_eq!(position(&cache, name).await, Some(90), "{name}, {number}");
+    }
+    // And is dropped like one's own.
+    tell(&cache, Some(vec![(10, of(&["t1"], &[])), (11, Whose::Everybody)]), 11, 110);
+    assert_eq!(position(&cache, "t1").await, None);
+    assert_eq!(position(&cache, "t3").await, None);
+    assert_eq!(adopt(&cache, "t3", at(10)), Err(Unfit::Old), "everybody has changed since");
+    assert_eq!(adopt(&cache, "t3", at(11)), Ok(()));
+}
+
+#[tokio::test]
+async fn what_another_process_read_too_early_or_too_late_is_refused() {
+    let cache = sharing();
+    let other = |number| Cursor { id: Uuid::from_u128(2), number };
+    for (name, at, unfit, why) in [
+        ("t1", at(6), Unfit::Old, "it has changed since"),
+        ("t3", at(4), Unfit::Old, "nobody here knows what happened after that"),
+        ("t3", other(9), Unfit::Old, "another feed's"),
+        ("t3", at(10), Unfit::Ahead, "nobody here has heard of that"),
+    ] {
+        assert_eq!(adopt(&cache, name, at), Err(unfit), "{why}");
+        assert_eq!(position(&cache, name).await, None, "{why}");
+    }
+    let beyond = Arc::into_inner(read(9, 91, 0)).expect("nobody else's");
+    let adopted = cache.adopt((&tenant("a"), &trainer("t3")), beyond);
+    assert_eq!(adopted, Err(Unfit::Ahead), "the read models aren't known to be there");
+    tell_at(&cache, None, other(9), 90, Instant::now());
+    assert_eq!(adopt(&cache, "t3", at(9)), Err(Unfit::Old), "another feed is followed now");
+    assert_eq!(adopt(&cache, "t3", other(8)), Err(Unfit::Old), "followed from 9 on");
+    assert_eq!(adopt(&cache, "t3", other(9)), Ok(()));
+    assert_eq!(adopt(&Cache::new(MIB), "t3", at(5)), Err(Unfit::Old), "nothing is shared");
+}
+
+#[tokio::test]
+async fn usage_that_changed_since_another_process_read_is_known_to_be_lacking() {
+    let cache = sharing();
+    for (number, is_whole) in [(7, false), (8, true)] {
+        assert_eq!(adopt(&cache, "t2", at(number)), Ok(()));
+        let found = found(&cache, "t2", 90).await.expect("what it holds didn't change");
+        assert_eq!(found.used(&answer()).is_some(), is_whole, "read at {number}");
+    }
+    // One that is older doesn't take the place of a newer one.
+    assert_eq!(adopt(&cache, "t2", at(7)), Ok(()));
+    let found = found(&cache, "t2", 90).await.expect("it is there");
+    assert!(found.used(&answer()).is_some());
+}
+
+#[tokio::test]
+async fn nobody_looks_elsewhere_while_nothing_could_be_used() {
+    let mut cache = sharing();
+    let following = |cache: &Cache, position, change| {
+        let need = Committed { position, change };
+        cache.following(&tenant("a"), need).map(|following| following.feed)
+    };
+    assert_eq!(following(&cache, 90, 9), Some(Uuid::from_u128(1)));
+    assert_eq!(following(&cache, 91, 9), None, "the feed is behind");
+    assert_eq!(following(&cache, 90, 10), None, "a change that this process has committed");
+    assert!(cache.following(&tenant("b"), Committed::default()).is_none(), "another tenant's");
+    cache.begun -= FRESH + Duration::from_secs(1);
+    assert_eq!(following(&cache, 90, 9), None, "the feed wasn't heard lately");
 }
