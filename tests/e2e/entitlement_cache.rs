@@ -10,7 +10,7 @@ use crate::harness::{Database, Settings, TestApp, eventually, now, run, turns};
 
 /// Statements on tables for questions: all of the role that answers them, and whatever reads the
 /// log's usage.
-const STATEMENTS: &str = "SELECT coalesce(sum(s.calls), 0)::bigint
+pub(crate) const STATEMENTS: &str = "SELECT coalesce(sum(s.calls), 0)::bigint
     FROM pg_stat_statements s
     JOIN pg_roles r ON r.oid = s.userid JOIN pg_database d ON d.oid = s.dbid
     WHERE d.datname = current_database()
@@ -34,7 +34,7 @@ async fn counting() -> TestApp {
 }
 
 /// One of the metrics; 0 if it isn't there.
-async fn metric(app: &TestApp, name: &str) -> f64 {
+pub(crate) async fn metric(app: &TestApp, name: &str) -> f64 {
     let metrics = app.anyone().get("/metrics").await.body;
     let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.map_or(0.0, |value| value.parse().expect("a number"))
@@ -49,7 +49,7 @@ async fn misses(app: &TestApp) -> f64 {
 }
 
 /// A trainer buys a tier.
-async fn purchase(app: &TestApp, trainer: &str) -> (Story, i64) {
+pub(crate) async fn purchase(app: &TestApp, trainer: &str) -> (Story, i64) {
     let mut story = Story::new(trainer, Version::Clover, now() - 2 * DAY);
     story.purchase(STARTER);
     let position = app.stripe().deliver_all(&story.take()).await;
@@ -130,7 +130,7 @@ struct Step {
 }
 
 /// Two nodes of one ledger, both of which remember what they answered.
-struct Nodes {
+pub(crate) struct Nodes {
     app: TestApp,
     other: TestApp,
     trainers: &'static [&'static str],
@@ -138,7 +138,11 @@ struct Nodes {
 
 impl Nodes {
     async fn start(trainers: &'static [&'static str]) -> Self {
-        let app = TestApp::start().await;
+        Self::start_with(Settings::of_service(), trainers).await
+    }
+
+    pub(crate) async fn start_with(settings: Settings, trainers: &'static [&'static str]) -> Self {
+        let app = TestApp::start_with(settings).await;
         let other = app.another().await;
         Self { app, other, trainers }
     }
@@ -180,7 +184,10 @@ const USED: &str = "/features/customers/used";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_node_sees_what_stripe_tells() {
-    let nodes = Nodes::start(&["t1"]).await;
+    stripe_tells(Nodes::start(&["t1"]).await).await;
+}
+
+pub(crate) async fn stripe_tells(nodes: Nodes) {
     let (mut story, _) = purchase(&nodes.app, "t1").await;
     nodes.remember().await;
     story.pass(DAY).change_to(PROFESSIONAL);
@@ -200,7 +207,10 @@ async fn each_node_sees_what_stripe_tells() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_node_sees_what_was_used_and_a_limit_that_is_reached() {
-    let nodes = Nodes::start(&["t1"]).await;
+    usage_is_seen(Nodes::start(&["t1"]).await).await;
+}
+
+pub(crate) async fn usage_is_seen(nodes: Nodes) {
     purchase(&nodes.app, "t1").await;
     nodes.remember().await;
     for used in 1..=9 {
@@ -219,7 +229,10 @@ async fn each_node_sees_what_was_used_and_a_limit_that_is_reached() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_node_sees_what_concerns_everybody() {
-    let nodes = Nodes::start(&["t1", "t2"]).await;
+    everybody_is_concerned(Nodes::start(&["t1", "t2"]).await).await;
+}
+
+pub(crate) async fn everybody_is_concerned(nodes: Nodes) {
     purchase(&nodes.app, "t1").await;
     purchase(&nodes.app, "t2").await;
     nodes.remember().await;
@@ -253,7 +266,10 @@ async fn each_node_sees_what_concerns_everybody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_node_sees_a_subscription_move_to_another_trainer() {
-    let nodes = Nodes::start(&["t1", "t2"]).await;
+    a_subscription_moves(Nodes::start(&["t1", "t2"]).await).await;
+}
+
+pub(crate) async fn a_subscription_moves(nodes: Nodes) {
     let mut story = Story::new("t1", Version::Clover, now() - 2 * DAY).unnamed();
     story.purchase(STARTER);
     nodes.deliver(&mut story).await;
@@ -275,7 +291,10 @@ async fn each_node_sees_a_subscription_move_to_another_trainer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_feed_never_makes_an_answer_old() {
-    let nodes = Nodes::start(&["t1"]).await;
+    the_feed_breaks(Nodes::start(&["t1"]).await).await;
+}
+
+pub(crate) async fn the_feed_breaks(nodes: Nodes) {
     let (mut story, _) = purchase(&nodes.app, "t1").await;
     nodes.remember().await;
     let mut tier = [(PROFESSIONAL, json!(true)), (STARTER, json!(false))].into_iter().cycle();
@@ -315,7 +334,10 @@ async fn a_broken_feed_never_makes_an_answer_old() {
 /// Whoever wrote the read models is gone, or doesn't know yet that it isn't the one any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_node_takes_over_and_no_answer_is_old() {
-    let mut nodes = Nodes::start(&["t1"]).await;
+    another_takes_over(Nodes::start(&["t1"]).await).await;
+}
+
+pub(crate) async fn another_takes_over(mut nodes: Nodes) {
     let (mut story, _) = purchase(&nodes.app, "t1").await;
     nodes.remember().await;
     nodes.app.database.hold_up_runner();

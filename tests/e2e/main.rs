@@ -38,6 +38,7 @@ mod problems;
 mod rate_limits;
 mod rotation;
 mod scenarios;
+mod shared_cache;
 mod tenants;
 mod trainers;
 mod usage;
