@@ -26,8 +26,7 @@ impl Pair {
     async fn is_found_out(&mut self, what: &str, reason: &str, spoil: Spoil<'_>) {
         let mut turns = turns(what);
         loop {
-            let trainer = self.buyer().await;
-            let (name, value) = self.leave(&trainer).await;
+            let (trainer, name, value) = self.left().await;
             let mut server = self.redis.connect();
             match spoil(&name, &value) {
                 Lie::Text(text) => self.redis.put(&name, &text),
@@ -143,8 +142,7 @@ async fn even_with_the_key_nothing_is_believed_that_could_be_wrong() {
     // Whoever makes one as it is makes one that is believed: the others aren't refused for nothing.
     let mut turns = turns("what is made with the key is believed");
     loop {
-        let trainer = pair.buyer().await;
-        let (name, value) = pair.leave(&trainer).await;
+        let (trainer, name, value) = pair.left().await;
         let said = unpacked(&value);
         assert_eq!((&said["tenant"], &said["trainer"]), (&json!("default"), &json!(trainer)));
         pair.redis.put(&name, &packed(&said, &name, key));
