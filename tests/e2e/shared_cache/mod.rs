@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::bodies::{PROFESSIONAL, STARTER};
 use crate::entitlement_cache::{self, Nodes, STATEMENTS, metric, purchase};
-use crate::harness::{Database, Settings, TestApp, eventually, run, turns};
+use crate::harness::{Caller, Database, Settings, TestApp, eventually, run, turns};
 use server::{PASSWORD, Redis};
 use slow::SlowWay;
 
@@ -97,13 +97,23 @@ impl Pair {
     /// The first node reads the tables about a trainer and leaves that in Redis; none if Redis was
     /// late just then.
     async fn leave(&self, trainer: &str) -> Option<(String, Vec<u8>)> {
+        self.leave_of("default", &self.app.service(), trainer).await
+    }
+
+    /// The same of a tenant, asked by somebody of it.
+    async fn leave_of(
+        &self,
+        tenant: &str,
+        caller: &Caller,
+        trainer: &str,
+    ) -> Option<(String, Vec<u8>)> {
         is_in_use(&self.app).await;
         let before = count(&self.app, "unwritten_total").await;
         let mut turns = turns("something is left in Redis");
         loop {
             // What the feed told of meanwhile isn't kept anywhere, and read again.
-            self.app.service().get(&question(trainer)).await.expect(200);
-            if let Some(left) = self.redis.find("default", trainer) {
+            caller.get(&question(trainer)).await.expect(200);
+            if let Some(left) = self.redis.find(tenant, trainer) {
                 return Some(left);
             }
             if count(&self.app, "unwritten_total").await > before {

@@ -9,7 +9,7 @@ use redis::{Commands, Connection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::harness::{Service, Settings, WAIT_MAX, command, eventually};
+use crate::harness::{Service, Settings, WAIT_MAX, command};
 
 /// What it takes to sign in.
 pub(super) const PASSWORD: &str = "e2e-redis-password-41c7";
@@ -127,12 +127,7 @@ impl Redis {
         connection
     }
 
-    /// What lies there of a trainer of a tenant: its name and value, once it is there.
-    pub(super) async fn left_of(&self, tenant: &str, trainer: &str) -> (String, Vec<u8>) {
-        eventually("something is left in Redis", || async { self.find(tenant, trainer) }).await
-    }
-
-    /// The same, if it is there.
+    /// What lies there of a trainer of a tenant, its name and value, if it is there.
     pub(super) fn find(&self, tenant: &str, trainer: &str) -> Option<(String, Vec<u8>)> {
         let mut connection = self.connect();
         let pattern = format!("ledger:held:*:{tenant}:{trainer}");
