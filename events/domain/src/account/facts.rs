@@ -292,7 +292,7 @@ impl<S: Snapshot> Facts<S> {
     fn bears(fact: &Fact<S::Brief>, mark: Mark) -> bool {
         match mark {
             Mark::Over => fact.is_final,
-            Mark::Made => fact.before != Prior::Nothing,
+            Mark::NotCreation => fact.before != Prior::Nothing,
             Mark::Ended => fact.is_final && S::bears(&fact.brief, Mark::Begun),
             Mark::OfOwner => fact.named == Named::Owner,
             Mark::OfAnother => fact.named == Named::Other,
@@ -387,7 +387,7 @@ impl<S: Snapshot> Facts<S> {
     /// anything else is told, a creation is the last word no more, however late it is told again.
     fn current_index(&self) -> Option<usize> {
         let last = self.facts.len().checked_sub(1)?;
-        Some(self.last(Mark::Over).or_else(|| self.last(Mark::Made)).unwrap_or(last))
+        Some(self.last(Mark::Over).or_else(|| self.last(Mark::NotCreation)).unwrap_or(last))
     }
 
     /// The places of the facts of one second.
@@ -449,7 +449,7 @@ impl<S: Snapshot> Facts<S> {
         let of_trail = Some(second).filter(|second| second.len() <= TRAIL_MAX);
         let places = of_trail.unwrap_or(current..current + 1);
         let is_like = |fact: &&Fact<S::Brief>| {
-            let mut marks = [Mark::Over, Mark::Made].into_iter();
+            let mut marks = [Mark::Over, Mark::NotCreation].into_iter();
             marks.all(|mark| Self::bears(fact, mark) == Self::bears(&self.facts[current], mark))
         };
         let facts = self.facts[places].iter().filter(is_like);

@@ -63,7 +63,7 @@ pub(super) fn bears(brief: &SubscriptionBrief, mark: Mark) -> bool {
         Mark::Begun => has_begun(brief),
         Mark::Active => brief.status == "active",
         Mark::Undue => brief.status != "past_due",
-        Mark::Over | Mark::Made | Mark::Ended | Mark::OfOwner | Mark::OfAnother => false,
+        Mark::Over | Mark::NotCreation | Mark::Ended | Mark::OfOwner | Mark::OfAnother => false,
         Mark::Failed | Mark::NotLost | Mark::Named | Mark::Bought | Mark::Completed => false,
     }
 }

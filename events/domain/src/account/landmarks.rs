@@ -7,7 +7,7 @@ pub(super) enum Mark {
     /// The fact says that the object is over.
     Over,
     /// It tells of something else than the object's creation.
-    Made,
+    NotCreation,
     /// It names the customer among whose facts it is.
     OfOwner,
     /// It names another customer.
@@ -35,7 +35,7 @@ pub(super) enum Mark {
 impl Mark {
     const ALL: [Self; 13] = [
         Self::Over,
-        Self::Made,
+        Self::NotCreation,
         Self::OfOwner,
         Self::OfAnother,
         Self::Begun,

@@ -286,6 +286,11 @@ impl<'a> Words<'a> {
         self.acts.claims(trainer).chain(sessions).chain(metadata)
     }
 
+    /// The earliest of them.
+    fn first(self, trainer: &TrainerId) -> Option<&'a Claim> {
+        self.claims(trainer).min_by(|a, b| a.by_age().cmp(&b.by_age()))
+    }
+
     /// Everybody of whom something is said.
     fn trainers(self) -> BTreeSet<&'a TrainerId> {
         let Self { acts, sessions, metadata } = self;
@@ -293,7 +298,7 @@ impl<'a> Words<'a> {
     }
 
     pub(super) fn view(self, customer: &StripeId, trainer: &TrainerId) -> Option<LinkView> {
-        let first = self.claims(trainer).min_by(|a, b| a.by_age().cmp(&b.by_age()))?;
+        let first = self.first(trainer)?;
         let trainers = self.trainers();
         let claims = trainers.iter().flat_map(|trainer| self.claims(trainer));
         Some(LinkView {
@@ -313,7 +318,7 @@ impl<'a> Words<'a> {
         let mut others = self.trainers();
         others.remove(winner);
         let overruled = others.into_iter().flat_map(|trainer| self.claims(trainer)).max()?;
-        let first = self.claims(winner).min_by(|a, b| a.by_age().cmp(&b.by_age()))?;
+        let first = self.first(winner)?;
         let event = if first > overruled { first } else { self.claims(winner).max()? };
         Some(vec![FactAnomaly::ConflictingLink(event.key.clone(), overruled.key.clone())])
     }

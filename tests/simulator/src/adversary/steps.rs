@@ -53,7 +53,8 @@ pub(super) fn gather_seconds(deliveries: &mut [Delivery], within: u32) {
             Some((start, last)) if at - start <= i64::from(within) => {
                 (start, last + if at % 3 == 0 { 2 } else { 1 })
             }
-            _ => (at, at),
+            // Never before what was moved ahead.
+            ended => (at, ended.map_or(at, |(_, last)| at.max(last + 1))),
         };
         burst = Some((start, last));
         moved.insert(at, last);

@@ -115,6 +115,17 @@ fn bursts_turn_no_time_around() {
     assert!(stamped.is_sorted_by_key(|(_, created)| *created), "{stamped:?}");
 }
 
+/// Different times stay different and in their order, also where one burst follows another.
+#[test]
+fn neighbouring_seconds_turn_no_time_around() {
+    let plan = Plan { neighbouring_seconds: 9, ..Plan::default() };
+    let told = disturb(&events(60), &plan, 3);
+    let created: Vec<i64> = told.iter().map(|delivery| delivery.event.created).collect();
+    let steps: Vec<i64> = created.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(steps.iter().all(|step| (1..=2).contains(step)), "{created:?}");
+    assert!(steps.contains(&2) && steps.contains(&1), "{created:?}");
+}
+
 #[test]
 fn creations_come_after_what_follows_them() {
     let plan = Plan { created_updated_swapped_percent: 100, ..Plan::default() };
