@@ -1,6 +1,7 @@
 //! What every test needs: a ledger of its own, and ways to talk to it.
 
 mod app;
+mod certificate;
 mod client;
 mod database;
 mod process;
@@ -12,6 +13,7 @@ mod wait;
 mod watchdog;
 
 pub(crate) use app::TestApp;
+pub(crate) use certificate::Certified;
 pub(crate) use client::{Answer, Caller, http};
 pub(crate) use database::Database;
 pub(crate) use process::{Finished, LEDGER, Service, address_logged, address_said, command, run};

@@ -4,12 +4,11 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use redis::{Commands, Connection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::harness::{Service, Settings, WAIT_MAX, command};
+use crate::harness::{Certified, Service, Settings, WAIT_MAX, command};
 
 /// What it takes to sign in.
 pub(super) const PASSWORD: &str = "e2e-redis-password-41c7";
@@ -33,15 +32,8 @@ impl Redis {
     /// With another port for TLS, and the file with the certificate by which the server is known.
     pub(super) async fn start_with_tls() -> (Self, String) {
         let folder = TempDir::new().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &authority).unwrap();
-        for (name, pem) in
-            [("ca", authority.pem()), ("own", certificate.pem()), ("key", key.serialize_pem())]
-        {
+        let Certified { authority, own, key } = Certified::new();
+        for (name, pem) in [("ca", authority), ("own", own.pem()), ("key", key.serialize_pem())] {
             fs::write(folder.path().join(name), pem).unwrap();
         }
         let trusted = folder.path().join("ca").to_str().expect("a path in UTF-8").to_owned();
