@@ -117,12 +117,14 @@ fn is_said_again(told: &[Told], dropped: usize) -> bool {
         })
     };
     let is_customer = |event: &Event| event.object["object"] == "customer";
-    // Since when metadata name the trainer, if nobody heard how they began to.
-    let began_after = claiming()
-        .filter(|(event, names)| is_customer(event) && *names != trainer)
-        .map(|(event, _)| event.created)
-        .filter(|at| *at < lost.created)
-        .max();
+    // After what metadata began to name the trainer, if nobody heard how.
+    let names_another = |event: &&Event| {
+        is_customer(event)
+            && event.object["id"] == customer
+            && event.object["metadata"]["trainer_id"] != trainer
+    };
+    let before = events().map(|(_, told)| &told.event).filter(|it| it.created < lost.created);
+    let began_after = before.filter(names_another).map(|event| event.created).max();
     let may_be_later = || {
         claiming().any(|(event, names)| {
             let after = began_after.is_none_or(|at| event.created >= at);

@@ -160,19 +160,25 @@ struct Named {
     begun: BTreeMap<(Prior, u64), BTreeSet<Claim>>,
 }
 
-/// What the customer's metadata say, by trainer. It follows from the customer's own part and is
-/// never stored.
+/// What the customer's metadata say. It follows from the customer's own part and is never stored.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Metadata(BTreeMap<TrainerId, Named>);
+pub(super) struct Metadata {
+    by_trainer: BTreeMap<TrainerId, Named>,
+    /// When they named nobody.
+    of_nobody: BTreeSet<Timestamp>,
+}
 
 impl Metadata {
-    /// Adds a fact about the customer itself. Tells whether it names a trainer.
+    /// Adds a fact about the customer itself. Tells whether somebody else may be meant by that.
     pub(super) fn add(&mut self, fact: &Fact<CustomerBrief>) -> bool {
-        let Some(trainer) = &fact.brief.trainer else { return false };
+        let Some(trainer) = &fact.brief.trainer else {
+            self.of_nobody.insert(Timestamp::from_unix(fact.at));
+            return !self.by_trainer.is_empty();
+        };
         let weight = if fact.brief.begins { Weight::Anew } else { Weight::Still };
         let claim = Claim::of(fact, ClaimKind::Customer, weight);
         let new = || Named { first: claim.clone(), last: claim.clone(), begun: BTreeMap::new() };
-        let named = self.0.entry(trainer.clone()).or_insert_with(new);
+        let named = self.by_trainer.entry(trainer.clone()).or_insert_with(new);
         if claim.by_age() < named.first.by_age() {
             named.first.clone_from(&claim);
         }
@@ -186,7 +192,7 @@ impl Metadata {
     }
 
     fn claims(&self, trainer: &TrainerId) -> impl Iterator<Item = &Claim> {
-        let named = self.0.get(trainer).into_iter();
+        let named = self.by_trainer.get(trainer).into_iter();
         named.flat_map(|named| {
             let begun = named.begun.values().filter_map(BTreeSet::first);
             begun.chain([&named.first, &named.last])
@@ -198,8 +204,8 @@ impl Metadata {
         &'a self,
         named_last: impl FnOnce(Timestamp, &[&TrainerId]) -> Option<&'a TrainerId>,
     ) -> Option<(&'a TrainerId, Option<Timestamp>)> {
-        let last = self.0.values().map(|named| named.last.at).max()?;
-        let of_then = || self.0.iter().filter(|(_, named)| named.last.at == last);
+        let last = self.by_trainer.values().map(|named| named.last.at).max()?;
+        let of_then = || self.by_trainer.iter().filter(|(_, named)| named.last.at == last);
         let begin_then = |named: &Named| {
             let mut ends = named.begun.values().filter_map(BTreeSet::last);
             ends.any(|claim| claim.at == last)
@@ -212,11 +218,12 @@ impl Metadata {
         let first = *among.first()?;
         let trainer =
             if among.len() > 1 { named_last(last, &among).unwrap_or(first) } else { first };
-        let others = self.0.iter().filter(|(other, _)| *other != trainer);
-        let contradicted = others.map(|(_, named)| named.last.at).max();
+        let others = self.by_trainer.iter().filter(|(other, _)| *other != trainer);
+        let of_nobody = self.of_nobody.range(..last).next_back().copied();
+        let contradicted = others.map(|(_, named)| named.last.at).chain(of_nobody).max();
         // Of several facts that tell of one change since then, the first: others are told again.
         let since = contradicted.unwrap_or(Timestamp::MIN);
-        let begun = self.0.get(trainer)?.begun.values();
+        let begun = self.by_trainer.get(trainer)?.begun.values();
         let begun = begun.filter_map(|told| told.iter().find(|claim| claim.at >= since));
         Some((trainer, begun.map(|claim| claim.at).max().or(contradicted)))
     }
@@ -247,9 +254,10 @@ impl Acts {
 /// There are sessions and administrators, each of which is a word of its own, and there are the
 /// customer's metadata, which are told again with everything that happens to the customer. The
 /// word of the metadata is the last one, as old as the fact that began to say so. If that one is
-/// missing, they began after the last fact that names somebody else; if there is none either, then
-/// nobody knows when, and any completed session's or administrator's word counts more. The latest
-/// word counts; of a second's facts about the customer, the one that is last in their own order.
+/// missing, they began after the last fact that names somebody else, or nobody; if there is none
+/// either, then nobody knows when, and any completed session's or administrator's word counts more.
+/// The latest word counts; of a second's facts about the customer, the one that is last in their
+/// own order.
 #[derive(Clone, Copy)]
 pub(super) struct Words<'a> {
     pub(super) acts: &'a Acts,
@@ -294,7 +302,7 @@ impl<'a> Words<'a> {
     /// Everybody of whom something is said.
     fn trainers(self) -> BTreeSet<&'a TrainerId> {
         let Self { acts, sessions, metadata } = self;
-        acts.0.keys().chain(sessions.0.keys()).chain(metadata.0.keys()).collect()
+        acts.0.keys().chain(sessions.0.keys()).chain(metadata.by_trainer.keys()).collect()
     }
 
     pub(super) fn view(self, customer: &StripeId, trainer: &TrainerId) -> Option<LinkView> {

@@ -140,12 +140,6 @@ fn a_session_names_its_trainer_once() {
 /// Nor do the customer's metadata: a change that is told again later began no later.
 #[test]
 fn a_customer_is_named_once_however_often_that_is_told() {
-    let completed = |id: &str, at: i64, trainer: &str| {
-        let snapshot = json!({"id": format!("cs_{id}"), "client_reference_id": trainer,
-            "customer": "cus_1", "status": "complete"});
-        let report = reported::<CheckoutSession>("completed", snapshot, json!("absent"));
-        entry(id, DAY_0 + at, Event::CheckoutSessionReported(report))
-    };
     let named = |id: &str, at: i64, from: Value| {
         let snapshot = json!({"id": "cus_1", "metadata": {"trainer_id": "t1"}});
         let report = reported::<Customer>("updated", snapshot, json!({"metadata": from}));
@@ -153,16 +147,52 @@ fn a_customer_is_named_once_however_often_that_is_told() {
     };
     let first = named("evt_1", 0, json!({}));
     for at in [12, 60] {
-        let facts = [first.clone(), completed("evt_2", 11, "t2"), named("evt_3", at, json!({}))];
+        let facts = [first.clone(), paid("evt_2", 11, "t2"), named("evt_3", at, json!({}))];
         for order in orders(&facts) {
             assert_eq!(linked(&order), "t2", "{at}");
         }
     }
     // Changed to somebody else in between, it is another change.
     let other = named("evt_3", 12, json!({"trainer_id": "t3"}));
-    for order in orders(&[first, completed("evt_2", 11, "t2"), other]) {
+    for order in orders(&[first, paid("evt_2", 11, "t2"), other]) {
         assert_eq!(linked(&order), "t1");
     }
+}
+
+/// Named, named no longer, and named again in the same words: that is another change. Where nobody
+/// heard of it, the last fact that names nobody tells after what it was.
+#[test]
+fn a_customer_who_was_named_no_longer_is_named_anew() {
+    let told = |id: &str, at: i64, names: Value, was: Value| {
+        let snapshot = json!({"id": "cus_1", "metadata": names});
+        let report = reported::<Customer>("updated", snapshot, was);
+        entry(id, DAY_0 + at, Event::CustomerReported(report))
+    };
+    let (t1, nobody) = (json!({"trainer_id": "t1"}), json!({}));
+    let was = |names: &Value| json!({"metadata": names});
+    let begins = told("evt_1", 0, t1.clone(), was(&nobody));
+    let ends = told("evt_2", 5, nobody.clone(), was(&t1));
+    let anew = told("evt_4", 20, t1.clone(), was(&nobody));
+    let still = told("evt_5", 30, t1.clone(), json!({"balance": 0}));
+    let paid = paid("evt_3", 11, "t2");
+    for order in orders(&[begins.clone(), ends.clone(), paid.clone(), anew]) {
+        assert_eq!(linked(&order), "t1");
+    }
+    for order in orders(&[begins, ends, paid.clone(), still.clone()]) {
+        assert_eq!(linked(&order), "t2", "nobody knows whether that was before the page");
+    }
+    let nobody = told("evt_4", 12, nobody, json!({"balance": 0}));
+    for order in orders(&[paid, nobody, still]) {
+        assert_eq!(linked(&order), "t1", "it was after the page");
+    }
+}
+
+/// A page that was paid for a trainer.
+fn paid(id: &str, at: i64, trainer: &str) -> Entry {
+    let snapshot = json!({"id": format!("cs_{id}"), "client_reference_id": trainer,
+        "customer": "cus_1", "status": "complete"});
+    let report = reported::<CheckoutSession>("completed", snapshot, json!("absent"));
+    entry(id, DAY_0 + at, Event::CheckoutSessionReported(report))
 }
 
 /// Whose customer it is, to a unit that was stored and read again.
