@@ -2,7 +2,6 @@
 
 mod families;
 
-use std::iter;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -60,6 +59,20 @@ const SELDOM: [&str; 20] = [
     "ledger_webhooks_unavailable_total",
 ];
 
+/// What came of a question or an act that nothing stands against.
+pub(crate) const GRANTED: &str = "granted";
+/// What came of one that is let pass, and that full enforcement would deny.
+pub(crate) const WOULD_DENY: &str = "would_deny";
+
+/// What a decision comes to: whether it lets pass, and why full enforcement denies it.
+pub(crate) const fn outcome(is_allowed: bool, denied_by: Option<&'static str>) -> &'static str {
+    match denied_by {
+        None => GRANTED,
+        Some(_) if is_allowed => WOULD_DENY,
+        Some(code) => code,
+    }
+}
+
 /// The statuses of answers of which one may be one too many.
 const STATUSES: [u16; 2] = [500, 503];
 
@@ -77,7 +90,7 @@ impl Meters {
         for reason in Refusal::ALL.map(Refusal::reason) {
             counter!("ledger_entitlement_redis_refused_total", "reason" => reason).increment(0);
         }
-        for outcome in iter::once("granted").chain(Denial::ALL.map(Denial::code)) {
+        for outcome in [GRANTED, WOULD_DENY].into_iter().chain(Denial::ALL.map(Denial::code)) {
             counter!("ledger_decisions_total", "outcome" => outcome).increment(0);
             counter!("ledger_checks_total", "outcome" => outcome).increment(0);
         }
@@ -115,7 +128,8 @@ impl Meters {
         }
     }
 
-    /// Counts a decision about usage that was carried out: `granted`, or the code of the denial.
+    /// Counts a decision about usage that was carried out: [`GRANTED`], [`WOULD_DENY`], or the code
+    /// of the denial.
     pub(crate) fn decided(&self, outcome: &'static str) {
         counter!("ledger_decisions_total", "outcome" => outcome).increment(1);
     }

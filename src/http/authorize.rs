@@ -12,10 +12,11 @@ use ledger_domain::id::{FeatureSlug, TrainerId};
 
 use super::AppState;
 use super::auth::Principal;
-use super::entitlements::{Decided, decide};
+use super::entitlements::{Decided, decide, denied_by};
 use super::openapi::{Refused, schema};
 use super::problem::Problem;
 use super::rate_limit;
+use crate::meters::outcome;
 use crate::reads::Standing;
 use crate::roles::Role;
 
@@ -28,8 +29,10 @@ const TRAINER: &str = "x-ledger-trainer";
 /// ours.
 const TOLD_TIER: HeaderName = HeaderName::from_static("x-tier");
 const TOLD_TRAINER: HeaderName = HeaderName::from_static("x-trainer");
-/// In the place of a tier where there is none.
-const NO_TIER: &str = "none";
+/// Tells by which code full enforcement denies it, whether that is carried out or not.
+const TOLD_DENIAL: HeaderName = HeaderName::from_static("x-would-deny");
+/// In the place of a tier or of a code where there is none.
+const NONE: &str = "none";
 
 /// Whether a gateway may let a request through
 ///
@@ -47,11 +50,13 @@ const NO_TIER: &str = "none";
     responses(
         (
             status = 200,
-            description = "It is granted",
+            description = "It may be used",
             body = Decided,
             headers(
                 ("X-Tier" = String, description = "The trainer's tier, or `none`"),
                 ("X-Trainer" = String, description = "Who it is"),
+                ("X-Would-Deny" = String,
+                    description = "The code by which full enforcement denies it, or `none`"),
             ),
         ),
         Refused,
@@ -90,18 +95,20 @@ async fn decided(
 ) -> Result<Response, Problem> {
     let standing = state.reads.standing(&principal.tenant, trainer, None).await?;
     let decided = decide(&standing, feature).ok_or_else(unknown_feature)?;
-    let outcome = decided.as_ref().map_or_else(|denial| denial.code, |_| "granted");
-    state.ingest.meters.checked(outcome);
+    let denied_by = denied_by(&decided);
+    state.ingest.meters.checked(outcome(decided.is_ok(), denied_by));
     let mut answer = match decided {
         Ok(decided) => Json(decided).into_response(),
         Err(denial) => Problem::Denied(denial).into_response(),
     };
-    answer.headers_mut().insert(TOLD_TIER, value(tier_of(&standing)));
+    let headers = answer.headers_mut();
+    headers.insert(TOLD_TIER, value(tier_of(&standing)));
+    headers.insert(TOLD_DENIAL, HeaderValue::from_static(denied_by.unwrap_or(NONE)));
     Ok(answer)
 }
 
 fn tier_of(standing: &Standing) -> &str {
-    standing.answer.tier.as_ref().map_or(NO_TIER, |tier| tier.slug.as_str())
+    standing.answer.tier.as_ref().map_or(NONE, |tier| tier.slug.as_str())
 }
 
 /// Whose request it is. Only a service may name somebody.

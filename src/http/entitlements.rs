@@ -13,6 +13,7 @@ use super::openapi::{NotFound, Refused, Unprocessable, schema};
 use super::params::{AboutThen, Params, Segment};
 use super::problem::{Denial, Problem};
 use super::shapes::{Entitlements, Feature, used_of};
+use crate::meters::outcome;
 use crate::reads::Standing;
 
 /// Where the way out of a denial is shown.
@@ -47,8 +48,9 @@ pub(crate) async fn all(
 
 /// Whether a trainer may use one more of a feature
 ///
-/// The answer to act on is the status: 200, or 403 with the way out. With `as_of` or `known_at`, as
-/// it was.
+/// The answer to act on is the status: 200, or 403 with the way out. Where denials aren't carried
+/// out, 200 tells by `would_deny` and `code` what full enforcement would answer. With `as_of` or
+/// `known_at`, as it was.
 #[utoipa::path(
     get,
     path = "/api/v1/entitlements/{feature}",
@@ -56,7 +58,7 @@ pub(crate) async fn all(
     tag = "entitlements",
     params(("feature" = schema::FeatureSlug, Path, description = "What is to be used"), AboutThen),
     responses(
-        (status = 200, description = "It is granted", body = Decided),
+        (status = 200, description = "It may be used", body = Decided),
         Refused, NotFound, Unprocessable,
     ),
     security(("token" = ["trainer"]), ("token" = ["service"])),
@@ -75,8 +77,7 @@ pub(crate) async fn one(
     let decided = decide(&standing, &feature).ok_or(unknown)?;
     // Nobody acts on what would have been decided.
     if moment.is_none() {
-        let code = decided.as_ref().map_or_else(|denial| denial.code, |_| "granted");
-        state.ingest.meters.checked(code);
+        state.ingest.meters.checked(outcome(decided.is_ok(), denied_by(&decided)));
     }
     decided.map(Json).map_err(Problem::Denied)
 }
@@ -99,11 +100,16 @@ async fn standing(
     Ok(standing)
 }
 
-/// A feature that is granted.
+/// A feature that may be used: it is granted, or its denial isn't carried out.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Decided {
     #[serde(flatten)]
     feature: Feature,
+    /// Whether it would be denied, were denials carried out for everybody.
+    would_deny: bool,
+    /// Why it would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
     position: i64,
 }
 
@@ -122,7 +128,18 @@ pub(super) fn decide(
             let denied = Denied { answer, catalog, position, feature, used, held: 0, quantity: 1 };
             Some(Err(Box::new(denial(&denied, why))))
         }
-        _ => Some(Ok(Decided { feature: Feature::new(has, used), position })),
+        denial => {
+            let (feature, code) = (Feature::new(has, used), denial.map(Why::code));
+            Some(Ok(Decided { feature, would_deny: code.is_some(), code, position }))
+        }
+    }
+}
+
+/// Why full enforcement denies the feature, whether that is carried out or not.
+pub(super) fn denied_by(decided: &Result<Decided, Box<Denial>>) -> Option<&'static str> {
+    match decided {
+        Ok(decided) => decided.code,
+        Err(denial) => Some(denial.code),
     }
 }
 

@@ -51,6 +51,22 @@ fn nobody_is_denied_while_denials_are_switched_off() {
 }
 
 #[test]
+fn who_is_not_denied_is_told_by_which_code_it_would_be() {
+    let enforced = |percent| standing(&Enforcement::Percent(percent), 1_000_000);
+    let feature = quota(&enforced(0));
+    for mode in [Enforcement::Off, Enforcement::Shadow, Enforcement::Percent(0)] {
+        let decided = decide(&standing(&mode, 1_000_000), &feature).unwrap();
+        assert_eq!(denied_by(&decided), Some("quota_exhausted"), "{mode:?}");
+        let told = serde_json::to_value(decided.unwrap()).unwrap();
+        assert_eq!((&told["would_deny"], &told["code"]), (&true.into(), &"quota_exhausted".into()));
+        let fine = decide(&standing(&mode, 0), &feature).unwrap();
+        assert_eq!(denied_by(&fine), None, "{mode:?}");
+    }
+    let denied = decide(&enforced(100), &feature).unwrap();
+    assert!(denied.is_err() && denied_by(&denied) == Some("quota_exhausted"));
+}
+
+#[test]
 fn what_the_catalogue_does_not_have_is_not_there() {
     let nothing = FeatureSlug::try_new("teleportation").unwrap();
     assert!(decide(&standing(&Enforcement::On, 0), &nothing).is_none());
@@ -72,6 +88,7 @@ fn a_decision_has_the_shape_of_the_feature() {
         "position",
         "remaining",
         "used",
+        "would_deny",
     ];
     assert_eq!(keys, expected);
 }

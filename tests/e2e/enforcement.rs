@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Caller, TestApp, eventually};
+use crate::bodies::{DAY, STARTER, Story, Version};
+use crate::harness::{Answer, Caller, TestApp, eventually, now};
 
 const PATH: &str = "/api/v1/admin/enforcement";
 /// Nobody has anything here, so everything is denied that can be.
@@ -63,6 +64,107 @@ async fn an_administrator_decides_how_far_denials_go() {
     // It is about everybody, and in nobody's history.
     let history = app.service().get("/api/v1/tiers/history?trainer=t1").await.expect(200);
     assert_eq!(history["changes"], json!([]), "{history}");
+}
+
+/// How often a counter has been touched.
+async fn counted(app: &TestApp, name: &str, outcome: &str) -> u64 {
+    let metrics = app.anyone().get("/metrics").await.body;
+    let begin = format!("{name}{{outcome=\"{outcome}\"}} ");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&begin));
+    line.unwrap_or_else(|| panic!("{begin}is among {metrics}")).parse().expect("a number")
+}
+
+/// A trainer on Starter, who has `customers` and no `analytics`.
+async fn starter() -> TestApp {
+    let app = TestApp::start().await;
+    let mut story = Story::new("t1", Version::Clover, now() - DAY);
+    story.purchase(STARTER);
+    let position = app.stripe().deliver_all(&story.take()).await;
+    app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
+    app
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_denied_learns_that_full_enforcement_would_deny() {
+    const CHECKS: &str = "ledger_checks_total";
+    let app = starter().await;
+    let (service, trainer) = (app.service(), app.trainer("t1"));
+    let code = "feature_not_available";
+    let mut asked = (0, 0);
+    // The place of t1 among a hundred is 86.
+    for (key, mode, denies) in [
+        ("a", json!("off"), false),
+        ("b", json!("shadow"), false),
+        ("c", json!({ "internal": ["t2"] }), false),
+        ("d", json!({ "internal": ["t1"] }), true),
+        ("e", json!({ "percent": 86 }), false),
+        ("f", json!({ "percent": 87 }), true),
+        ("g", json!("on"), true),
+    ] {
+        let changed = change(&app.admin(), key, &mode).await.expect(200);
+        let status = decided(&app, "t1", &changed["position"]).await;
+        assert_eq!(status, if denies { 403 } else { 200 }, "{mode}");
+        let one = service.get(&format!("{DECISION}?trainer=t1")).await;
+        let gateway = trainer.authorize("analytics").await;
+        assert_eq!(gateway.header("x-would-deny"), Some(code), "{mode}: {gateway:?}");
+        for answer in [&one, &gateway] {
+            if denies {
+                answer.expect_problem(403, code);
+                continue;
+            }
+            let told = answer.expect(200);
+            let would = (&told["granted"], &told["would_deny"], &told["code"]);
+            assert_eq!(would, (&json!(false), &json!(true), &json!(code)), "{mode}: {told}");
+        }
+        if denies {
+            asked.1 += 3;
+        } else {
+            asked.0 += 3;
+        }
+        let (would, does) =
+            (counted(&app, CHECKS, "would_deny").await, counted(&app, CHECKS, code).await);
+        assert_eq!((would, does), asked, "{mode}");
+    }
+    // Nothing is said against what the tier has.
+    change(&app.admin(), "h", &json!("shadow")).await.expect(200);
+    let granted = trainer.authorize("customers").await;
+    assert_eq!(granted.header("x-would-deny"), Some("none"));
+    let told = granted.expect(200);
+    assert_eq!((&told["would_deny"], &told["code"]), (&json!(false), &Value::Null), "{told}");
+    assert_eq!(counted(&app, CHECKS, "granted").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_counted_beyond_a_limit_in_shadow_is_counted_apart() {
+    const DECISIONS: &str = "ledger_decisions_total";
+    let app = starter().await;
+    let service = app.service();
+    change(&app.admin(), "a", &json!("shadow")).await.expect(200);
+    for (quantity, would_deny) in [(9, false), (1, true)] {
+        let body = json!({ "trainer": "t1", "quantity": quantity });
+        let consumed = eventually("it is decided", || async {
+            let answer = service.post("/api/v1/usage/customers/consume", &body).await;
+            Some(answer).filter(|answer| answer.status != 503)
+        });
+        assert_eq!(consumed.await.expect(200)["would_deny"], would_deny);
+    }
+    let outcomes = [
+        counted(&app, DECISIONS, "granted").await,
+        counted(&app, DECISIONS, "would_deny").await,
+        counted(&app, DECISIONS, "limit_reached").await,
+    ];
+    assert_eq!(outcomes, [1, 1, 0]);
+    let checked = eventually("it is checked", || async {
+        let answer = service.get("/api/v1/usage/t1/check/customers").await;
+        Some(answer).filter(|answer| answer.status != 503)
+    });
+    let told = checked.await.expect(200);
+    assert_eq!(
+        (&told["allowed"], &told["code"]),
+        (&json!(true), &json!("limit_reached")),
+        "{told}"
+    );
+    assert_eq!(counted(&app, "ledger_checks_total", "would_deny").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use ledger_domain::event::{Event, Metadata, UsageReserved};
+use ledger_domain::event::{Metadata, UsageReserved};
 use ledger_domain::id::TrainerId;
 use ledger_domain::time::SECOND;
 use ledger_domain::usage::Refusal;
@@ -19,12 +19,13 @@ use super::asked::{Asked, feature_of};
 use super::shapes::{
     Changed, Checked, ToCheck, ToCommit, ToConsume, ToRecord, ToRelease, ToReserve,
 };
-use super::verdict::{answer, metered, problem};
+use super::verdict::{answer, metered, problem, would_be_denied_by, would_deny};
 use crate::commands::usage::{
     Act, Books, Commit, Consume, GiveUp, Record, Release, Request, Reserve, Ruling, ask, carry_out,
     content_hash, hold_of,
 };
 use crate::ids;
+use crate::meters::{GRANTED, WOULD_DENY, outcome};
 use crate::roles::Role;
 use crate::service::Service;
 
@@ -229,14 +230,13 @@ pub(crate) async fn check(
     let quantity = query.quantity.0;
     let ruling = ask(books(&state), &request, Consume { quantity }).await?;
     let (meter, position) = (metered(&request, &ruling), ruling.seen.reached.position);
-    let (code, would_deny) = match &ruling.ruled {
-        Ok(Event::UsageConsumed(e)) => (None, e.judgement.would_deny),
-        Ok(_) => (None, false),
-        Err(Refusal::Denied(why)) => (Some(why.code()), true),
+    let (allowed, code) = match &ruling.ruled {
+        Ok(_) => (true, would_be_denied_by(&request, &ruling, quantity)),
+        Err(Refusal::Denied(why)) => (false, Some(why.code())),
         Err(refusal) => return Err(problem(*refusal, &request, &ruling, quantity)),
     };
-    state.ingest.meters.checked(code.unwrap_or("granted"));
-    Ok(Json(Checked { allowed: code.is_none(), code, meter, would_deny, position }))
+    state.ingest.meters.checked(outcome(allowed, code));
+    Ok(Json(Checked { allowed, code, meter, would_deny: code.is_some(), position }))
 }
 
 /// The trainer that a path names.
@@ -273,9 +273,13 @@ fn books(state: &Service) -> Books<'_> {
 /// Counts what an act was decided to be. A retry that is answered with what was granted before is
 /// no decision, and neither is a grant that the log didn't take.
 fn note(state: &Service, ruling: &Ruling) {
-    match (&ruling.ruled, ruling.outcome) {
-        (Ok(_), Some(Outcome::Appended { .. })) => state.ingest.meters.decided("granted"),
-        (Err(Refusal::Denied(why)), _) => state.ingest.meters.decided(why.code()),
-        _ => {}
-    }
+    let outcome = match (&ruling.ruled, ruling.outcome) {
+        (Ok(event), Some(Outcome::Appended { .. })) => match would_deny(event) {
+            Some(true) => WOULD_DENY,
+            _ => GRANTED,
+        },
+        (Err(Refusal::Denied(why)), _) => why.code(),
+        _ => return,
+    };
+    state.ingest.meters.decided(outcome);
 }

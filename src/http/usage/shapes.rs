@@ -191,7 +191,7 @@ pub(crate) struct Changed {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Checked {
     pub(super) allowed: bool,
-    /// Why not.
+    /// Why full enforcement denies it, also where it is allowed all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) code: Option<&'static str>,
     #[serde(flatten)]

@@ -1,8 +1,9 @@
 //! From what came of an act to its answer.
 
+use ledger_domain::effective::{Denial, check};
 use ledger_domain::event::Event;
 use ledger_domain::usage::Refusal;
-use ledger_log::{AppendError, Outcome};
+use ledger_log::{AppendError, Counter, Outcome};
 
 use super::super::entitlements::{Denied, denial};
 use super::super::problem::Problem;
@@ -32,18 +33,16 @@ fn changed(request: &Request, ruling: &Ruling, event: &Event, outcome: Outcome) 
         hold: None,
         expires_at: None,
         meter: metered(request, ruling),
-        would_deny: None,
+        would_deny: would_deny(event),
         position: outcome.position(),
     };
     match event {
         Event::UsageConsumed(e) => {
             (changed.granted, changed.quantity) = (Some(true), e.quantity);
-            changed.would_deny = Some(e.judgement.would_deny);
         }
         Event::UsageReserved(e) => {
             (changed.granted, changed.quantity) = (Some(true), e.quantity);
             (changed.hold, changed.expires_at) = (Some(e.hold), Some(e.expires_at));
-            changed.would_deny = Some(e.judgement.would_deny);
         }
         Event::UsageRecorded(e) => changed.quantity = e.quantity,
         Event::UsageReleased(e) => changed.quantity = e.quantity,
@@ -54,6 +53,27 @@ fn changed(request: &Request, ruling: &Ruling, event: &Event, outcome: Outcome) 
         _ => {}
     }
     changed
+}
+
+/// Whether full enforcement would have denied it; none for an act that doesn't ask.
+pub(super) const fn would_deny(event: &Event) -> Option<bool> {
+    match event {
+        Event::UsageConsumed(e) => Some(e.judgement.would_deny),
+        Event::UsageReserved(e) => Some(e.judgement.would_deny),
+        _ => None,
+    }
+}
+
+/// Why full enforcement would deny a quantity that may be used, by the counter that was looked at.
+pub(super) fn would_be_denied_by(
+    request: &Request,
+    ruling: &Ruling,
+    quantity: i64,
+) -> Option<&'static str> {
+    let (seen, Counter { used, held, .. }) = (&ruling.seen, ruling.counter);
+    let has = seen.answer.features.get(&request.feature)?;
+    let in_use = count(used).saturating_add(count(held));
+    check(has, in_use, count(quantity), seen.outcome).denial.map(Denial::code)
 }
 
 /// The counter that the act looked at.

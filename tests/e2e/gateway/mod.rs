@@ -78,10 +78,11 @@ async fn nginx_lets_through_what_the_tier_has() {
         story.pass(DAY).change_to(PROFESSIONAL);
         let position = app.stripe().deliver_all(&story.take()).await;
         app.service().read_at("/api/v1/tiers/current?trainer=t1", position).await;
-        let granted = send(get().header("x-tier", "enterprise")).await;
+        let granted = send(get().header("x-tier", "enterprise").header("x-would-deny", "x")).await;
         let reached = granted.expect(200);
         assert_eq!(reached["tier"], serde_json::json!(["professional"]), "{reached}");
         assert_eq!(reached["trainer"], serde_json::json!(["t1"]), "{reached}");
+        assert_eq!(reached["would_deny"], serde_json::json!(["none"]), "{reached}");
         assert_eq!(reached["path"], "/analytics/report");
         assert!(
             granted.header("ratelimit").is_some() && granted.header("ratelimit-policy").is_some()

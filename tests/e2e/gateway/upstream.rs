@@ -32,6 +32,7 @@ impl Upstream {
                 "path": uri.path(),
                 "tier": all("x-tier"),
                 "trainer": all("x-trainer"),
+                "would_deny": all("x-would-deny"),
                 "body_bytes": body.len(),
             }))
         };
