@@ -13,7 +13,7 @@ use ledger_domain::id::{FeatureSlug, TrainerId};
 use super::AppState;
 use super::auth::Principal;
 use super::entitlements::{Decided, decide, denied_by};
-use super::openapi::{Refused, schema};
+use super::openapi::{MayDeny, Refused, schema};
 use super::problem::Problem;
 use super::rate_limit;
 use crate::meters::outcome;
@@ -59,7 +59,7 @@ const NONE: &str = "none";
                     description = "The code by which full enforcement denies it, or `none`"),
             ),
         ),
-        Refused,
+        Refused, MayDeny,
     ),
     security(("token" = ["trainer"]), ("token" = ["service"])),
 )]

@@ -9,7 +9,7 @@ use ledger_replay::Moment;
 
 use super::AppState;
 use super::auth::Principal;
-use super::openapi::{NotFound, Refused, Unprocessable, schema};
+use super::openapi::{MayDeny, NotFound, Refused, Unprocessable, schema};
 use super::params::{AboutThen, Params, Segment};
 use super::problem::{Denial, Problem};
 use super::shapes::{Entitlements, Feature, used_of};
@@ -59,7 +59,7 @@ pub(crate) async fn all(
     params(("feature" = schema::FeatureSlug, Path, description = "What is to be used"), AboutThen),
     responses(
         (status = 200, description = "It may be used", body = Decided),
-        Refused, NotFound, Unprocessable,
+        Refused, MayDeny, NotFound, Unprocessable,
     ),
     security(("token" = ["trainer"]), ("token" = ["service"])),
 )]
@@ -109,6 +109,7 @@ pub(crate) struct Decided {
     would_deny: bool,
     /// Why it would be.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::DenialCode>)]
     code: Option<&'static str>,
     position: i64,
 }

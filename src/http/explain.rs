@@ -30,6 +30,7 @@ pub(crate) struct Explained {
     /// Whether one more may be used.
     allowed: bool,
     /// Why not, under full enforcement.
+    #[schema(value_type = Option<schema::DenialCode>)]
     code: Option<&'static str>,
     says: String,
     #[schema(value_type = schema::Timestamp)]
@@ -82,7 +83,7 @@ struct Way {
     allowed: Option<bool>,
     /// Null where it is allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::DenialCode>)]
     code: Option<Option<&'static str>>,
     /// Null where it is unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -40,7 +40,8 @@ pub(crate) async fn live() -> Json<Health> {
     responses(
         (status = 200, description = "Ready", body = Health),
         (status = 503, description = "`unavailable`: not yet, or not now; `detail` says why",
-            body = Body, content_type = "application/problem+json"),
+            body = Body, content_type = "application/problem+json",
+            headers(("Retry-After" = i64, description = "Seconds after which to try again"))),
     ),
 )]
 pub(crate) async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {

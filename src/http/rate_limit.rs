@@ -16,7 +16,7 @@ use crate::service::Service;
 use crate::throttle::{Policy, Verdict, Who};
 
 /// What is counted begins with this: health and metrics must be seen by whoever looks after it.
-const COUNTED: &str = "/api/";
+pub(super) const COUNTED: &str = "/api/";
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");

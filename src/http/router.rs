@@ -102,6 +102,7 @@ fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
 mod tests {
     use std::collections::BTreeSet;
 
+    use ledger_domain::effective::Denial;
     use serde_json::Value;
 
     use super::*;
@@ -149,6 +150,67 @@ mod tests {
             for text in ["summary", "tags", "responses"] {
                 assert!(!operation[text].is_null(), "{text} of {operation:#}");
             }
+        }
+    }
+
+    /// The answers of every operation by their statuses, as far as they stand elsewhere looked up.
+    fn answers(document: &Value) -> Vec<(String, &Value)> {
+        let operations = document["paths"].as_object().unwrap().values();
+        let operations = operations.flat_map(|it| it.as_object().unwrap().values());
+        let answers = operations.flat_map(|it| it["responses"].as_object().unwrap());
+        let found = answers.map(|(status, answer)| match answer["$ref"].as_str() {
+            Some(reference) => (status.clone(), document.pointer(&reference[1..]).unwrap()),
+            None => (status.clone(), answer),
+        });
+        found.collect()
+    }
+
+    #[test]
+    fn every_code_is_among_the_answers_of_an_operation() {
+        let document = document();
+        let answers = answers(&document);
+        // An operation is never answered so: that is what its path does for other methods.
+        let of_methods = &document["components"]["responses"]["MethodNotAllowed"];
+        for code in problem::codes() {
+            let is_told = |answer: &Value| {
+                let named = answer["description"].as_str().unwrap().contains(&format!("`{code}`"));
+                named && answer["content"]["application/problem+json"].is_object()
+            };
+            let found = answers.iter().any(|(_, answer)| is_told(answer));
+            assert!(found || (code == "method_not_allowed" && is_told(of_methods)), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_denies_shows_each_denial_and_what_is_counted_tells_how_many_calls_are_left() {
+        let document = document();
+        for (path, method) in [
+            ("/api/v1/entitlements/{feature}", "get"),
+            ("/api/v1/authorize", "get"),
+            ("/api/v1/usage/{feature}/consume", "post"),
+            ("/api/v1/usage/{feature}/reserve", "post"),
+        ] {
+            let denied = &document["paths"][path][method]["responses"]["403"];
+            let examples = &denied["content"]["application/problem+json"]["examples"];
+            let examples = examples.as_object().unwrap();
+            assert_eq!(examples.len(), Denial::ALL.len(), "{path}");
+            for code in Denial::ALL.map(Denial::code) {
+                let example = &examples[code]["value"];
+                assert_eq!(example["code"], code, "{path}");
+                assert_eq!(example["type"], format!("/problems/{code}"));
+            }
+        }
+        for (status, answer) in answers(&document) {
+            let has = |name: &str| answer["headers"][name].is_object();
+            assert_eq!(has("Retry-After"), ["429", "503"].contains(&&*status), "{answer:#}");
+        }
+        for (path, is_counted) in [("/api/v1/tiers", true), ("/metrics", false)] {
+            let answers = &document["paths"][path]["get"]["responses"];
+            for header in ["RateLimit", "RateLimit-Policy"] {
+                assert_eq!(answers["200"]["headers"][header].is_object(), is_counted, "{path}");
+                assert!(answers["401"]["headers"][header].is_null(), "{path}");
+            }
+            assert!(answers["414"].is_object() && answers["431"].is_object(), "{path}");
         }
     }
 

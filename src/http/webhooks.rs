@@ -53,7 +53,8 @@ struct Accepted {
         (status = 400, description = "`invalid_request`: no good signature, or no event",
             body = Body, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`: not now; Stripe sends it again",
-            body = Body, content_type = "application/problem+json"),
+            body = Body, content_type = "application/problem+json",
+            headers(("Retry-After" = i64, description = "Seconds after which to try again"))),
         NotFound, TooLarge,
     ),
 )]
@@ -79,7 +80,8 @@ pub(crate) async fn receive_default(state: State<AppState>, request: Request) ->
         (status = 400, description = "`invalid_request`: no good signature, or no event",
             body = Body, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`: not now; Stripe sends it again",
-            body = Body, content_type = "application/problem+json"),
+            body = Body, content_type = "application/problem+json",
+            headers(("Retry-After" = i64, description = "Seconds after which to try again"))),
         NotFound, TooLarge,
     ),
 )]

@@ -4,8 +4,10 @@
 //! Each handler is described where it stands, by `#[utoipa::path]`, and `router.rs` makes the
 //! routes and the document from the same lines, so a path can't be in one of them alone. The shapes
 //! are those that are answered. What types of the pure core look like in JSON is in `schema.rs`,
-//! since the core knows nothing of HTTP; how requests are refused is in `refusals.rs`.
+//! since the core knows nothing of HTTP; how requests are refused is in `refusals.rs`, and what all
+//! operations have in common in `everywhere.rs`.
 
+mod everywhere;
 mod page;
 mod refusals;
 pub(super) mod schema;
@@ -18,7 +20,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi};
 
 pub(super) use page::page;
-pub(super) use refusals::{Conflict, NotFound, Refused, TooLarge, Unprocessable};
+pub(super) use refusals::{Conflict, MayDeny, NotFound, Refused, TooLarge, Unprocessable};
 
 /// Where the document is.
 pub(super) const DOCUMENT: &str = "/api/openapi.json";
@@ -71,7 +73,7 @@ pub(super) fn beginning() -> OpenApi {
 /// What requests and answers look like, by the names of their schemas.
 const EXAMPLES: &str = include_str!("examples.json");
 
-/// The document with its examples.
+/// The document with its examples, and with what all operations have in common.
 pub(super) fn written(document: &OpenApi) -> Value {
     let mut document = serde_json::to_value(document).expect("a document has text keys");
     let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).expect("a JSON object");
@@ -79,6 +81,7 @@ pub(super) fn written(document: &OpenApi) -> Value {
     for (name, example) in examples {
         schemas[&name]["examples"] = Value::Array(vec![example]);
     }
+    everywhere::complete(&mut document);
     document
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use ledger_domain::effective::Denial as Why;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -87,6 +88,25 @@ impl PartialSchema for ProblemCode {
 impl ToSchema for ProblemCode {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("ProblemCode")
+    }
+}
+
+/// Why a feature is denied, for programs.
+pub(crate) enum DenialCode {}
+
+impl PartialSchema for DenialCode {
+    fn schema() -> RefOr<Schema> {
+        let code = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("Why full enforcement denies a feature, for programs."))
+            .enum_values(Some(Why::ALL.map(Why::code)));
+        code.build().into()
+    }
+}
+
+impl ToSchema for DenialCode {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("DenialCode")
     }
 }
 

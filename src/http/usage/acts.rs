@@ -12,7 +12,9 @@ use uuid::Uuid;
 use super::super::AppState;
 use super::super::auth::Principal;
 use super::super::body::JsonBody;
-use super::super::openapi::{Conflict, NotFound, Refused, TooLarge, Unprocessable, schema};
+use super::super::openapi::{
+    Conflict, MayDeny, NotFound, Refused, TooLarge, Unprocessable, schema,
+};
 use super::super::params::{Params, Segments};
 use super::super::problem::Problem;
 use super::asked::{Asked, feature_of};
@@ -45,7 +47,7 @@ use crate::service::Service;
     request_body = ToConsume,
     responses(
         (status = 200, description = "What it left", body = Changed),
-        Refused, NotFound, TooLarge, Unprocessable,
+        Refused, MayDeny, NotFound, TooLarge, Unprocessable,
     ),
     security(("token" = ["service"])),
 )]
@@ -105,7 +107,7 @@ pub(crate) async fn record(
     request_body = ToReserve,
     responses(
         (status = 200, description = "What it left", body = Changed),
-        Refused, NotFound, TooLarge, Unprocessable,
+        Refused, MayDeny, NotFound, TooLarge, Unprocessable,
     ),
     security(("token" = ["service"])),
 )]

@@ -193,6 +193,7 @@ pub(crate) struct Checked {
     pub(super) allowed: bool,
     /// Why full enforcement denies it, also where it is allowed all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::DenialCode>)]
     pub(super) code: Option<&'static str>,
     #[serde(flatten)]
     pub(super) meter: Metered,

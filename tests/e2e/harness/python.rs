@@ -36,10 +36,15 @@ pub(crate) async fn installed(package: &str, version: &str) -> PathBuf {
 
 /// Runs a program to its end.
 pub(crate) async fn run(command: &mut Command) -> Output {
+    run_within(PATIENCE, command).await
+}
+
+/// Runs a program to its end, which comes within so long.
+pub(crate) async fn run_within(limit: Duration, command: &mut Command) -> Output {
     let program = format!("{:?}", command.as_std().get_program());
     let child = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let ended = timeout(PATIENCE, child).await;
-    let output = ended.unwrap_or_else(|_| panic!("{program} took longer than {PATIENCE:?}"));
+    let ended = timeout(limit, child).await;
+    let output = ended.unwrap_or_else(|_| panic!("{program} took longer than {limit:?}"));
     output.unwrap_or_else(|error| {
         panic!("can't run {program}: {error}. tools/setup.sh (make setup) installs python3-venv")
     })

@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::bodies::{AI_STARTER, DAY, ENTERPRISE, Story, Version};
-use crate::harness::python::{installed, run};
-use crate::harness::{Claims, Settings, TestApp, now, soak, token};
+use crate::harness::python::{installed, run, run_within};
+use crate::harness::{Claims, Settings, TestApp, is_soak, now, soak, token};
 
 /// `https://pypi.org/project/schemathesis/`
 const SCHEMATHESIS: &str = "4.32.5";
@@ -28,6 +29,13 @@ not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 503]
 include-path = "/api/v1/authorize"
 checks.unsupported_method.enabled = false
 "#;
+
+/// How long the soak goes on, in seconds: as many examples as fit, at least one round.
+const SOAK_SECONDS: i64 = 300;
+/// How long that may take at the end.
+const PATIENCE: Duration = Duration::from_secs(900);
+/// What an ordinary run begins with, so that it is the same each time.
+const SEED: i64 = 20_170_815;
 
 /// A ledger with something to tell, in which a trainer may call as often as Schemathesis does.
 async fn told(folder: &Path) -> TestApp {
@@ -60,9 +68,16 @@ async fn answers_are_as_the_document_says() {
         schemathesis.args(["--header", &format!("Authorization: Bearer {token}")]);
         // Who sends what the schema allows may still be refused, for what the schema can't say.
         schemathesis.args(["--exclude-checks", "positive_data_acceptance"]);
-        schemathesis.args(["--phases", "examples,coverage,fuzzing", "--seed", "20170815"]);
-        schemathesis.args(["--max-examples", &soak(5, 50).to_string()]);
-        let output = run(schemathesis.args(["--warnings", "off", "--no-color"])).await;
+        // The soak tries others each time, in rounds through all operations.
+        let seed = if is_soak() { now() } else { SEED };
+        println!("seed of the requests: {seed}");
+        schemathesis.args(["--phases", "examples,coverage,fuzzing", "--seed", &seed.to_string()]);
+        schemathesis.args(["--max-examples", &soak(5, 100).to_string()]);
+        if is_soak() {
+            schemathesis.args(["--max-time", &SOAK_SECONDS.to_string()]);
+        }
+        schemathesis.args(["--warnings", "off", "--no-color"]);
+        let output = run_within(PATIENCE, &mut schemathesis).await;
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     }
