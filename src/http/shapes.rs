@@ -89,6 +89,8 @@ pub(crate) struct Current {
     current_period_end: Option<Timestamp>,
     #[schema(value_type = Option<schema::Timestamp>)]
     trial_end: Option<Timestamp>,
+    /// The day that has begun included; 0 once the trial has ended.
+    trial_days_left: Option<u32>,
     #[schema(value_type = Option<schema::Timestamp>)]
     cancel_at: Option<Timestamp>,
     scheduled_change: Option<ScheduledChange>,
@@ -197,6 +199,7 @@ impl Current {
             current_period_start: answer.current_period.map(|period| period.from),
             current_period_end: answer.current_period.map(|period| period.until),
             trial_end: answer.trial_end,
+            trial_days_left: answer.trial_days_left,
             cancel_at: answer.cancel_at,
             scheduled_change: answer.scheduled_change.as_ref().map(|change| ScheduledChange {
                 tier: change.tier.clone(),

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Scene, rfc3339};
 use crate::bodies::{AI_STARTER, DAY, ENTERPRISE, PROFESSIONAL, STARTER};
+use crate::harness::now;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_gives_the_tier() {
@@ -19,7 +20,7 @@ async fn a_purchase_gives_the_tier() {
     assert_eq!(current["interval"], "month");
     assert_eq!(current["current_period_start"], rfc3339(began));
     assert_eq!(current["current_period_end"], rfc3339(began + 30 * DAY));
-    for field in ["trial_end", "cancel_at", "scheduled_change"] {
+    for field in ["trial_end", "trial_days_left", "cancel_at", "scheduled_change"] {
         assert!(current[field].is_null(), "{field} of {current}");
     }
     assert_eq!(current["limits"]["customers"], json!({"limit": 9, "used": 0}));
@@ -76,10 +77,14 @@ async fn a_trial_gives_the_tier_and_becomes_a_subscription() {
     let ends = scene.story.now + 30 * DAY;
     scene.story.try_out(PROFESSIONAL, 30);
     scene.deliver().await;
+    let asked = now();
     let trial = scene.current().await;
     assert_eq!(trial["tier"]["slug"], "professional");
     assert_eq!((&trial["status"], &trial["access"]), (&json!("trialing"), &json!("granted")));
     assert_eq!(trial["trial_end"], rfc3339(ends));
+    let left = trial["trial_days_left"].as_i64().expect("a number of days");
+    let days = |at: i64| (ends - at + DAY - 1) / DAY;
+    assert!((days(now())..=days(asked)).contains(&left), "{left} days until {}", rfc3339(ends));
     let history = scene.history().await;
     assert_eq!(history.actions(), ["created", "trial_started"]);
     assert_eq!(history.payments("payment"), [], "a trial costs nothing");
