@@ -1,15 +1,19 @@
 //! Events of the ledger's own making.
 
+use std::time::Duration;
+
 use ledger_domain::event::{Event, Metadata, Source};
 use ledger_domain::id::{EventId, EventKey, Namespace, StreamName, Tenant};
 use ledger_domain::time::Timestamp;
 use ledger_log::{AppendError, EventLog, Expected, NewEvent, Outcome, ReadError};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 /// How many events of a stream are read at once.
 const PAGE: usize = 64;
-/// How often an act is tried against others who write to the same stream.
-const TRIES_MAX: usize = 5;
+/// How long an act is tried against others who write to the same stream: of those who try at the
+/// same time, one is done in each round.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where an event belongs.
 pub(crate) struct Fact {
@@ -67,19 +71,17 @@ pub(crate) async fn act(
     tenant: &Tenant,
     act: &Act<'_>,
 ) -> Result<Outcome, ActError> {
-    let mut tries = 0;
+    let deadline = Instant::now() + PATIENCE;
+    let mut expected = end(log, tenant, &act.stream).await?;
     loop {
-        let fact = Fact {
-            key: key_of(act.id),
-            stream: act.stream.clone(),
-            expected: end(log, tenant, &act.stream).await?,
-            at: act.at,
-        };
+        let (key, stream) = (key_of(act.id), act.stream.clone());
+        let fact = Fact { key, stream, expected, at: act.at };
         let event = fact.stating(&act.event, act.metadata);
         let event = NewEvent { text: act.reason.map(str::to_owned), ..event };
-        tries += 1;
         match log.append(tenant, vec![event]).await {
-            Err(AppendError::WrongExpectedRevision { .. }) if tries < TRIES_MAX => {}
+            Err(AppendError::WrongExpectedRevision { actual, .. }) if Instant::now() < deadline => {
+                expected = actual.map_or(Expected::NoStream, Expected::Revision);
+            }
             appended => {
                 let outcome = appended?.pop();
                 return Ok(outcome.expect("one event has one outcome"));

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::auth::Principal;
 use super::body::JsonBody;
+use super::idempotency::IdempotencyKey;
 use super::openapi::{Refused, TooLarge, schema};
 use super::params::{NoQuery, Params};
 use super::problem::Problem;
@@ -37,12 +38,15 @@ pub(crate) struct Registered {
 
 /// Make a trainer known before any purchase
 ///
-/// It grants nothing, and may be asked again.
+/// It grants nothing, and may be asked again, with an `Idempotency-Key` or without one.
 #[utoipa::path(
     post,
     path = "/api/v1/trainers",
     operation_id = "register_trainer",
     tag = "tiers",
+    params(
+        ("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "Its own for each request"),
+    ),
     request_body = ToRegister,
     responses(
         (status = 201, description = "It is known now", body = Registered),
@@ -55,6 +59,9 @@ pub(crate) async fn register(
     State(state): State<AppState>,
     principal: Principal,
     Extension(request): Extension<RequestId>,
+    // A key is for one trainer, of whom there is but one registration: it makes the same of a retry
+    // as there is without it.
+    IdempotencyKey(_): IdempotencyKey,
     Params(NoQuery {}): Params<NoQuery>,
     JsonBody(ToRegister { trainer }): JsonBody<ToRegister>,
 ) -> Result<(StatusCode, Json<Registered>), Problem> {

@@ -1,6 +1,9 @@
 //! How far denials are carried out, and who may change that.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::bodies::{DAY, STARTER, Story, Version};
 use crate::harness::{Answer, Caller, TestApp, eventually, now};
@@ -165,6 +168,23 @@ async fn what_is_counted_beyond_a_limit_in_shadow_is_counted_apart() {
         "{told}"
     );
     assert_eq!(counted(&app, "ledger_checks_total", "would_deny").await, 1);
+}
+
+/// One of them comes first, and none of the others is sent away for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_changes_at_the_same_time_are_all_done() {
+    let app = TestApp::start().await;
+    let mut changes = JoinSet::new();
+    for share in 0..20 {
+        let admin = app.admin();
+        changes.spawn(async move {
+            change(&admin, &format!("k{share}"), &json!({ "percent": share })).await
+        });
+    }
+    let answers = changes.join_all().await;
+    let positions: BTreeSet<i64> =
+        answers.iter().filter_map(|answer| answer.expect(200)["position"].as_i64()).collect();
+    assert_eq!(positions.len(), 20, "{answers:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
