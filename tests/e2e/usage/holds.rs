@@ -35,6 +35,22 @@ async fn what_is_held_is_not_there_for_others_until_it_expires() {
     assert_eq!(counted(&app).await, 9);
 }
 
+/// What docs/api.md says of holds: read models have none.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_is_known_to_the_counter_alone() {
+    let app = starter().await;
+    let (service, trainer) = (app.service(), app.trainer("t1"));
+    let body = json!({ "quantity": 9, "ttl": 3600 });
+    let reserved = act(&service, "reserve", &body).await.expect(200);
+    let position = reserved["position"].as_i64().expect("a position");
+    let checked = service.read_at("/api/v1/usage/t1/check/customers", position).await;
+    assert_eq!((&checked["allowed"], &checked["held"]), (&json!(false), &json!(9)), "{checked}");
+    act(&service, "consume", &json!({})).await.expect_problem(403, "limit_reached");
+    let one = trainer.read_at("/api/v1/entitlements/customers", position).await;
+    assert_eq!((&one["granted"], &one["used"]), (&json!(true), &json!(0)), "{one}");
+    assert_eq!(trainer.authorize("customers").await.expect(200)["used"], 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn less_is_committed_than_was_held() {
     let app = starter().await;
