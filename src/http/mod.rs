@@ -8,6 +8,7 @@ mod audit;
 mod audit_event;
 mod auth;
 mod authorize;
+mod awaited;
 mod body;
 mod claims;
 mod collect;

@@ -1,11 +1,13 @@
-//! Connections: up to a limit, of which the longest idle one makes room for another; timed out when
-//! idle or slow, drained at the end.
+//! Connections: up to a limit, of which the one that has waited longest for its client makes room
+//! for another; timed out when idle or slow, drained at the end.
 //!
 //! Heads beyond the limits below are refused with a problem. A head beyond [`BUFFER_BYTES_MAX`]
 //! can't even be read: the server refuses it by its status alone.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -20,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::awaited::Awaited;
 use super::problem::Problem;
 use super::slots::{Slot, Slots};
 use super::stream::Hurried;
@@ -127,8 +130,9 @@ async fn connection(
         request.extensions_mut().insert(peer);
         let (router, phase) = (router.clone(), phase.clone());
         async move {
+            let awaited = |body| Body::new(Awaited::new(body, phase.clone()));
             let answer = match check_head(&request) {
-                Ok(()) => router.oneshot(request.map(Body::new)).await,
+                Ok(()) => router.oneshot(request.map(awaited)).await,
                 Err(problem) => Ok(problem.into_response()),
             };
             phase.end();
@@ -147,11 +151,13 @@ async fn connection(
         biased;
         ended = served.as_mut() => ended,
         () = phase.dismissed() => {
-            if phase.waits_since().is_some() {
-                return;
-            }
             served.as_mut().graceful_shutdown();
-            served.await
+            // What it is answering is finished. Its client is waited for no more.
+            poll_fn(|cx| match served.as_mut().poll(cx) {
+                Poll::Pending if phase.waits_since().is_some() => Poll::Ready(Ok(())),
+                polled => polled,
+            })
+            .await
         }
         () = stop.cancelled() => {
             served.as_mut().graceful_shutdown();

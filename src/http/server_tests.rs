@@ -1,7 +1,9 @@
 use super::*;
 
 use axum::routing::{get, post};
+use futures::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// How long anything may take that should happen.
@@ -23,6 +25,10 @@ struct Server {
     address: SocketAddr,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// One for each piece of a body that was sent to `/pieces`, and for each whole body of `/held`.
+    seen: Arc<Semaphore>,
+    /// What answers at `/held` are waiting for.
+    go: Arc<Semaphore>,
 }
 
 impl Server {
@@ -30,11 +36,20 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (seen, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let (pieces, whole, goes) = (Arc::clone(&seen), Arc::clone(&seen), Arc::clone(&go));
         let router = Router::new()
             .route("/", post(async |body: String| body))
+            .route("/pieces", post(|body: Body| echo_pieces(body, pieces)))
+            .route("/held", post(|body: String| echo_held(body, whole, goes)))
             .route("/large", get(async || vec![b'x'; LARGE]));
         tasks.spawn(serve(listener, router, tasks.clone(), stop.clone(), limits));
-        Self { address, stop, tasks }
+        Self { address, stop, tasks, seen, go }
+    }
+
+    /// Waits until one more piece or body was seen.
+    async fn see(&self) {
+        timeout(PATIENCE, self.seen.acquire()).await.unwrap().unwrap().forget();
     }
 
     async fn connect(&self) -> TcpStream {
@@ -48,6 +63,21 @@ impl Server {
     }
 }
 
+async fn echo_pieces(body: Body, seen: Arc<Semaphore>) -> Vec<u8> {
+    let (mut pieces, mut whole) = (body.into_data_stream(), Vec::new());
+    while let Some(Ok(piece)) = pieces.next().await {
+        whole.extend_from_slice(&piece);
+        seen.add_permits(1);
+    }
+    whole
+}
+
+async fn echo_held(body: String, seen: Arc<Semaphore>, go: Arc<Semaphore>) -> String {
+    seen.add_permits(1);
+    go.acquire().await.unwrap().forget();
+    body
+}
+
 /// The rest of what the server says before it hangs up.
 async fn rest(connection: &mut TcpStream) -> String {
     let mut rest = Vec::new();
@@ -59,6 +89,11 @@ async fn rest(connection: &mut TcpStream) -> String {
 /// One request, and its answer's body.
 async fn ask(connection: &mut TcpStream) -> String {
     connection.write_all(format!("{HEAD}ping").as_bytes()).await.unwrap();
+    echoed(connection).await
+}
+
+/// The answer to what ended with `ping`.
+async fn echoed(connection: &mut TcpStream) -> String {
     let mut answer = String::new();
     while !answer.ends_with("ping") {
         let mut bytes = [0; 1024];
@@ -156,22 +191,57 @@ async fn whoever_is_idle_makes_room() {
     server.end().await;
 }
 
+/// Whoever has sent all of a request is answered, however many come meanwhile.
 #[tokio::test]
 async fn whoever_is_being_answered_keeps_its_place() {
     let server = Server::start(Limits { connections: 2, ..PATIENT }).await;
     let mut busy = server.connect().await;
-    let head = "POST / HTTP/1.1\r\nhost: l\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n";
-    busy.write_all(head.as_bytes()).await.unwrap();
-    let mut goes_on = [0; 25];
-    timeout(PATIENCE, busy.read_exact(&mut goes_on)).await.unwrap().unwrap();
-    assert!(goes_on.starts_with(b"HTTP/1.1 100"));
+    busy.write_all(format!("{HEAD}ping").replacen('/', "/held", 1).as_bytes()).await.unwrap();
+    server.see().await;
     for _ in 0..10 {
         ask(&mut server.connect().await).await;
     }
-    busy.write_all(b"ping").await.unwrap();
-    let mut answer = [0; 15];
-    timeout(PATIENCE, busy.read_exact(&mut answer)).await.unwrap().unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    server.go.add_permits(1);
+    assert!(echoed(&mut busy).await.starts_with("HTTP/1.1 200"));
+    server.end().await;
+}
+
+/// Bodies that don't come, or not to their end, keep nobody out.
+#[tokio::test]
+async fn whoever_stops_within_a_body_makes_room() {
+    let server = Server::start(Limits { connections: 3, ..PATIENT }).await;
+    let asks_first = format!("{}expect: 100-continue\r\n\r\n", &HEAD[..HEAD.len() - 2]);
+    let said = [HEAD.to_owned(), format!("{HEAD}pin"), asks_first];
+    let mut slow = Vec::new();
+    for said in said.iter().cycle().take(30) {
+        let mut connection = server.connect().await;
+        connection.write_all(said.as_bytes()).await.unwrap();
+        slow.push(connection);
+        assert!(ask(&mut server.connect().await).await.starts_with("HTTP/1.1 200"));
+    }
+    for connection in &mut slow[..25] {
+        let told = rest(connection).await;
+        assert!(!told.contains("200 OK") && !told.contains("problem"), "{told}");
+    }
+    drop(slow);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn whoever_goes_on_within_a_body_has_not_waited_long() {
+    let server = Server::start(Limits { connections: 2, ..PATIENT }).await;
+    let head = HEAD.replacen('/', "/pieces", 1);
+    let (mut slow, mut stuck) = (server.connect().await, server.connect().await);
+    for connection in [&mut slow, &mut stuck] {
+        connection.write_all(format!("{head}p").as_bytes()).await.unwrap();
+        server.see().await;
+    }
+    slow.write_all(b"i").await.unwrap();
+    server.see().await;
+    ask(&mut server.connect().await).await;
+    assert_eq!(rest(&mut stuck).await, "", "it said something before the other one did");
+    slow.write_all(b"ng").await.unwrap();
+    assert!(echoed(&mut slow).await.starts_with("HTTP/1.1 200"));
     server.end().await;
 }
 

@@ -1,5 +1,6 @@
-//! A limited number of connections. Where all slots are taken, whoever has waited longest for its
-//! next request makes room: to say nothing keeps nobody else out.
+//! A limited number of connections. Where all slots are taken, the one that has waited longest for
+//! its client, for a request or for more of a body, makes room: to say nothing, or to stop within
+//! what one says, keeps nobody else out.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,7 +46,7 @@ struct Shared {
     /// How many heads were read and how many requests answered, in turn: while the number is odd,
     /// a request is being answered, and what is read belongs to its body.
     count: AtomicU64,
-    /// The turn since which nothing is under way but perhaps a head.
+    /// The turn since which nothing is under way but perhaps a head, or the next piece of a body.
     waits_since: AtomicU64,
     turns: Arc<AtomicU64>,
     dismissed: CancellationToken,
@@ -60,8 +61,8 @@ impl Slots {
         })
     }
 
-    /// A slot, as soon as there is one. Only where every connection is answering a request has
-    /// this to wait for one of them.
+    /// A slot, as soon as there is one. Only where every connection has a whole request to answer
+    /// has this to wait for one of them.
     pub(super) async fn take(self: Arc<Self>) -> Slot {
         let permit = loop {
             if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
@@ -90,7 +91,10 @@ impl Slots {
         longest.0.dismissed.cancel();
         counter!("ledger_http_connections_dismissed_total").increment(1);
         if let Some(left_out) = seldom::tell("dismissed") {
-            tracing::warn!(left_out, "an idle connection was closed to make room for another");
+            tracing::warn!(
+                left_out,
+                "a connection whose client said nothing was closed to make room for another"
+            );
         }
     }
 }
@@ -122,8 +126,22 @@ impl Phase {
         self.0.count.fetch_add(1, Ordering::Release);
     }
 
+    /// The client has to send more of the body before anything can go on.
+    pub(super) fn awaits_body(&self) {
+        if self.waits_since().is_none() {
+            self.renew();
+        }
+    }
+
+    /// Some of the body has come, or all of it.
+    pub(super) fn has_body(&self) {
+        self.0.waits_since.store(BUSY, Ordering::Relaxed);
+    }
+
     /// The request was answered; the answer still has to be written.
     pub(super) fn end(&self) {
+        // The answer may not have needed the whole body.
+        self.0.waits_since.store(BUSY, Ordering::Relaxed);
         self.0.count.fetch_add(1, Ordering::Release);
     }
 
@@ -157,7 +175,7 @@ impl Phase {
         self.count() % 2 == 1
     }
 
-    /// The turn since which it waits for a request; none while it doesn't.
+    /// The turn since which it waits for its client; none while it doesn't.
     pub(super) fn waits_since(&self) -> Option<u64> {
         Some(self.0.waits_since.load(Ordering::Relaxed)).filter(|since| *since != BUSY)
     }
@@ -198,6 +216,27 @@ mod tests {
         assert_eq!(taken[0].phase.waits_since(), None);
         taken[0].phase.written();
         assert!(taken[0].phase.waits_since() > taken[2].phase.waits_since());
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_within_a_body_waits_since_its_last_byte() {
+        let slots = Slots::new(2);
+        let [first, second] = [Arc::clone(&slots).take().await, Arc::clone(&slots).take().await];
+        for phase in [&first.phase, &second.phase] {
+            phase.begin();
+            assert_eq!(phase.waits_since(), None, "it may have all that it needs");
+            phase.awaits_body();
+        }
+        let since = first.phase.waits_since();
+        first.phase.awaits_body();
+        assert_eq!(first.phase.waits_since(), since, "to be looked at again is no news");
+        first.phase.has_body();
+        assert_eq!(first.phase.waits_since(), None);
+        first.phase.awaits_body();
+        assert!(first.phase.waits_since() > second.phase.waits_since());
+        // What is answered without the rest of its body is under way until that is written.
+        second.phase.end();
+        assert_eq!(second.phase.waits_since(), None);
     }
 
     #[tokio::test]

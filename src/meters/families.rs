@@ -78,7 +78,7 @@ const FAMILIES: &[(Kind, &str, Unit, &str)] = &[
         Counter,
         "ledger_http_connections_dismissed_total",
         Count,
-        "Idle connections that were closed to make room for another one.",
+        "Connections closed to make room for another one while they waited for their clients.",
     ),
     (Histogram, "ledger_http_request_seconds", Seconds, "How long answers of the API took."),
     (Counter, "ledger_http_requests_total", Count, "Answers of the API, by route and status."),
