@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::bodies::{DAY, STARTER, Story, Version};
-use crate::harness::{TestApp, now};
+use crate::harness::{TestApp, eventually, now};
 
 /// The service waits for at most two seconds; on a busy machine the answer takes a little longer.
 const BOUND: Duration = Duration::from_secs(15);
@@ -49,6 +49,14 @@ async fn a_position_that_doesnt_come_is_not_waited_for_long() {
         assert!(answer.header("retry-after").is_some(), "{answer:?}");
         assert!(begin.elapsed() < BOUND, "{path}: {:?}", begin.elapsed());
     }
+    // Without a token nothing is waited for: some answer takes less than waiting would.
+    eventually("a question of nobody's is answered at once", || async {
+        let begin = Instant::now();
+        let answer = app.anyone().get("/api/v1/tiers?min_position=1000000000").await;
+        answer.expect_problem(503, "unavailable");
+        (begin.elapsed() < Duration::from_secs(1)).then_some(())
+    })
+    .await;
     // Meanwhile, and afterwards, others are served.
     app.trainer("t1").get("/api/v1/tiers/current").await.expect(200);
 }
