@@ -19,7 +19,8 @@ pub struct AuthConfig {
     pub(crate) jwks: Option<JwksConfig>,
     /// Whether administrators need a second factor (`LEDGER_ADMIN_MFA`).
     pub admin_mfa: bool,
-    /// The audience that every token must name (`LEDGER_JWT_AUDIENCE`).
+    /// The audience that every token must name (`LEDGER_JWT_AUDIENCE`). There is one wherever there
+    /// is a `jwks`: whose keys those are may make tokens for others, too.
     pub audience: Option<String>,
 }
 
@@ -27,7 +28,8 @@ impl AuthConfig {
     /// Reads how tokens are checked and made.
     ///
     /// # Errors
-    /// When there is no key, or one that is too short to be safe.
+    /// When there is no key, or one that is too short to be safe; also where there are public keys
+    /// and no audience.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         let (told, jwks) =
             (environment.secret("LEDGER_JWT_SECRET")?, JwksConfig::read(environment)?);
@@ -51,6 +53,14 @@ impl AuthConfig {
             }
         };
         let audience = environment.get("LEDGER_JWT_AUDIENCE").map(str::to_owned);
+        if jwks.is_some() && audience.is_none() {
+            return Err(ConfigError::Missing {
+                setting: "LEDGER_JWT_AUDIENCE",
+                hint: "give the `aud` of the tokens that are meant for the ledger; without it, a \
+                       token that the keys of LEDGER_JWKS signed for another application would be \
+                       good here",
+            });
+        }
         Ok(Self { keys, file, jwks, admin_mfa, audience })
     }
 

@@ -77,6 +77,21 @@ fn a_short_key_is_told_with_the_other_mistakes_wherever_it_listens() {
     }
 }
 
+/// Whoever has the keys makes tokens for others as well.
+#[test]
+fn public_keys_come_with_an_audience() {
+    for listen in ["127.0.0.1:8080", "0.0.0.0:8080"] {
+        let with = settings().with("LEDGER_JWKS", "https://id.example.test/keys");
+        let with = with.with("LEDGER_LISTEN", listen);
+        for without in [with.clone(), with.clone().with("LEDGER_JWT_SECRET", "")] {
+            let text = problems(&without);
+            assert!(text.starts_with("LEDGER_JWT_AUDIENCE is not set"), "{text}");
+            assert!(text.contains("LEDGER_JWKS") && text.lines().count() == 1, "{text}");
+        }
+        assert!(Config::read(&with.with("LEDGER_JWT_AUDIENCE", "billing")).is_ok());
+    }
+}
+
 #[test]
 fn the_key_tells_the_mode_unless_it_is_said() {
     let mode =

@@ -16,10 +16,14 @@ fn authenticator(pairs: &[&Pair], settings: &[(&str, &str)]) -> Authenticator {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jwks.json");
     std::fs::write(&file, set_of(pairs)).unwrap();
-    let environment = Environment::default().with("LEDGER_JWKS", file.to_str().unwrap());
+    let environment = environment(file.to_str().unwrap());
     let environment = settings.iter().fold(environment, |all, (name, value)| all.with(name, value));
     let config = AuthConfig::read(&environment).unwrap();
     Authenticator::new(&config, Clock::at(Timestamp::from_unix(NOW)))
+}
+
+fn environment(jwks: &str) -> Environment {
+    Environment::default().with("LEDGER_JWKS", jwks).with("LEDGER_JWT_AUDIENCE", "billing")
 }
 
 fn parse(pairs: &[&Pair]) -> KeySet {
@@ -27,7 +31,7 @@ fn parse(pairs: &[&Pair]) -> KeySet {
 }
 
 fn claims() -> Value {
-    json!({ "sub": "t1", "exp": NOW + 60, "roles": ["trainer"] })
+    json!({ "sub": "t1", "exp": NOW + 60, "aud": "billing", "roles": ["trainer"] })
 }
 
 fn hmac(header: &Header, key: &[u8]) -> String {
@@ -131,7 +135,7 @@ fn keys_are_replaced_also_for_tokens_that_are_remembered() {
 #[test]
 fn secrets_are_replaced_and_fetched_keys_stay() {
     let pair = Pair::new(Algorithm::EdDSA, "1");
-    let environment = Environment::default().with("LEDGER_JWKS", "http://127.0.0.1:1/keys");
+    let environment = environment("http://127.0.0.1:1/keys");
     let config = AuthConfig::read(&environment).unwrap();
     let auth = Authenticator::new(&config, Clock::at(Timestamp::from_unix(NOW)));
     let token = pair.sign(&claims());
@@ -149,8 +153,10 @@ fn secrets_are_replaced_and_fetched_keys_stay() {
 fn an_administrator_has_a_second_factor_where_it_is_asked_for() {
     let pair = Pair::new(Algorithm::EdDSA, "1");
     let roles = |amr: Value| {
-        let roles = ["admin", "auditor"];
-        pair.sign(&json!({ "sub": "ada", "exp": NOW + 60, "roles": roles, "amr": amr }))
+        let mut claims = claims();
+        claims["roles"] = json!(["admin", "auditor"]);
+        claims["amr"] = amr;
+        pair.sign(&claims)
     };
     let may = |auth: &Authenticator, amr: Value, any_of: &[Role]| {
         auth.check(&roles(amr)).unwrap().require(any_of).is_ok()
@@ -164,6 +170,19 @@ fn an_administrator_has_a_second_factor_where_it_is_asked_for() {
     assert!(matches!(told, Err(Problem::Forbidden(why)) if why.contains("`amr`")));
     assert!(may(&strict, json!(["pwd", "mfa"]), &[Role::Admin]));
     assert!(may(&authenticator(&[&pair], &[]), json!(null), &[Role::Admin]));
+}
+
+#[test]
+fn a_token_for_another_application_is_refused() {
+    let pair = Pair::new(Algorithm::RS256, "1");
+    let auth = authenticator(&[&pair], &[]);
+    for other in [json!("shop"), json!(["shop", "mail"]), json!(null)] {
+        let mut claims = claims();
+        claims["roles"] = json!(["admin"]);
+        claims["aud"] = other;
+        let why = why(&auth, &pair.sign(&claims));
+        assert!(why.contains("audience") || why.contains("`aud`"), "{why}");
+    }
 }
 
 #[test]

@@ -13,14 +13,19 @@ use crate::harness::{Caller, Claims, Settings, TestApp, eventually, now, run};
 use keys::{Pair, set_of};
 use server::{KeyServer, Said};
 
+const AUDIENCE: &str = "https://billing.example.test";
 const PATH: &str = "/api/v1/tiers/current";
 
 fn settings(jwks: &str) -> Settings {
-    Settings::of_service().without("LEDGER_JWT_SECRET").with("LEDGER_JWKS", jwks)
+    beside_secrets(jwks).without("LEDGER_JWT_SECRET")
+}
+
+fn beside_secrets(jwks: &str) -> Settings {
+    Settings::of_service().with("LEDGER_JWKS", jwks).with("LEDGER_JWT_AUDIENCE", AUDIENCE)
 }
 
 fn claims(role: &str, subject: &str) -> Value {
-    json!({ "sub": subject, "roles": [role], "exp": now() + 3_600 })
+    json!({ "sub": subject, "roles": [role], "exp": now() + 3_600, "aud": AUDIENCE })
 }
 
 fn trainer(app: &TestApp, pair: &Pair) -> Caller {
@@ -106,7 +111,7 @@ async fn keys_in_a_file_are_rolled_without_a_restart() {
     let file = folder.path().join("jwks.json");
     fs::write(&file, set_of(&[&old])).unwrap();
     // Beside secrets, which stay good.
-    let settings = Settings::of_service().with("LEDGER_JWKS", file.to_str().unwrap());
+    let settings = beside_secrets(file.to_str().unwrap());
     let app = TestApp::start_with(settings.with("LEDGER_ADMIN_MFA", "true")).await;
     let (by_old, by_new) = (trainer(&app, &old), trainer(&app, &new));
     assert!(is_admitted(&by_old).await && !is_admitted(&by_new).await);
@@ -120,14 +125,42 @@ async fn keys_in_a_file_are_rolled_without_a_restart() {
         app.output().text().contains("public keys of tokens stay as they are").then_some(())
     })
     .await;
-    assert!(is_admitted(&by_old).await && is_admitted(&app.trainer("t1")).await);
+    let by_secret = app.caller(&Claims::of("trainer", "t1").with("aud", AUDIENCE));
+    assert!(is_admitted(&by_old).await && is_admitted(&by_secret).await);
 
-    let admin = Claims::of("admin", "ada");
+    let admin = Claims::of("admin", "ada").with("aud", AUDIENCE);
     let refused = app.caller(&admin).get("/api/v1/admin/anomalies").await;
     let told = refused.expect_problem(403, "forbidden")["detail"].to_string();
     assert!(told.contains("amr"), "{told}");
     let with_mfa = app.caller(&admin.with("amr", json!(["pwd", "mfa"])));
     assert_eq!(with_mfa.get("/api/v1/admin/anomalies").await.status, 200);
+}
+
+/// Who signs for the ledger may sign for others, too, whose administrators are none of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_meant_for_another_application_opens_nothing() {
+    let pair = Pair::new(Algorithm::RS256, "1");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jwks.json");
+    fs::write(&file, set_of(&[&pair])).unwrap();
+    let settings = settings(file.to_str().unwrap());
+    let app = TestApp::start_with(settings.clone()).await;
+    let path = "/api/v1/admin/enforcement";
+    let admin = |aud: Value| {
+        let mut claims = claims("admin", "ada");
+        claims["aud"] = aud;
+        app.anyone().with_token(&pair.sign(&claims))
+    };
+    admin(json!(AUDIENCE)).get(path).await.expect(200);
+    admin(json!(["shop", AUDIENCE])).get(path).await.expect(200);
+    for other in [json!("https://shop.example.test"), json!(["shop", "mail"]), json!(null)] {
+        admin(other).get(path).await.expect_problem(401, "unauthenticated");
+    }
+    // Without an audience of its own nothing is started.
+    let settings = settings.without("LEDGER_JWT_AUDIENCE");
+    let ended = run(&settings.with("DATABASE_URL", "postgres://localhost/none"), &["serve"]).await;
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("LEDGER_JWT_AUDIENCE is not set"), "{}", ended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
