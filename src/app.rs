@@ -15,15 +15,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::commands::catalog::Publisher;
-use crate::config::{AuthConfig, Config, ConfigErrors, DatabaseConfig, JwksConfig};
+use crate::config::{Config, ConfigErrors, DatabaseConfig};
 use crate::handles;
-use crate::http::{self, Authenticator, Budget, Limits};
+use crate::http::{self, Authenticator, Budget, Keyring, Limits};
 use crate::ids;
 use crate::ingest::Ingest;
-use crate::jwks::{Fetched, Pace};
+use crate::keyrings::{self, Keyrings};
 use crate::lag::{self, LagMeter};
 use crate::meters::{Meters, UPKEEP_INTERVAL};
-use crate::panics::survived;
+use crate::panics::{AFTER_PANIC, survived};
 use crate::readiness::Readiness;
 use crate::reads::{Cache, Reads, Shared};
 use crate::rotation::Rotation;
@@ -40,9 +40,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 const END_TIMEOUT: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 /// How often the folders of tenants, and secrets that are files, are read again.
 const REREAD_INTERVAL: Duration = Duration::from_secs(5);
-
-/// How long a task that has no turns rests after a panic.
-const AFTER_PANIC: Duration = Duration::from_secs(5);
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -184,44 +181,34 @@ pub(crate) async fn start_as(
     publisher: Publisher,
     Listening { address, listener }: Listening,
 ) -> Result<Running, StartError> {
-    let fetched = fetched(&config.auth)?;
+    let keyring = Keyring::try_new(&config.auth, None, clock.clone());
+    let keyring = Arc::new(keyring.map_err(StartError::Certificates)?);
     // Before anything that is counted.
     let meters = Arc::new(Meters::new());
     let pools = pools(&config.database)?;
     let log = connect(&pools).await?;
-    let opened = tenants::open_all(config.tenants.clone(), publisher, &*log, &clock);
+    let (connections, tasks) = (TaskTracker::new(), TaskTracker::new());
+    let (stop_connections, stop_tasks) = (CancellationToken::new(), CancellationToken::new());
+    let keyrings = Keyrings::new(clock.clone(), &tasks, &stop_tasks);
+    let opened = tenants::open_all(config.tenants.clone(), keyrings, publisher, &*log, &clock);
     let (tenants, keeper) = opened.await?;
     let tenants = Arc::new(tenants);
     let (cache, shared) = remembered(&config, &clock);
     let base = Base { clock, pools, log, tenants, meters, cache, shared };
 
-    let (connections, tasks) = (TaskTracker::new(), TaskTracker::new());
-    let (stop_connections, stop_tasks) = (CancellationToken::new(), CancellationToken::new());
     let owner = ledger_projections::Config::live(format!("ledger {}", ids::fresh()));
     let runner = Runner::new(base.pools.projector.clone(), base.log(), owner);
     runner.spawn(&tasks, stop_tasks.clone()).map_err(StartError::Thread)?;
     base.follow_answers(runner.feed(), &tasks, &stop_tasks);
-    let service = Arc::new(base.service(&config, runner.positions(), fetched.clone()));
+    let service = Arc::new(base.service(&config, runner.positions(), &keyring));
     let router = http::router(Arc::clone(&service));
     let (tracker, stop) = (connections.clone(), stop_connections.clone());
     let limits = Limits::default();
     let limits = Limits { connections: handles::for_connections(limits.connections), ..limits };
     connections.spawn(http::serve(listener, router, tracker, stop, limits));
-    if let Some(fetched) = fetched {
-        let (auth, stop) = (Arc::clone(&service.auth), stop_tasks.clone());
-        tasks.spawn(async move {
-            while !stop.is_cancelled() {
-                let following = fetched.follow(|set| auth.replace_public(set), stop.clone());
-                survived("the fetching of keys", following).await;
-                // Nothing but a panic ends it before the service ends.
-                let _ = timeout(AFTER_PANIC, stop.cancelled()).await;
-            }
-        });
-    }
-    let rotation = Rotation::new(
-        (config.auth, Arc::clone(&service.auth)),
-        (config.tokens, Arc::clone(&service.signer)),
-    );
+    keyrings::follow(&keyring, &tasks, stop_tasks.clone());
+    let rotation =
+        Rotation::new((config.auth, keyring), (config.tokens, Arc::clone(&service.signer)));
     let reread = Arc::new(Notify::new());
     let ticks = Ticks::or_at(Arc::clone(&reread), REREAD_INTERVAL, stop_tasks.clone());
     base.keep_house(keeper, rotation, ticks, &tasks, &stop_tasks);
@@ -260,14 +247,9 @@ impl Base {
     }
 
     /// What the handlers of requests share.
-    fn service(
-        &self,
-        config: &Config,
-        positions: &Positions,
-        fetched: Option<Arc<Fetched>>,
-    ) -> Service {
+    fn service(&self, config: &Config, positions: &Positions, keyring: &Arc<Keyring>) -> Service {
         let (clock, positions) = (self.clock.clone(), positions.clone());
-        let auth = Authenticator::new(&config.auth, clock.clone()).with_fetched(fetched);
+        let auth = Authenticator::new(Arc::clone(keyring), Arc::clone(&self.tenants));
         Service {
             auth: Arc::new(auth),
             signer: Arc::new(Signer::new(config.tokens.as_ref())),
@@ -359,13 +341,6 @@ fn remembered(config: &Config, clock: &Clock) -> (Arc<Cache>, Option<Arc<Shared>
         Some(shared) => (Arc::new(cache.with_others()), Some(shared)),
         None => (Arc::new(cache), None),
     }
-}
-
-/// What fetches the public keys of tokens, where they are fetched.
-fn fetched(config: &AuthConfig) -> Result<Option<Arc<Fetched>>, StartError> {
-    let Some(JwksConfig::Url(url)) = &config.jwks else { return Ok(None) };
-    let fetched = Fetched::try_new(url, Pace::default()).map_err(StartError::Certificates)?;
-    Ok(Some(Arc::new(fetched)))
 }
 
 /// An address that is ours.

@@ -15,6 +15,7 @@ mod http;
 mod ids;
 mod ingest;
 mod jwks;
+mod keyrings;
 mod lag;
 mod meters;
 mod panics;

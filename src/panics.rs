@@ -4,8 +4,12 @@
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, AssertUnwindSafe};
+use std::time::Duration;
 
 use futures::FutureExt as _;
+
+/// How long a task that has no turns rests after a panic.
+pub(crate) const AFTER_PANIC: Duration = Duration::from_secs(5);
 
 /// From now on panics of this process are told as lines of its log.
 pub(crate) fn tell() {

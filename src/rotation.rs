@@ -1,16 +1,16 @@
 //! Keys of tokens, read again while the service runs: those that callers' tokens are signed with,
-//! and those that ours are. (Those of webhooks belong to tenants.)
+//! and those that ours are. (Those of webhooks belong to tenants, as do keys of their own.)
 
 use std::sync::Arc;
 
 use crate::config::{AuthConfig, ConfigError, TokenConfig};
 use crate::errors::chain;
-use crate::http::Authenticator;
+use crate::http::Keyring;
 use crate::signer::Signer;
 
 /// Follows the files that hold the keys, as far as there are any.
 pub(crate) struct Rotation {
-    callers: (AuthConfig, Arc<Authenticator>),
+    callers: (AuthConfig, Arc<Keyring>),
     ours: (Option<TokenConfig>, Arc<Signer>),
     told: [Told; 3],
 }
@@ -21,7 +21,7 @@ struct Told(Option<String>);
 
 impl Rotation {
     pub(crate) fn new(
-        callers: (AuthConfig, Arc<Authenticator>),
+        callers: (AuthConfig, Arc<Keyring>),
         ours: (Option<TokenConfig>, Arc<Signer>),
     ) -> Self {
         Self { callers, ours, told: Default::default() }
@@ -30,13 +30,13 @@ impl Rotation {
     /// Takes over what the files say now. As long as one can't be used, its keys stay.
     pub(crate) fn look(&mut self) {
         let [of_callers, of_public, of_ours] = &mut self.told;
-        let (config, authenticator) = &mut self.callers;
+        let (config, keyring) = &mut self.callers;
         if let Some(fresh) = of_callers.of("the keys of tokens", config.reread()) {
-            authenticator.replace_keys(&fresh);
+            keyring.replace_keys(&fresh);
             *config = fresh;
         }
         if let Some(fresh) = of_public.of("the public keys of tokens", config.reread_jwks()) {
-            authenticator.replace_keys(&fresh);
+            keyring.replace_keys(&fresh);
             *config = fresh;
         }
         let (config, signer) = &mut self.ours;

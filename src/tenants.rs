@@ -21,6 +21,8 @@ use crate::commands::catalog::{CatalogFile, Publication, PublishError, Publisher
 use crate::commands::tenant;
 use crate::config::{CATALOG_DEFAULT, TenantConfig, TenantFolders, TenantsConfig};
 use crate::errors::chain;
+use crate::http::Keyring;
+use crate::keyrings::Keyrings;
 use crate::panics::survived;
 use crate::rotation::Rotation;
 use crate::ticks::Ticks;
@@ -32,6 +34,8 @@ pub(crate) struct Served {
     pub(crate) signing: Arc<[SigningSecret]>,
     pub(crate) metadata_keys: MetadataKeys,
     pub(crate) billing: Billing,
+    /// What its tokens are checked with; none if by the keys of the process.
+    pub(crate) keyring: Option<Arc<Keyring>>,
 }
 
 impl From<&TenantConfig> for Served {
@@ -41,6 +45,7 @@ impl From<&TenantConfig> for Served {
             signing: Arc::clone(&config.secrets.signing),
             metadata_keys: config.metadata_keys.clone(),
             billing: config.billing,
+            keyring: None,
         }
     }
 }
@@ -60,15 +65,19 @@ impl Tenants {
         self.0.load().get(name).map_or(Billing::Manual, |served| served.billing)
     }
 
+    /// A tenant's own keys; none if it has none, or isn't served.
+    pub(crate) fn keyring(&self, name: &str) -> Option<Arc<Keyring>> {
+        self.0.load().get(name)?.keyring.clone()
+    }
+
     /// Whether a tenant is served.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.load().contains_key(name)
     }
 
     /// Serves these from now on, and no others.
-    pub(crate) fn replace<'a>(&self, tenants: impl IntoIterator<Item = &'a TenantConfig>) {
-        let served =
-            tenants.into_iter().map(|config| (config.tenant.clone(), Served::from(config)));
+    pub(crate) fn replace(&self, tenants: impl IntoIterator<Item = Served>) {
+        let served = tenants.into_iter().map(|served| (served.tenant.clone(), served));
         self.0.store(Arc::new(served.collect()));
     }
 
@@ -85,13 +94,15 @@ impl Tenants {
 /// When `default` can't be served.
 pub(crate) async fn open_all(
     config: TenantsConfig,
+    keyrings: Keyrings,
     publisher: Publisher,
     log: &dyn EventLog,
     clock: &Clock,
 ) -> Result<(Tenants, Keeper), StartError> {
-    let mut keeper = Keeper::new(config, publisher);
+    let mut keeper = Keeper::new(config, keyrings, publisher);
     let tenants = Tenants::default();
-    tenants.replace(&keeper.look(log, clock).await?);
+    let configured = keeper.look(log, clock).await?;
+    tenants.replace(keeper.served(&configured));
     Ok((tenants, keeper))
 }
 
@@ -108,7 +119,7 @@ pub(crate) async fn follow(
         let turn = async {
             rotation.look();
             match keeper.look(&*log, &clock).await {
-                Ok(served) => tenants.replace(&served),
+                Ok(configured) => tenants.replace(keeper.served(&configured)),
                 Err(error) => {
                     tracing::error!(error = chain(&error), "the tenants stay as they are");
                 }
@@ -119,9 +130,9 @@ pub(crate) async fn follow(
 }
 
 /// Looks after the tenants: reads their settings, opens their logs, tells what is wrong.
-#[derive(Debug)]
 pub(crate) struct Keeper {
     folders: TenantFolders,
+    keyrings: Keyrings,
     publisher: Publisher,
     /// What the log of each was opened with.
     opened: BTreeMap<Tenant, LogOpened>,
@@ -131,9 +142,17 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    fn new(config: TenantsConfig, publisher: Publisher) -> Self {
+    fn new(config: TenantsConfig, keyrings: Keyrings, publisher: Publisher) -> Self {
         let folders = TenantFolders::new(config);
-        Self { folders, publisher, opened: BTreeMap::new(), told: BTreeMap::new() }
+        Self { folders, keyrings, publisher, opened: BTreeMap::new(), told: BTreeMap::new() }
+    }
+
+    /// What requests need to know of those who were found to be served.
+    fn served(&self, configured: &[TenantConfig]) -> impl Iterator<Item = Served> {
+        configured.iter().map(|config| {
+            let keyring = self.keyrings.of(&config.tenant);
+            Served { keyring, ..Served::from(config) }
+        })
     }
 
     /// Tells who can be served now.
@@ -171,6 +190,7 @@ impl Keeper {
             tracing::info!(folder, "nothing is wrong with the tenant's settings any more");
         }
         self.told = wrong;
+        self.keyrings.retain(|tenant| served.iter().any(|config| config.tenant == *tenant));
         Ok(served)
     }
 
@@ -181,13 +201,14 @@ impl Keeper {
         config: &TenantConfig,
     ) -> Result<(), StartError> {
         match self.opened.get(&config.tenant) {
-            Some(opened) => compare(opened, config),
+            Some(opened) => compare(opened, config)?,
             None => {
                 let opened = prepare(log, clock, config, self.publisher).await?;
                 self.opened.insert(config.tenant.clone(), opened);
-                Ok(())
             }
         }
+        let keys = self.keyrings.take(&config.tenant, config.auth.as_ref());
+        keys.map_err(StartError::Certificates)
     }
 }
 

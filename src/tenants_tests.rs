@@ -5,6 +5,8 @@ use std::fs;
 use ledger_domain::time::Timestamp;
 use ledger_log::MemoryLog;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::Environment;
 
@@ -36,7 +38,9 @@ impl House {
             environment = environment.with(name, value);
         }
         let config = TenantsConfig::read(&environment).unwrap();
-        open_all(config, Publisher::Start, &self.log, &self.clock).await
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let keyrings = Keyrings::new(self.clock.clone(), &tasks, &stop);
+        open_all(config, keyrings, Publisher::Start, &self.log, &self.clock).await
     }
 
     async fn serves_acme(&self, keeper: &mut Keeper) -> bool {
@@ -161,4 +165,52 @@ async fn a_folder_that_cant_be_read_keeps_its_tenant() {
 
     fs::remove_dir_all(&acme).unwrap();
     assert!(!house.serves_acme(&mut keeper).await, "a folder that goes takes its tenant along");
+}
+
+/// Looked at again, the keys are the same object, which remembers what it has verified.
+#[tokio::test]
+async fn keys_of_a_tenants_own_come_change_and_go_with_its_settings() {
+    let house = House::new();
+    house.write("STRIPE_WEBHOOK_SECRET", "whsec_acme");
+    house.write("STRIPE_LIVEMODE", "false");
+    let (tenants, mut keeper) = house.start(&[]).await.unwrap();
+    assert!(tenants.has("acme") && tenants.keyring("acme").is_none());
+    let look = async |keeper: &mut Keeper| {
+        let configured = keeper.look(&house.log, &house.clock).await.unwrap();
+        tenants.replace(keeper.served(&configured));
+        tenants.keyring("acme")
+    };
+    house.write("LEDGER_JWT_SECRET", &"a".repeat(32));
+    let first = look(&mut keeper).await.expect("they are its own");
+    assert!(tenants.keyring("default").is_none());
+    assert!(Arc::ptr_eq(&first, &look(&mut keeper).await.unwrap()));
+
+    // What can't be used changes nothing: above all it doesn't open the tenant to other keys.
+    for unfit in ["", " \n", "short"] {
+        house.write("LEDGER_JWT_SECRET", unfit);
+        assert!(Arc::ptr_eq(&first, &look(&mut keeper).await.unwrap()), "{unfit:?}");
+        assert!(keeper.told["acme"].contains("LEDGER_JWT_SECRET"), "{:?}", keeper.told);
+    }
+    house.write("LEDGER_JWT_SECRET", &"b".repeat(32));
+    assert!(Arc::ptr_eq(&first, &look(&mut keeper).await.unwrap()) && keeper.told.is_empty());
+
+    house.write("LEDGER_JWKS", "http://127.0.0.1:1/keys");
+    house.write("LEDGER_JWT_AUDIENCE", "acme");
+    let fetched = look(&mut keeper).await.unwrap();
+    assert!(!Arc::ptr_eq(&first, &fetched), "other keys are fetched by another task");
+
+    for setting in ["LEDGER_JWT_SECRET", "LEDGER_JWKS", "LEDGER_JWT_AUDIENCE"] {
+        fs::remove_file(house.folder.path().join("acme").join(setting)).unwrap();
+    }
+    assert!(look(&mut keeper).await.is_none() && tenants.has("acme"));
+}
+
+#[tokio::test]
+async fn a_new_tenant_whose_keys_cant_be_used_is_left_out() {
+    let house = House::new();
+    house.write("STRIPE_WEBHOOK_SECRET", "whsec_acme");
+    house.write("STRIPE_LIVEMODE", "false");
+    house.write("LEDGER_JWT_SECRET", "");
+    let (tenants, _) = house.start(&[]).await.unwrap();
+    assert!(!tenants.has("acme"), "the keys of the process are not those that were meant");
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use crate::clock::Clock;
-use crate::config::{AuthConfig, DEFAULT_TENANT, Environment};
+use crate::config::{AuthConfig, ConfigErrors, DEFAULT_TENANT, Environment, TenantsConfig};
 use crate::roles::Role;
 
 /// Longest validity, in seconds: a year.
@@ -17,7 +17,8 @@ const TTL_MAX_S: i64 = 365 * 24 * 3_600;
 /// Print a token for the API
 ///
 /// The token is signed with LEDGER_JWT_SECRET (the first key in it), as your applications sign
-/// theirs. Send it as `Authorization: Bearer TOKEN`.
+/// theirs; for a tenant that has keys of its own, with the one in its folder. Send it as
+/// `Authorization: Bearer TOKEN`.
 #[derive(Debug, Args)]
 pub(super) struct Token {
     /// What the bearer may do; several are separated by commas
@@ -52,8 +53,8 @@ struct Claims<'a> {
 
 impl Token {
     pub(super) fn run(&self, environment: &Environment) -> Result<(), Failure> {
-        let config = AuthConfig::read(environment).map_err(Failure::usage)?;
-        Tenant::try_new(&self.tenant).map_err(Failure::usage)?;
+        let tenant = Tenant::try_new(&self.tenant).map_err(Failure::usage)?;
+        let config = keys_of(&tenant, environment).map_err(Failure::usage)?;
         if self.role.contains(&Role::Trainer) {
             TrainerId::try_new(&self.subject).map_err(Failure::usage)?;
         }
@@ -63,6 +64,16 @@ impl Token {
         println!("{}", token.map_err(Failure::usage)?);
         Ok(())
     }
+}
+
+/// What a tenant's tokens are signed with: its own keys, else those of the process.
+fn keys_of(tenant: &Tenant, environment: &Environment) -> Result<AuthConfig, ConfigErrors> {
+    if tenant.as_str() != DEFAULT_TENANT
+        && let Some(own) = TenantsConfig::read(environment)?.own_keys(tenant)?
+    {
+        return Ok(own);
+    }
+    Ok(AuthConfig::read(environment)?)
 }
 
 /// A token that is valid from an instant until another.

@@ -1,7 +1,8 @@
-//! How bearer tokens are checked and made.
+//! How bearer tokens are checked and made: those of the process, and of tenants that have their own
+//! keys.
 
 use super::secret_file::SecretFile;
-use super::{ConfigError, Environment, JwksConfig, Secret};
+use super::{ConfigError, Environment, JwksConfig, JwksUrl, Secret};
 
 /// A key must not be shorter than HMAC-SHA256's output (RFC 7518, 3.2).
 const KEY_BYTES_MIN: usize = 32;
@@ -9,7 +10,7 @@ const KEY_BYTES_MIN: usize = 32;
 const KEYS_MAX: usize = 8;
 
 /// How bearer tokens are checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AuthConfig {
     /// The keys of HS256 (`LEDGER_JWT_SECRET`), one a line; empty only if there is a `jwks`.
     keys: Vec<Secret>,
@@ -25,6 +26,42 @@ pub struct AuthConfig {
 }
 
 impl AuthConfig {
+    /// The settings of keys that a tenant's folder may hold.
+    pub(super) const OF_TENANT: [&str; 3] =
+        ["LEDGER_JWT_SECRET", "LEDGER_JWKS", "LEDGER_JWT_AUDIENCE"];
+
+    /// Reads how tokens of a tenant with keys of its own are checked and made; none where it has
+    /// none.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; also where there is an audience and no key.
+    pub(super) fn of_tenant(
+        environment: &Environment,
+        admin_mfa: bool,
+    ) -> Result<Option<Self>, ConfigError> {
+        let [secret, jwks, audience] = Self::OF_TENANT.map(|name| environment.get(name));
+        match (secret.or(jwks), audience) {
+            (Some(_), _) => Ok(Some(Self { admin_mfa, ..Self::read(environment)? })),
+            (None, Some(_)) => Err(ConfigError::bad(
+                "LEDGER_JWT_AUDIENCE",
+                "it goes with keys of the tenant's own: give a LEDGER_JWT_SECRET or LEDGER_JWKS",
+            )),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Whether administrators need a second factor.
+    ///
+    /// # Errors
+    /// When the setting says neither yes nor no.
+    pub(super) fn read_admin_mfa(environment: &Environment) -> Result<bool, ConfigError> {
+        match environment.get("LEDGER_ADMIN_MFA") {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(ConfigError::bad("LEDGER_ADMIN_MFA", "it must be true or false")),
+        }
+    }
+
     /// Reads how tokens are checked and made.
     ///
     /// # Errors
@@ -45,13 +82,7 @@ impl AuthConfig {
             Some(told) => (keys(&told.text)?, told.file),
             None => (Vec::new(), None),
         };
-        let admin_mfa = match environment.get("LEDGER_ADMIN_MFA") {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => {
-                return Err(ConfigError::bad("LEDGER_ADMIN_MFA", "it must be true or false"));
-            }
-        };
+        let admin_mfa = Self::read_admin_mfa(environment)?;
         let audience = environment.get("LEDGER_JWT_AUDIENCE").map(str::to_owned);
         if jwks.is_some() && audience.is_none() {
             return Err(ConfigError::Missing {
@@ -94,6 +125,14 @@ impl AuthConfig {
                 Err(ConfigError::bad("LEDGER_JWT_SECRET_FILE", hint))
             }
             _ => Ok(Some(fresh)),
+        }
+    }
+
+    /// Where public keys are fetched from.
+    pub(crate) const fn jwks_url(&self) -> Option<&JwksUrl> {
+        match &self.jwks {
+            Some(JwksConfig::Url(url)) => Some(url),
+            _ => None,
         }
     }
 

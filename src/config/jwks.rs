@@ -11,7 +11,7 @@ use crate::jwks::{BYTES_MAX, KeySet};
 const SETTING: &str = "LEDGER_JWKS";
 
 /// Where the keys are that tokens may be signed with, beside or instead of shared secrets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum JwksConfig {
     /// A file, and what it held when it was read last.
     File(PathBuf, KeySet),

@@ -17,8 +17,8 @@ use ledger_stripe::signature::{SECRETS_MAX, SigningSecret};
 
 use super::secret_file::{SecretFile, read_setting};
 use super::{
-    ConfigError, ConfigErrors, Environment, HttpConfig, LISTEN_DEFAULT, MADE_BY_DEV, Secret, keep,
-    listen_address, within_reach,
+    AuthConfig, ConfigError, ConfigErrors, Environment, HttpConfig, LISTEN_DEFAULT, MADE_BY_DEV,
+    Secret, keep, listen_address, within_reach,
 };
 
 /// The tenant of a fresh installation.
@@ -30,7 +30,7 @@ pub const CATALOG_DEFAULT: &str = "catalogs/trainers.toml";
 /// Most tenants that folders make.
 const TENANTS_MAX: usize = 1_000;
 /// The settings that a tenant's folder may hold.
-const TENANT_SETTINGS: [&str; 7] = [
+const TENANT_SETTINGS: [&str; 10] = [
     "STRIPE_WEBHOOK_SECRET",
     "STRIPE_SECRET_KEY",
     "STRIPE_LIVEMODE",
@@ -38,6 +38,9 @@ const TENANT_SETTINGS: [&str; 7] = [
     "STRIPE_METADATA_KEYS",
     "LEDGER_CATALOG",
     "LEDGER_BILLING",
+    AuthConfig::OF_TENANT[0],
+    AuthConfig::OF_TENANT[1],
+    AuthConfig::OF_TENANT[2],
 ];
 
 /// All tenants.
@@ -49,6 +52,8 @@ pub struct TenantsConfig {
     pub folder: Option<PathBuf>,
     /// Where the service listens, which decides what secrets will do.
     pub listen: SocketAddr,
+    /// Whether administrators need a second factor, those of every tenant.
+    pub admin_mfa: bool,
 }
 
 /// One tenant.
@@ -62,6 +67,9 @@ pub struct TenantConfig {
     pub livemode: bool,
     /// Whether a setting told so; otherwise `livemode` is the default.
     pub is_mode_told: bool,
+    /// The keys of its tokens (`LEDGER_JWT_SECRET`, `LEDGER_JWKS`), where it has its own. Else, and
+    /// always for `default`, they are those of the process.
+    pub auth: Option<AuthConfig>,
     /// The Stripe account whose events belong to it; none = events carry no account.
     pub account: Option<StripeId>,
     /// How purchases are paid (`LEDGER_BILLING`). By hand, nobody tells that a trial turned into a
@@ -138,6 +146,7 @@ impl TenantsConfig {
         let mut errors = Vec::new();
         let default = TenantConfig::read(tenant, environment);
         let default = default.map_err(|mut all| errors.append(&mut all.0));
+        let admin_mfa = keep(AuthConfig::read_admin_mfa(environment), &mut errors);
         let folder = environment.path("LEDGER_TENANT_SECRETS_DIR");
         if let Some(folder) = &folder {
             let read = std::fs::read_dir(folder).map_err(|source| ConfigError::File {
@@ -148,12 +157,12 @@ impl TenantsConfig {
             });
             keep(read, &mut errors);
         }
-        match default {
-            Ok(default) if errors.is_empty() => {
+        match (default, admin_mfa) {
+            (Ok(default), Some(admin_mfa)) if errors.is_empty() => {
                 // A mistake in it is told where the rest of HTTP is read.
                 let listen = HttpConfig::read(environment).map(|http| http.listen);
                 let listen = listen.or_else(|_| listen_address(LISTEN_DEFAULT))?;
-                Ok(Self { default, folder, listen })
+                Ok(Self { default, folder, listen, admin_mfa })
             }
             _ => Err(ConfigErrors(errors)),
         }
@@ -175,6 +184,18 @@ impl TenantsConfig {
         found.unwrap_or(&self.default).billing
     }
 
+    /// The keys of a tenant's tokens, where they are its own.
+    ///
+    /// # Errors
+    /// When its folder can't be used.
+    pub fn own_keys(&self, tenant: &Tenant) -> Result<Option<AuthConfig>, ConfigErrors> {
+        let folder = self.folder.as_ref().map(|all| all.join(tenant.as_str()));
+        match folder.filter(|folder| folder.is_dir()) {
+            Some(folder) => Ok(self.read_folder(&folder)?.auth),
+            None => Ok(None),
+        }
+    }
+
     fn read_folder(&self, folder: &Path) -> Result<TenantConfig, ConfigErrors> {
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let bad = |hint: String| ConfigError::bad("LEDGER_TENANT_SECRETS_DIR", hint);
@@ -188,7 +209,12 @@ impl TenantsConfig {
         for entry in entries(folder)? {
             let setting = entry.file_name().into_string().unwrap_or_default();
             if TENANT_SETTINGS.contains(&setting.as_str()) || setting.starts_with("STRIPE_PRICE_") {
-                environment = environment.with(&setting, &read_setting(&setting, &entry.path())?);
+                let text = read_setting(&setting, &entry.path())?;
+                // A key that was cut off must not leave the tenant to those of the process.
+                if AuthConfig::OF_TENANT.contains(&setting.as_str()) && text.trim().is_empty() {
+                    return Err(ConfigError::bad(&setting, "its file is empty").into());
+                }
+                environment = environment.with(&setting, &text);
             } else if !setting.starts_with('.') {
                 let known = TENANT_SETTINGS.join(", ");
                 let hint = format!(
@@ -203,6 +229,11 @@ impl TenantsConfig {
         if config.secrets.is_development() && !self.listen.ip().is_loopback() {
             let refused = within_reach("STRIPE_WEBHOOK_SECRET", MADE_BY_DEV, self.listen);
             return Err(refused.into());
+        }
+        config.auth = AuthConfig::of_tenant(&environment, self.admin_mfa)?;
+        let weakness = config.auth.as_ref().and_then(AuthConfig::weakness);
+        if let Some(why) = weakness.filter(|_| !self.listen.ip().is_loopback()) {
+            return Err(within_reach("LEDGER_JWT_SECRET", why, self.listen).into());
         }
         if environment.get("LEDGER_CATALOG").is_none() {
             // A product of its own is likely, the same product under another account is possible.
@@ -304,6 +335,7 @@ impl TenantConfig {
             secrets,
             livemode: livemode.unwrap_or(false),
             is_mode_told: livemode.is_some(),
+            auth: None,
             account,
             billing: billing.unwrap_or(Billing::Manual),
             metadata_keys,

@@ -1,182 +1,105 @@
 use super::*;
 
+use axum::http::Request;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use ledger_domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::config::Environment;
+use crate::clock::Clock;
+use crate::config::{AuthConfig, Environment, TenantConfig};
+use crate::tenants::Served;
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const NOW: i64 = 1_780_000_000;
+/// The keys of the process, and of two tenants.
+const PROCESS: &str = "process-process-process-process-";
+const ACME: &str = "acme-acme-acme-acme-acme-acme-ac";
+const BOLT: &str = "bolt-bolt-bolt-bolt-bolt-bolt-bo";
 
-fn config(keys: &str, audience: Option<&str>) -> AuthConfig {
-    let environment = Environment::default()
-        .with("LEDGER_JWT_SECRET", keys)
-        .with("LEDGER_JWT_AUDIENCE", audience.unwrap_or_default());
-    AuthConfig::read(&environment).unwrap()
-}
-
-fn authenticator(audience: Option<&str>) -> (Authenticator, Clock) {
+fn keyring(secret: &str) -> Arc<Keyring> {
+    let environment = Environment::default().with("LEDGER_JWT_SECRET", secret);
+    let config = AuthConfig::read(&environment).unwrap();
     let clock = Clock::at(Timestamp::from_unix(NOW));
-    let config = config(SECRET, audience);
-    (Authenticator::new(&config, clock.clone()), clock)
+    Arc::new(Keyring::try_new(&config, None, clock).unwrap())
 }
 
-fn signed(claims: &Value, key: &str) -> String {
-    encode(&Header::default(), claims, &EncodingKey::from_secret(key.as_bytes())).unwrap()
+fn served(tenant: &str, secret: Option<&str>) -> Served {
+    let tenant = Tenant::try_new(tenant).unwrap();
+    let config = TenantConfig::read(tenant, &Environment::default()).unwrap();
+    Served { keyring: secret.map(keyring), ..Served::from(&config) }
 }
 
-fn refused(authenticator: &Authenticator, token: &str) -> &'static str {
-    match authenticator.check(token) {
-        Err(Refused::Why(why)) => why,
-        other => panic!("not refused: {other:?}"),
-    }
+/// `acme` and `bolt` have keys, `default` and `cove` don't.
+fn authenticator() -> (Authenticator, Arc<Tenants>) {
+    let tenants = Arc::new(Tenants::default());
+    let of = [("acme", Some(ACME)), ("bolt", Some(BOLT)), ("cove", None), (DEFAULT_TENANT, None)];
+    tenants.replace(of.map(|(tenant, secret)| served(tenant, secret)));
+    (Authenticator::new(keyring(PROCESS), Arc::clone(&tenants)), tenants)
 }
 
-#[test]
-fn a_good_token_tells_who_asks() {
-    let (auth, _) = authenticator(None);
-    let token = signed(
-        &json!({ "sub": "t1", "exp": NOW + 60, "tenant": "acme", "roles": ["trainer", "x"] }),
-        SECRET,
-    );
-    let principal = auth.check(&token).unwrap();
-    assert_eq!(principal.tenant.as_str(), "acme");
-    assert_eq!(principal.trainer_in_question(None).unwrap().as_str(), "t1");
-    assert_eq!(principal.trainer_in_question(Some("t1")).unwrap().as_str(), "t1");
-    assert!(matches!(principal.trainer_in_question(Some("t2")), Err(Problem::Forbidden(_))));
-    assert!(matches!(principal.require(&[Role::Auditor]), Err(Problem::Forbidden(_))));
+fn signed(claims: &Value, secret: &str) -> String {
+    encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+}
+
+fn admin_of(tenant: &Value, secret: &str) -> String {
+    let roles = ["admin", "auditor"];
+    signed(&json!({ "sub": "a", "exp": NOW + 60, "roles": roles, "tenant": tenant }), secret)
 }
 
 #[test]
-fn a_remembered_token_still_expires() {
-    let (auth, clock) = authenticator(None);
-    let token = signed(&json!({ "sub": "t1", "exp": NOW + 60, "roles": ["trainer"] }), SECRET);
-    assert!(auth.check(&token).is_ok());
-    clock.set(Timestamp::from_unix(NOW + 60 + LEEWAY_S));
-    assert_eq!(refused(&auth, &token), "The token has expired.");
-}
-
-#[test]
-fn keys_are_replaced_also_for_tokens_that_are_remembered() {
-    const NEXT: &str = "fedcba9876543210fedcba9876543210";
-    let (auth, _) = authenticator(None);
-    let claims = json!({ "sub": "t1", "exp": NOW + 60, "roles": ["trainer"] });
-    let (old, new) = (signed(&claims, SECRET), signed(&claims, NEXT));
-    for (keys, is_old_good, is_new_good) in [
-        (SECRET.to_owned(), true, false),
-        (format!("{NEXT}\n{SECRET}\n"), true, true),
-        (NEXT.to_owned(), false, true),
-    ] {
-        auth.replace_keys(&config(&keys, None));
-        for _ in 0..2 {
-            let good = (auth.check(&old).is_ok(), auth.check(&new).is_ok());
-            assert_eq!(good, (is_old_good, is_new_good));
+fn a_key_speaks_for_its_tenant_alone() {
+    let (auth, _) = authenticator();
+    for (tenant, key) in
+        [("acme", ACME), ("bolt", BOLT), ("cove", PROCESS), (DEFAULT_TENANT, PROCESS)]
+    {
+        for secret in [ACME, BOLT, PROCESS] {
+            let token = admin_of(&json!(tenant), secret);
+            for _ in 0..2 {
+                match auth.check(&token) {
+                    Ok(principal) => {
+                        assert_eq!((principal.tenant.as_str(), secret), (tenant, key));
+                        assert!(principal.require(&[Role::Auditor]).is_ok());
+                    }
+                    Err(Refused::Why(why)) => {
+                        assert!(secret != key && why.contains("signature"), "{tenant}: {why}");
+                    }
+                    Err(other) => panic!("{tenant}: {other:?}"),
+                }
+            }
         }
     }
-    assert!(refused(&auth, &old).contains("signature"));
 }
 
 #[test]
-fn a_forged_or_unsigned_token_is_refused() {
-    let (auth, _) = authenticator(None);
-    let claims = json!({ "sub": "t1", "exp": NOW + 60, "roles": ["admin"] });
-    assert!(refused(&auth, &signed(&claims, "another secret")).contains("signature"));
-    let good = signed(&claims, SECRET);
-    let body = good.split('.').nth(1).unwrap();
-    // {"alg":"none","typ":"JWT"}
-    let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{body}.");
-    refused(&auth, &unsigned);
-    let header = Header::new(Algorithm::HS384);
-    let other = encode(&header, &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap();
-    assert!(refused(&auth, &other).contains("HS256"));
-    refused(&auth, "nonsense");
-    refused(&auth, &"x".repeat(TOKEN_BYTES_MAX + 1));
-}
-
-#[test]
-fn times_and_audience_count() {
-    let (auth, _) = authenticator(Some("ledger"));
-    let token = |claims: Value| signed(&claims, SECRET);
-    let good = json!({ "sub": "s", "exp": NOW + 60, "aud": "ledger", "roles": ["service"] });
-    assert!(auth.check(&token(good)).is_ok());
-    assert!(!refused(&auth, &token(json!({ "sub": "s", "aud": "ledger" }))).is_empty());
-    assert!(refused(&auth, &token(json!({ "sub": "s", "exp": NOW + 60 }))).contains("`aud`"));
-    let other = json!({ "sub": "s", "exp": NOW + 60, "aud": "shop" });
-    assert!(refused(&auth, &token(other)).contains("audience"));
-    let early = json!({ "sub": "s", "exp": NOW + 900, "nbf": NOW + 600, "aud": "ledger" });
-    assert!(refused(&auth, &token(early)).contains("not valid yet"));
-}
-
-#[test]
-fn a_token_from_the_future_is_refused() {
-    let (auth, _) = authenticator(None);
-    let at = |iat: i64| signed(&json!({ "sub": "s", "exp": NOW + 900, "iat": iat }), SECRET);
-    assert!(auth.check(&at(NOW + LEEWAY_S)).is_ok(), "clocks differ");
-    for _ in 0..2 {
-        assert!(refused(&auth, &at(NOW + LEEWAY_S + 1)).contains("issued in the future"));
+fn who_names_no_tenant_is_of_the_process() {
+    let (auth, _) = authenticator();
+    for none in [json!(null), json!(DEFAULT_TENANT)] {
+        assert!(auth.check(&admin_of(&none, PROCESS)).is_ok());
+        assert!(auth.check(&admin_of(&none, ACME)).is_err());
+    }
+    for wrong in [json!(7), json!(["acme"]), json!("no tenant"), json!({ "tenant": "acme" })] {
+        for secret in [ACME, PROCESS] {
+            assert!(auth.check(&admin_of(&wrong, secret)).is_err(), "{wrong}");
+        }
+    }
+    for nonsense in ["", ".", "a.b.c", &"x".repeat(2 * TOKEN_BYTES_MAX)] {
+        assert!(auth.check(nonsense).is_err());
     }
 }
 
+/// Also a token that was seen before.
 #[test]
-fn what_is_critical_and_unknown_is_refused() {
-    let (auth, _) = authenticator(None);
-    let claims = json!({ "sub": "t1", "exp": NOW + 60, "roles": ["trainer"] });
-    for crit in [json!(["exp"]), json!(["b64"]), json!([]), json!(null), json!("exp")] {
-        let token =
-            sealed(&json!({ "alg": "HS256", "crit": crit }).to_string(), &claims.to_string());
-        assert!(refused(&auth, &token).contains("`crit`"), "{crit}");
-    }
-}
-
-/// A token of a header and claims that are any text.
-fn sealed(header: &str, claims: &str) -> String {
-    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let key = EncodingKey::from_secret(SECRET.as_bytes());
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256);
-    format!("{message}.{}", signature.unwrap())
+fn a_tenant_that_gets_keys_is_closed_to_the_process() {
+    let (auth, tenants) = authenticator();
+    let (of_process, own) = (admin_of(&json!("cove"), PROCESS), admin_of(&json!("cove"), BOLT));
+    assert!(auth.check(&of_process).is_ok() && auth.check(&own).is_err());
+    tenants.replace([served("cove", Some(BOLT))]);
+    assert!(auth.check(&of_process).is_err() && auth.check(&own).is_ok());
 }
 
 #[test]
-fn a_claim_or_header_that_is_there_twice_is_refused() {
-    let (auth, _) = authenticator(None);
-    let exp = NOW + 60;
-    for claims in [
-        format!(r#"{{"sub":"t2","sub":"t1","exp":{exp}}}"#),
-        format!(r#"{{"sub":"t1","exp":1,"exp":{exp}}}"#),
-        format!(r#"{{"sub":"t1","exp":{exp},"roles":["trainer"],"roles":["auditor"]}}"#),
-        format!(r#"{{"sub":"t1","exp":{exp},"tenant":"a","tenant":"b"}}"#),
-    ] {
-        let why = refused(&auth, &sealed(r#"{"alg":"HS256"}"#, &claims));
-        assert!(why.contains("can't be read"), "{claims}: {why}");
-    }
-    let claims = format!(r#"{{"sub":"t1","exp":{exp}}}"#);
-    refused(&auth, &sealed(r#"{"alg":"none","alg":"HS256"}"#, &claims));
-    assert!(auth.check(&sealed(r#"{"alg":"HS256"}"#, &claims)).is_ok());
-
-    let request = axum::http::Request::get("/").header("authorization", "Bearer a");
+fn a_second_authorization_header_is_refused() {
+    let request = Request::get("/").header("authorization", "Bearer a");
     let (parts, ()) = request.header("authorization", "Bearer b").body(()).unwrap().into_parts();
-    assert!(
-        matches!(bearer(&parts.headers), Err(Problem::Unauthenticated(why)) if why.contains("more"))
-    );
-}
-
-#[test]
-fn a_number_that_no_float_holds_is_told_as_too_large() {
-    let (auth, _) = authenticator(None);
-    let token = sealed(r#"{"alg":"HS256"}"#, r#"{"sub":"s","exp":1e400}"#);
-    assert!(refused(&auth, &token).contains("too large"));
-}
-
-#[test]
-fn a_service_names_the_trainer() {
-    let (auth, _) = authenticator(None);
-    let token = signed(
-        &json!({ "sub": "shop@example.test", "exp": NOW + 60, "roles": ["service"] }),
-        SECRET,
-    );
-    let service = auth.check(&token).unwrap();
-    assert_eq!(service.trainer_in_question(Some("t9")).unwrap().as_str(), "t9");
-    assert!(matches!(service.trainer_in_question(None), Err(Problem::InvalidRequest(_))));
-    assert!(matches!(service.trainer_in_question(Some("a@b")), Err(Problem::InvalidRequest(_))));
+    let refused = bearer(&parts.headers);
+    assert!(matches!(refused, Err(Problem::Unauthenticated(why)) if why.contains("more")));
 }

@@ -20,6 +20,7 @@ mod explain;
 mod health;
 mod history;
 mod idempotency;
+mod keyring;
 mod metrics;
 mod openapi;
 mod params;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 
 pub(crate) use auth::Authenticator;
 pub(crate) use collect::Budget;
+pub(crate) use keyring::Keyring;
 pub(crate) use router::router;
 pub(crate) use server::{Limits, serve};
 pub(crate) use shapes::{Entitlements, Used};

@@ -12,6 +12,7 @@ mod tests;
 
 use std::time::Duration;
 
+use ledger_domain::id::Tenant;
 use metrics::counter;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -50,6 +51,8 @@ impl Default for Pace {
 /// Keys that are fetched.
 pub(crate) struct Fetched {
     fetcher: Fetcher,
+    /// The tenant whose keys they are; none of those of the process.
+    whose: Option<String>,
     pace: Pace,
     state: watch::Sender<State>,
     wanted: Notify,
@@ -65,11 +68,16 @@ enum State {
 impl Fetched {
     /// # Errors
     /// When no server can be known by its certificate.
-    pub(crate) fn try_new(url: &JwksUrl, pace: Pace) -> std::io::Result<Self> {
+    pub(crate) fn try_new(
+        url: &JwksUrl,
+        whose: Option<&Tenant>,
+        pace: Pace,
+    ) -> std::io::Result<Self> {
         let fetcher = Fetcher::try_new(url)?;
         // The first fetch is about to begin, and is worth waiting for.
         Ok(Self {
             fetcher,
+            whose: whose.map(ToString::to_string),
             pace,
             state: watch::Sender::new(State::Fetching),
             wanted: Notify::new(),
@@ -94,7 +102,7 @@ impl Fetched {
     /// Fetches until it is told to stop, and hands on what is new.
     pub(crate) async fn follow(&self, hand_on: impl Fn(KeySet), stop: CancellationToken) {
         let mut known: Option<KeySet> = None;
-        let mut told: Option<String> = None;
+        let (mut told, tenant): (Option<String>, _) = (None, self.whose.as_deref());
         loop {
             self.state.send_replace(State::Fetching);
             let Some(fetched) = stop.run_until_cancelled(self.fetcher.fetch()).await else {
@@ -104,14 +112,15 @@ impl Fetched {
             let error = fetched.as_ref().err().map(|error| chain(error));
             counter!("ledger_jwks_failures_total").increment(u64::from(error.is_some()));
             if let Some(error) = error.as_ref().filter(|error| told.as_ref() != Some(error)) {
-                tracing::error!(error, "the keys of LEDGER_JWKS can't be fetched");
+                tracing::error!(tenant, error, "the keys of LEDGER_JWKS can't be fetched");
             }
             told = error;
             let pause = if fetched.is_ok() { self.pace.interval } else { self.pace.retry };
             if let Ok(set) = fetched
                 && known.as_ref() != Some(&set)
             {
-                tracing::info!(keys = set.len(), "the keys of LEDGER_JWKS were taken over");
+                let keys = set.len();
+                tracing::info!(tenant, keys, "the keys of LEDGER_JWKS were taken over");
                 known = Some(set.clone());
                 hand_on(set);
             }

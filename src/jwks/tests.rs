@@ -60,7 +60,7 @@ impl Scene {
         let serving = axum::serve(listener, router).into_future();
         let ending = stop.clone();
         tasks.spawn(async move { ending.run_until_cancelled(serving).await.is_some() });
-        let fetched = Arc::new(Fetched::try_new(&place, pace).unwrap());
+        let fetched = Arc::new(Fetched::try_new(&place, None, pace).unwrap());
         let (tell, sets) = watch::channel(Vec::new());
         let (follower, ending) = (Arc::clone(&fetched), stop.clone());
         tasks.spawn(async move {

@@ -8,9 +8,12 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_as, query_scala
 
 use crate::bodies::{AI_STARTER, DAY, PROFESSIONAL, STARTER, Story, Version, event};
 use crate::check::verify_log;
-use crate::harness::{Claims, Settings, TestApp, eventually, now};
+use crate::harness::{Claims, JWT_SECRET, Settings, TestApp, eventually, now, run};
 
 const ACME_SECRET: &str = "whsec_e2e_acme_44c1";
+const ACME_KEY: &str = "e2e-key-of-acme-alone-of-thirty-two-bytes";
+const BOLT_KEY: &str = "e2e-key-of-bolt-alone-of-thirty-two-bytes";
+const ENFORCEMENT: &str = "/api/v1/admin/enforcement";
 
 /// Two tenants with the same trainers, customers and event ids.
 async fn two_tenants(folder: &Path) -> (TestApp, i64, i64) {
@@ -40,7 +43,11 @@ async fn two_tenants(folder: &Path) -> (TestApp, i64, i64) {
 }
 
 fn of_acme(role: &str, subject: &str) -> Claims {
-    Claims::of(role, subject).with("tenant", "acme")
+    of_tenant(role, subject, "acme")
+}
+
+fn of_tenant(role: &str, subject: &str, tenant: &str) -> Claims {
+    Claims::of(role, subject).with("tenant", tenant)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,6 +183,95 @@ async fn each_tenant_is_billed_in_its_own_way() {
         app.output().text().contains("LEDGER_BILING").then_some(())
     })
     .await;
+}
+
+/// Whose key signed a token decides whose data it may open, whatever the token says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_opens_its_own_tenant_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let key_of = |tenant: &str| folder.path().join(tenant).join("LEDGER_JWT_SECRET");
+    for (tenant, key) in [("bolt", Some(BOLT_KEY)), ("cove", None)] {
+        fs::create_dir(folder.path().join(tenant)).unwrap();
+        if let Some(key) = key {
+            fs::write(key_of(tenant), key).unwrap();
+        }
+        fs::write(folder.path().join(tenant).join("STRIPE_LIVEMODE"), "false").unwrap();
+        let secret = format!("whsec_e2e_{tenant}");
+        fs::write(folder.path().join(tenant).join("STRIPE_WEBHOOK_SECRET"), secret).unwrap();
+    }
+    let (app, ..) = two_tenants(folder.path()).await;
+    let bearer = |tenant: &str, key: &str| {
+        let claims = of_tenant("admin", "mallory", tenant).with("roles", vec!["admin", "auditor"]);
+        app.anyone().with_token(&claims.signed_with(key))
+    };
+    // What a token opens: 401 nothing, 200 the log and the switch of the tenant that it names.
+    let opens = async |tenant: &str, key: &str| {
+        let bearer = bearer(tenant, key);
+        let log = bearer.get("/api/v1/audit/events").await.status;
+        let act = serde_json::json!({ "mode": "shadow", "reason": "a drill" });
+        let switch = bearer.put_keyed(ENFORCEMENT, &act, "drill").await.status;
+        assert_eq!(log, switch, "{tenant}");
+        log
+    };
+    for tenant in ["default", "acme", "cove"] {
+        assert_eq!(opens(tenant, JWT_SECRET).await, 200, "{tenant} has no key of its own");
+        assert_eq!(opens(tenant, BOLT_KEY).await, 401, "{tenant}");
+    }
+    assert_eq!(opens("bolt", JWT_SECRET).await, 401, "nor is it open to the process's key");
+    assert_eq!(opens("bolt", BOLT_KEY).await, 200);
+
+    // Two with keys of their own are strangers to each other; a token that was good isn't any more.
+    fs::write(key_of("acme"), ACME_KEY).unwrap();
+    app.signal("HUP");
+    let own = bearer("acme", ACME_KEY);
+    eventually("the key of acme is in force", || async {
+        (own.get("/api/v1/audit/events").await.status == 200).then_some(())
+    })
+    .await;
+    for (tenant, key) in [("bolt", ACME_KEY), ("acme", BOLT_KEY), ("acme", JWT_SECRET)] {
+        assert_eq!(opens(tenant, key).await, 401, "{tenant}");
+    }
+    for (tenant, key) in [("bolt", BOLT_KEY), ("acme", ACME_KEY)] {
+        assert_eq!(opens(tenant, key).await, 200, "{tenant}");
+    }
+
+    // What is no key doesn't open the tenant to another one.
+    for unfit in ["", "short"] {
+        fs::write(key_of("acme"), unfit).unwrap();
+        app.signal("HUP");
+        eventually("the mistake is told", || async {
+            let told = app.output().text();
+            let part = if unfit.is_empty() { "its file is empty" } else { "32 bytes" };
+            told.contains(part).then_some(())
+        })
+        .await;
+        assert_eq!(opens("acme", ACME_KEY).await, 200);
+        assert_eq!(opens("acme", JWT_SECRET).await, 401);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_printed_token_is_signed_with_the_tenants_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, ..) = two_tenants(folder.path()).await;
+    let args = ["token", "--role", "auditor", "--subject", "eve", "--tenant", "acme"];
+    let secrets = folder.path().to_str().unwrap();
+    let settings = Settings::of_service().with("LEDGER_TENANT_SECRETS_DIR", secrets);
+    let opens = async |settings: &Settings| {
+        let printed = run(settings, &args).await;
+        assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+        let eve = app.anyone().with_token(printed.stdout.trim());
+        eve.get("/api/v1/audit/events").await.status
+    };
+    assert_eq!(opens(&settings).await, 200, "with the process's key");
+    fs::write(folder.path().join("acme/LEDGER_JWT_SECRET"), ACME_KEY).unwrap();
+    app.signal("HUP");
+    let without = settings.clone().without("LEDGER_TENANT_SECRETS_DIR");
+    eventually("the tenant's key is in force", || async {
+        (opens(&without).await == 401).then_some(())
+    })
+    .await;
+    assert_eq!(opens(&settings.without("LEDGER_JWT_SECRET")).await, 200);
 }
 
 /// What every reader of a tenant sees all of, whoever it is about.

@@ -136,6 +136,59 @@ async fn keys_in_a_file_are_rolled_without_a_restart() {
     assert_eq!(with_mfa.get("/api/v1/admin/anomalies").await.status, 200);
 }
 
+/// Each tenant may trust makers of tokens of its own, who are nobody to the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_fetches_keys_of_its_own() {
+    let (ours, theirs) = (Pair::new(Algorithm::ES256, "1"), Pair::new(Algorithm::ES256, "1"));
+    let server = KeyServer::plain(Said::Keys(set_of(&[&ours]))).await;
+    let other = KeyServer::plain(Said::Keys(set_of(&[&theirs]))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let acme = folder.path().join("acme");
+    fs::create_dir(&acme).unwrap();
+    for (name, text) in [
+        ("LEDGER_JWKS", other.url()),
+        ("LEDGER_JWT_AUDIENCE", "acme"),
+        ("STRIPE_LIVEMODE", "false"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_e2e_acme"),
+    ] {
+        fs::write(acme.join(name), text).unwrap();
+    }
+    let secrets = folder.path().to_str().unwrap();
+    let settings = settings(server.url()).with("LEDGER_TENANT_SECRETS_DIR", secrets);
+    let app = TestApp::start_with(settings).await;
+    let bearer = |tenant: &str, aud: &str, pair: &Pair| {
+        let mut claims = claims("auditor", "eve");
+        claims["tenant"] = json!(tenant);
+        claims["aud"] = json!(aud);
+        app.anyone().with_token(&pair.sign(&claims))
+    };
+    let path = "/api/v1/audit/events";
+    bearer("default", AUDIENCE, &ours).get(path).await.expect(200);
+    bearer("acme", "acme", &theirs).get(path).await.expect(200);
+    for (tenant, aud, pair) in [
+        ("acme", "acme", &ours),
+        ("acme", AUDIENCE, &ours),
+        ("acme", AUDIENCE, &theirs),
+        ("default", AUDIENCE, &theirs),
+        ("default", "acme", &theirs),
+    ] {
+        let refused = bearer(tenant, aud, pair).get(path).await;
+        refused.expect_problem(401, "unauthenticated");
+    }
+    // Its server goes, and comes back with another key.
+    let next = Pair::new(Algorithm::ES256, "2");
+    other.say(Said::Broken);
+    bearer("acme", "acme", &next).get(path).await.expect_problem(401, "unauthenticated");
+    bearer("acme", "acme", &theirs).get(path).await.expect(200);
+    other.say(Said::Keys(set_of(&[&next])));
+    let renewed = bearer("acme", "acme", &next);
+    eventually("the tenant's new key is known", || async {
+        (renewed.get(path).await.status == 200).then_some(())
+    })
+    .await;
+    bearer("default", AUDIENCE, &ours).get(path).await.expect(200);
+}
+
 /// Who signs for the ledger may sign for others, too, whose administrators are none of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_meant_for_another_application_opens_nothing() {

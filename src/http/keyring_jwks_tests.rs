@@ -11,15 +11,19 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const NOW: i64 = 1_780_000_000;
 const ASYMMETRIC: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 
-/// An authenticator with these public keys, from a file; with a secret, too, where one is given.
-fn authenticator(pairs: &[&Pair], settings: &[(&str, &str)]) -> Authenticator {
+/// These public keys, from a file; with a secret, too, where one is given.
+fn keyring(pairs: &[&Pair], settings: &[(&str, &str)]) -> Keyring {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jwks.json");
     std::fs::write(&file, set_of(pairs)).unwrap();
     let environment = environment(file.to_str().unwrap());
     let environment = settings.iter().fold(environment, |all, (name, value)| all.with(name, value));
     let config = AuthConfig::read(&environment).unwrap();
-    Authenticator::new(&config, Clock::at(Timestamp::from_unix(NOW)))
+    keyring_of(&config)
+}
+
+fn keyring_of(config: &AuthConfig) -> Keyring {
+    Keyring::try_new(config, None, Clock::at(Timestamp::from_unix(NOW))).unwrap()
 }
 
 fn environment(jwks: &str) -> Environment {
@@ -38,8 +42,8 @@ fn hmac(header: &Header, key: &[u8]) -> String {
     jsonwebtoken::encode(header, &claims(), &EncodingKey::from_secret(key)).unwrap()
 }
 
-fn why(auth: &Authenticator, token: &str) -> &'static str {
-    match auth.check(token).map_err(Problem::from) {
+fn why(ring: &Keyring, token: &str) -> &'static str {
+    match ring.check(token).map_err(Problem::from) {
         Err(Problem::Unauthenticated(why)) => why,
         other => panic!("not refused: {other:?}"),
     }
@@ -48,19 +52,19 @@ fn why(auth: &Authenticator, token: &str) -> &'static str {
 #[test]
 fn each_algorithm_is_checked_with_the_key_of_its_id() {
     let pairs = ASYMMETRIC.map(|algorithm| Pair::new(algorithm, &format!("{algorithm:?}")));
-    let auth = authenticator(&pairs.each_ref(), &[]);
+    let ring = keyring(&pairs.each_ref(), &[]);
     for (pair, algorithm) in pairs.iter().zip(ASYMMETRIC) {
-        assert_eq!(&*auth.check(&pair.sign(&claims())).unwrap().subject, "t1");
+        assert_eq!(&*ring.check(&pair.sign(&claims())).unwrap().subject, "t1");
         // Another's key under the same id, and the own key under another.
         let forged = Pair::new(algorithm, &format!("{algorithm:?}")).sign(&claims());
-        assert!(why(&auth, &forged).contains("signature"));
+        assert!(why(&ring, &forged).contains("signature"));
         let header = Header { kid: Some("other".into()), ..Header::new(algorithm) };
-        assert!(why(&auth, &pair.sign_as(&header, &claims())).contains("`kid`"));
+        assert!(why(&ring, &pair.sign_as(&header, &claims())).contains("`kid`"));
         // Without an id there is one key of this algorithm.
-        assert!(auth.check(&pair.sign_as(&Header::new(algorithm), &claims())).is_ok());
+        assert!(ring.check(&pair.sign_as(&Header::new(algorithm), &claims())).is_ok());
     }
     let header = Header { kid: Some("ES256".into()), ..Header::new(Algorithm::EdDSA) };
-    assert!(why(&auth, &pairs[2].sign_as(&header, &claims())).contains("`kid`"));
+    assert!(why(&ring, &pairs[2].sign_as(&header, &claims())).contains("`kid`"));
 }
 
 #[test]
@@ -68,7 +72,7 @@ fn a_public_key_is_no_secret_to_sign_with() {
     let pairs = ASYMMETRIC.map(|algorithm| Pair::new(algorithm, "key"));
     let both = [("LEDGER_JWT_SECRET", SECRET)];
     for settings in [&[][..], &both[..]] {
-        let auth = authenticator(&pairs.each_ref(), settings);
+        let ring = keyring(&pairs.each_ref(), settings);
         for pair in &pairs {
             let public = &pair.public;
             let texts = ["n", "x", "y"].map(|part| public[part].as_str().unwrap_or_default());
@@ -80,7 +84,7 @@ fn a_public_key_is_no_secret_to_sign_with() {
             for key in keys.chain(whole.iter().map(String::as_bytes)) {
                 for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
                     let header = Header { kid: Some("key".into()), ..Header::new(algorithm) };
-                    let why = why(&auth, &hmac(&header, key));
+                    let why = why(&ring, &hmac(&header, key));
                     assert!(why.contains("signature") || why.contains("must be signed"), "{why}");
                 }
             }
@@ -89,8 +93,8 @@ fn a_public_key_is_no_secret_to_sign_with() {
             for algorithm in ["RS256", "ES256", "EdDSA", "none"] {
                 let header = json!({ "alg": algorithm, "kid": "key" }).to_string();
                 let header = URL_SAFE_NO_PAD.encode(header);
-                why_of_forged(&auth, &format!("{header}.{body}.{seal}"));
-                why_of_forged(&auth, &format!("{header}.{body}."));
+                why_of_forged(&ring, &format!("{header}.{body}.{seal}"));
+                why_of_forged(&ring, &format!("{header}.{body}."));
             }
         }
     }
@@ -101,17 +105,17 @@ fn parts(token: &str) -> [String; 3] {
     parts.try_into().unwrap()
 }
 
-fn why_of_forged(auth: &Authenticator, token: &str) {
-    assert!(!why(auth, token).is_empty());
+fn why_of_forged(ring: &Keyring, token: &str) {
+    assert!(!why(ring, token).is_empty());
 }
 
 #[test]
 fn secrets_and_public_keys_go_together_and_either_goes_alone() {
     let pair = Pair::new(Algorithm::ES256, "1");
     let (shared, signed) = (hmac(&Header::default(), SECRET.as_bytes()), pair.sign(&claims()));
-    let both = authenticator(&[&pair], &[("LEDGER_JWT_SECRET", SECRET)]);
+    let both = keyring(&[&pair], &[("LEDGER_JWT_SECRET", SECRET)]);
     assert!(both.check(&shared).is_ok() && both.check(&signed).is_ok());
-    let alone = authenticator(&[&pair], &[]);
+    let alone = keyring(&[&pair], &[]);
     assert!(alone.check(&signed).is_ok());
     assert!(why(&alone, &shared).contains("RS256, ES256 or EdDSA"));
     assert!(!why(&alone, &shared).contains("HS256"));
@@ -120,14 +124,14 @@ fn secrets_and_public_keys_go_together_and_either_goes_alone() {
 #[test]
 fn keys_are_replaced_also_for_tokens_that_are_remembered() {
     let (old, new) = (Pair::new(Algorithm::RS256, "old"), Pair::new(Algorithm::RS256, "new"));
-    let auth = authenticator(&[&old], &[]);
+    let ring = keyring(&[&old], &[]);
     let tokens = [old.sign(&claims()), new.sign(&claims())];
     for (set, good) in
         [(vec![&old], [true, false]), (vec![&new, &old], [true, true]), (vec![&new], [false, true])]
     {
-        auth.replace_public(parse(&set));
+        ring.replace_public(parse(&set));
         for _ in 0..2 {
-            assert_eq!(tokens.each_ref().map(|token| auth.check(token).is_ok()), good);
+            assert_eq!(tokens.each_ref().map(|token| ring.check(token).is_ok()), good);
         }
     }
 }
@@ -137,16 +141,16 @@ fn secrets_are_replaced_and_fetched_keys_stay() {
     let pair = Pair::new(Algorithm::EdDSA, "1");
     let environment = environment("http://127.0.0.1:1/keys");
     let config = AuthConfig::read(&environment).unwrap();
-    let auth = Authenticator::new(&config, Clock::at(Timestamp::from_unix(NOW)));
+    let ring = keyring_of(&config);
     let token = pair.sign(&claims());
-    let early = auth.check(&token).map_err(Problem::from);
+    let early = ring.check(&token).map_err(Problem::from);
     assert!(matches!(early, Err(Problem::Unavailable)), "nobody can tell yet: {early:?}");
-    auth.replace_public(parse(&[&pair]));
-    assert!(auth.check(&token).is_ok());
+    ring.replace_public(parse(&[&pair]));
+    assert!(ring.check(&token).is_ok());
     let both = environment.with("LEDGER_JWT_SECRET", SECRET);
-    auth.replace_keys(&AuthConfig::read(&both).unwrap());
-    assert!(auth.check(&token).is_ok());
-    assert!(auth.check(&hmac(&Header::default(), SECRET.as_bytes())).is_ok());
+    ring.replace_keys(&AuthConfig::read(&both).unwrap());
+    assert!(ring.check(&token).is_ok());
+    assert!(ring.check(&hmac(&Header::default(), SECRET.as_bytes())).is_ok());
 }
 
 #[test]
@@ -158,10 +162,10 @@ fn an_administrator_has_a_second_factor_where_it_is_asked_for() {
         claims["amr"] = amr;
         pair.sign(&claims)
     };
-    let may = |auth: &Authenticator, amr: Value, any_of: &[Role]| {
-        auth.check(&roles(amr)).unwrap().require(any_of).is_ok()
+    let may = |ring: &Keyring, amr: Value, any_of: &[Role]| {
+        ring.check(&roles(amr)).unwrap().require(any_of).is_ok()
     };
-    let strict = authenticator(&[&pair], &[("LEDGER_ADMIN_MFA", "true")]);
+    let strict = keyring(&[&pair], &[("LEDGER_ADMIN_MFA", "true")]);
     for lacking in [json!(null), json!([]), json!(["pwd"]), json!(["MFA", "mfa "])] {
         assert!(!may(&strict, lacking.clone(), &[Role::Admin, Role::Operator]), "{lacking}");
         assert!(may(&strict, lacking, &[Role::Auditor]), "other roles need none");
@@ -169,18 +173,18 @@ fn an_administrator_has_a_second_factor_where_it_is_asked_for() {
     let told = strict.check(&roles(json!(["pwd"]))).unwrap().require(&[Role::Admin]);
     assert!(matches!(told, Err(Problem::Forbidden(why)) if why.contains("`amr`")));
     assert!(may(&strict, json!(["pwd", "mfa"]), &[Role::Admin]));
-    assert!(may(&authenticator(&[&pair], &[]), json!(null), &[Role::Admin]));
+    assert!(may(&keyring(&[&pair], &[]), json!(null), &[Role::Admin]));
 }
 
 #[test]
 fn a_token_for_another_application_is_refused() {
     let pair = Pair::new(Algorithm::RS256, "1");
-    let auth = authenticator(&[&pair], &[]);
+    let ring = keyring(&[&pair], &[]);
     for other in [json!("shop"), json!(["shop", "mail"]), json!(null)] {
         let mut claims = claims();
         claims["roles"] = json!(["admin"]);
         claims["aud"] = other;
-        let why = why(&auth, &pair.sign(&claims));
+        let why = why(&ring, &pair.sign(&claims));
         assert!(why.contains("audience") || why.contains("`aud`"), "{why}");
     }
 }
@@ -188,9 +192,9 @@ fn a_token_for_another_application_is_refused() {
 #[test]
 fn a_token_of_entitlements_is_no_bearer_token() {
     let pair = Pair::new(Algorithm::EdDSA, "1");
-    let auth = authenticator(&[&pair], &[]);
+    let ring = keyring(&[&pair], &[]);
     for typ in [TOKEN_TYPE, "Entitlements+JWT"] {
         let header = Header { typ: Some(typ.into()), ..Header::new(Algorithm::EdDSA) };
-        assert!(why(&auth, &pair.sign_as(&header, &claims())).contains("entitlements"));
+        assert!(why(&ring, &pair.sign_as(&header, &claims())).contains("entitlements"));
     }
 }
