@@ -16,7 +16,10 @@ mod version;
 pub(crate) use event::{event, thin_event};
 pub(crate) use people::customer;
 pub(crate) use story::Story;
-pub(crate) use subscription::{AI_STARTER, ENTERPRISE, PROFESSIONAL, Price, STARTER};
+pub(crate) use subscription::{
+    AI_ENTERPRISE, AI_PROFESSIONAL, AI_STARTER, AI_STARTER_YEAR, ENTERPRISE, PROFESSIONAL, Price,
+    STARTER,
+};
 pub(crate) use version::Version;
 
 /// Seconds of a day.

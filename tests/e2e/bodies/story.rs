@@ -10,9 +10,6 @@ use super::people::{Checkout, customer};
 use super::subscription::{Price, Subscription};
 use super::version::Version;
 
-/// A period of a subscription.
-const PERIOD: i64 = 30 * DAY;
-
 /// One customer's life at Stripe. Ids derive from the trainer's, so that stories of different
 /// trainers never meet.
 pub(crate) struct Story {
@@ -83,6 +80,18 @@ impl Story {
         self
     }
 
+    /// A tier is ordered, and its first payment fails.
+    pub(crate) fn order(&mut self, price: Price) -> &mut Self {
+        let mut tier = self.subscription("sub", price);
+        tier.status = "incomplete";
+        self.tell("customer.created", &customer(&self.customer, self.now, &json!({})));
+        self.tell("customer.subscription.created", &tier.json(self.version));
+        self.invoice = Some(self.new_invoice(&tier, "subscription_create", price.amount));
+        self.payment_fails();
+        self.tier = Some(tier);
+        self
+    }
+
     /// A tier is tried before it is paid for.
     pub(crate) fn try_out(&mut self, price: Price, days: i64) -> &mut Self {
         let mut tier = self.subscription("sub", price);
@@ -104,7 +113,7 @@ impl Story {
         self.now = ends;
         self.change_tier(|tier| {
             tier.status = "active";
-            tier.period = (ends, ends + PERIOD);
+            tier.period = (ends, ends + tier.price.period());
         });
         self.bill("subscription_cycle");
         self.pass(3600).pay()
@@ -120,16 +129,13 @@ impl Story {
     pub(crate) fn renewal_fails(&mut self) -> &mut Self {
         self.next_period();
         self.pass(3600);
-        let (intent, version) = (self.id("pi"), self.version);
-        let mut invoice = self.invoice.clone().expect("the period was billed");
-        let charge = Charge { declined: true, ..Charge::of(&invoice, &intent, self.now) };
-        self.tell("charge.failed", &charge.json(version));
-        self.tell("payment_intent.payment_failed", &charge.intent_json(version));
-        (invoice.status, invoice.attempts) = ("open", invoice.attempts + 1);
-        (invoice.next_attempt, invoice.intent) = (Some(self.now + 3 * DAY), Some(intent));
-        self.tell("invoice.payment_failed", &invoice.json(version));
-        self.invoice = Some(invoice);
-        self.change_tier(|tier| tier.status = "past_due");
+        self.payment_fails();
+        self.becomes("past_due")
+    }
+
+    /// The tier's subscription gets another status.
+    pub(crate) fn becomes(&mut self, status: &'static str) -> &mut Self {
+        self.change_tier(|tier| tier.status = status);
         self
     }
 
@@ -171,6 +177,16 @@ impl Story {
         let new = self.subscription("sub_addon", price);
         self.add_on = Some(self.subscribe(new));
         self
+    }
+
+    /// Another price of the add-on, at once.
+    pub(crate) fn change_add_on(&mut self, price: Price) -> &mut Self {
+        self.update_add_on(|add_on| add_on.price = price)
+    }
+
+    /// The add-on's subscription gets another status.
+    pub(crate) fn add_on_becomes(&mut self, status: &'static str) -> &mut Self {
+        self.update_add_on(|add_on| add_on.status = status)
     }
 
     /// The add-on is deleted.
@@ -224,11 +240,26 @@ impl Story {
     }
 
     fn change_tier(&mut self, change: impl FnOnce(&mut Subscription)) {
-        let mut tier = self.tier.take().expect("a tier was bought");
-        let before = tier.json(self.version);
-        change(&mut tier);
-        self.tell_change("customer.subscription.updated", &before, &tier.json(self.version));
-        self.tier = Some(tier);
+        let tier = self.tier.take().expect("a tier was bought");
+        self.tier = Some(self.update(tier, change));
+    }
+
+    fn update_add_on(&mut self, change: impl FnOnce(&mut Subscription)) -> &mut Self {
+        let add_on = self.add_on.take().expect("an add-on was bought");
+        self.add_on = Some(self.update(add_on, change));
+        self
+    }
+
+    fn update(
+        &mut self,
+        mut subscription: Subscription,
+        change: impl FnOnce(&mut Subscription),
+    ) -> Subscription {
+        let before = subscription.json(self.version);
+        change(&mut subscription);
+        let after = subscription.json(self.version);
+        self.tell_change("customer.subscription.updated", &before, &after);
+        subscription
     }
 
     /// Until basil a subscription started `incomplete` and became active with the payment.
@@ -265,7 +296,7 @@ impl Story {
     fn next_period(&mut self) {
         let (_, end) = self.tier().period;
         self.now = end;
-        self.change_tier(|tier| tier.period = (end, end + PERIOD));
+        self.change_tier(|tier| tier.period = (end, end + tier.price.period()));
         self.bill("subscription_cycle");
     }
 
@@ -298,6 +329,19 @@ impl Story {
         self
     }
 
+    /// The last invoice becomes final, and its payment fails.
+    fn payment_fails(&mut self) {
+        let (intent, version) = (self.id("pi"), self.version);
+        let mut invoice = self.invoice.clone().expect("something was billed");
+        let charge = Charge { declined: true, ..Charge::of(&invoice, &intent, self.now) };
+        self.tell("charge.failed", &charge.json(version));
+        self.tell("payment_intent.payment_failed", &charge.intent_json(version));
+        (invoice.status, invoice.attempts) = ("open", invoice.attempts + 1);
+        (invoice.next_attempt, invoice.intent) = (Some(self.now + 3 * DAY), Some(intent));
+        self.tell("invoice.payment_failed", &invoice.json(version));
+        self.invoice = Some(invoice);
+    }
+
     fn end(&mut self, subscription: &mut Subscription) {
         subscription.status = "canceled";
         subscription.ended_at = Some(self.now);
@@ -312,7 +356,7 @@ impl Story {
             trainer: self.named.then(|| self.trainer.clone()),
             status: "active",
             price,
-            period: (self.now, self.now + PERIOD),
+            period: (self.now, self.now + price.period()),
             created: self.now,
             trial: None,
             cancel_at_period_end: false,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::DAY;
 use super::version::Version;
 
 /// A price of the shop.
@@ -15,6 +16,9 @@ pub(crate) const STARTER: Price = Price { id: "price_starter_month", amount: 290
 pub(crate) const PROFESSIONAL: Price = Price { id: "price_professional_month", amount: 7900 };
 pub(crate) const ENTERPRISE: Price = Price { id: "price_enterprise_month", amount: 19_900 };
 pub(crate) const AI_STARTER: Price = Price { id: "price_ai_starter_month", amount: 900 };
+pub(crate) const AI_STARTER_YEAR: Price = Price { id: "price_ai_starter_year", amount: 9000 };
+pub(crate) const AI_PROFESSIONAL: Price = Price { id: "price_ai_professional_month", amount: 2900 };
+pub(crate) const AI_ENTERPRISE: Price = Price { id: "price_ai_enterprise_month", amount: 9900 };
 
 /// What varies of a subscription.
 #[derive(Debug, Clone)]
@@ -52,8 +56,8 @@ impl Price {
             "nickname": null,
             "product": self.product(),
             "recurring": {
-                "interval": "month", "interval_count": 1, "meter": null, "usage_type": "licensed",
-                "trial_period_days": null,
+                "interval": self.interval(), "interval_count": 1, "meter": null,
+                "usage_type": "licensed", "trial_period_days": null,
             },
             "tax_behavior": "unspecified",
             "tiers_mode": null,
@@ -74,7 +78,7 @@ impl Price {
             "billing_scheme": "per_unit",
             "created": 1_700_000_000,
             "currency": "usd",
-            "interval": "month",
+            "interval": self.interval(),
             "interval_count": 1,
             "livemode": false,
             "metadata": {},
@@ -88,7 +92,20 @@ impl Price {
 
     /// The product that it sells.
     pub(crate) fn product(self) -> String {
-        self.id.replace("price_", "prod_").replace("_month", "")
+        self.id.replace("price_", "prod_").replace("_month", "").replace("_year", "")
+    }
+
+    /// The seconds of a period.
+    pub(crate) fn period(self) -> i64 {
+        if self.is_yearly() { 365 * DAY } else { 30 * DAY }
+    }
+
+    fn interval(self) -> &'static str {
+        if self.is_yearly() { "year" } else { "month" }
+    }
+
+    fn is_yearly(self) -> bool {
+        self.id.ends_with("_year")
     }
 }
 

@@ -8,6 +8,7 @@ mod holds;
 mod hostile;
 mod keys;
 mod modes;
+mod quota;
 mod windows;
 
 pub(crate) use modes::enforce;
