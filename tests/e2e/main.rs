@@ -29,6 +29,7 @@ mod harness;
 mod jwks;
 mod lag;
 mod lists;
+mod matrix;
 mod metrics;
 mod openapi;
 mod past;
