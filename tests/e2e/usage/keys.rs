@@ -1,10 +1,12 @@
 //! `Idempotency-Key`.
 
 use futures::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{counted, settled, starter};
-use crate::harness::Claims;
+use super::{app_with, counted, settled, starter};
+use crate::bodies::STARTER;
+use crate::check::verify_log;
+use crate::harness::{Claims, TestApp};
 
 const CONSUME: &str = "/api/v1/usage/customers/consume";
 
@@ -14,8 +16,7 @@ async fn a_key_counts_once_and_for_one_request() {
     let other = app.another().await;
     let callers = [app.service(), other.service()];
     let body = json!({ "trainer": "t1", "quantity": 2 });
-    // A key that looks like an event id of Stripe's is nobody's but this caller's.
-    for key in ["evt_t1_001", "one"] {
+    for key in ["two words", "one"] {
         let calls = (0..20).map(|n| settled(&callers[n % 2], CONSUME, &body, Some(key)));
         let answers: Vec<_> = join_all(calls).await.iter().map(|a| a.expect(200)).collect();
         assert!(answers.iter().all(|a| a["position"] == answers[0]["position"]), "{answers:?}");
@@ -33,6 +34,68 @@ async fn a_key_counts_once_and_for_one_request() {
     let t2 = json!({ "trainer": "t2", "quantity": 1 });
     settled(&callers[0], record, &t2, Some("one")).await.expect(200);
     assert_eq!(counted(&app).await, 6);
+}
+
+/// The only event of a type, by its id.
+async fn only(app: &TestApp, kind: &str) -> String {
+    let path = format!("/api/v1/audit/events?type={kind}");
+    let told = app.auditor().get(&path).await.expect(200);
+    let [event] = &told["events"].as_array().expect("events")[..] else { panic!("{told}") };
+    event["event_id"].as_str().expect("an id").to_owned()
+}
+
+/// Under a key, and again: both are told of the same event, the only one for all of it.
+async fn consume_once(app: &TestApp, key: &str) {
+    let body = json!({ "trainer": "t1" });
+    let first = settled(&app.service(), CONSUME, &body, Some(key)).await.expect(200);
+    let again = settled(&app.service(), CONSUME, &body, Some(key)).await.expect(200);
+    assert_eq!(first["position"], again["position"]);
+}
+
+/// Appended as an event of its own, and known when it comes again.
+async fn deliver_once(app: &TestApp, webhook: &Value) {
+    let first = app.stripe().post(webhook).await.expect(200);
+    assert_eq!(first["status"], "appended", "{first}");
+    let again = app.stripe().post(webhook).await.expect(200);
+    let expected = (&json!("already_appended"), &first["position"]);
+    assert_eq!((&again["status"], &again["position"]), expected, "{again}");
+}
+
+/// Callers' keys and Stripe's ids never meet, whichever comes first, also where a key is one of
+/// Stripe's ids, or one of Stripe's ids is the one that the ledger made of a key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_and_an_event_id_of_stripes_have_nothing_in_common() {
+    const FIRST: &str = "evt_1NG8Du2eZvKYlo2C";
+    const SECOND: &str = "evt_1NG8Dv2eZvKYlo2D";
+    let (app, mut story) = app_with("t1", STARTER).await;
+    let mut tell = async |app: &TestApp, id: &str| {
+        story.pass(60).cancel_at_period_end(true);
+        let mut webhook = story.take().remove(0);
+        webhook["id"] = json!(id);
+        deliver_once(app, &webhook).await;
+    };
+    // An id of Stripe's becomes a key, a key becomes an id of Stripe's, and so does what the ledger
+    // made of a key.
+    tell(&app, FIRST).await;
+    consume_once(&app, FIRST).await;
+    let made = only(&app, "UsageConsumed").await;
+    consume_once(&app, SECOND).await;
+    tell(&app, SECOND).await;
+    tell(&app, &made).await;
+    consume_once(&app, FIRST).await;
+    assert_eq!(counted(&app).await, 2);
+
+    // The other way round, in a ledger of its own: the same key makes the same id.
+    let other = starter().await;
+    tell(&other, &made).await;
+    consume_once(&other, FIRST).await;
+    assert_eq!(only(&other, "UsageConsumed").await, made);
+    assert_eq!(counted(&other).await, 1);
+    for app in [&app, &other] {
+        let reused = "SELECT count(*) FROM event WHERE type = 'IdReuseSeen'";
+        assert_eq!(app.database.number(reused).await, 0);
+        verify_log(app.owner(), "default").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
