@@ -87,6 +87,11 @@ async fn nginx_lets_through_what_the_tier_has() {
         assert!(
             granted.header("ratelimit").is_some() && granted.header("ratelimit-policy").is_some()
         );
+        // Nor now, when what it says would keep it out.
+        for (name, value) in [("x-ledger-feature", "api_keys"), ("x-ledger-trainer", "t2")] {
+            let reached = send(get().header(name, value)).await.expect(200);
+            assert_eq!(reached["trainer"], serde_json::json!(["t1"]), "{name}: {reached}");
+        }
         let large = http().post(&report).bearer_auth(of_trainer("t1")).body(vec![b'x'; 200_000]);
         let sent = send(large).await.expect(200);
         assert_eq!((&sent["method"], &sent["body_bytes"]), (&"POST".into(), &200_000.into()));
