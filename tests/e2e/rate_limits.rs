@@ -1,5 +1,7 @@
 //! A trainer calls as often as its tier allows; others as often as the settings allow.
 
+use reqwest::Method;
+
 use crate::bodies::{DAY, PROFESSIONAL, STARTER, Story, Version};
 use crate::harness::{Answer, Caller, Claims, Settings, TestApp, eventually, now};
 
@@ -95,4 +97,42 @@ async fn services_and_admins_are_limited_by_the_settings() {
     let other = app.caller(&Claims::of("service", "another"));
     assert_eq!(other.get(&format!("{PATH}?trainer=t1")).await.status, 200);
     assert_eq!(app.operator().get("/api/v1/admin/projections").await.header("ratelimit"), None);
+}
+
+/// Every answer counts, whatever it is. A call that isn't counted would never be refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_about_entitlements_and_acts_on_usage_are_counted() {
+    let settings = Settings::of_service().with("LEDGER_SERVICE_REQUESTS_PER_MINUTE", "3");
+    let app = TestApp::start_with(settings).await;
+    let paths = [
+        (Method::GET, "/api/v1/entitlements?trainer=t1"),
+        (Method::GET, "/api/v1/entitlements/customers?trainer=t1"),
+        (Method::GET, "/api/v1/entitlements/customers/explain?trainer=t1"),
+        (Method::POST, "/api/v1/entitlements/token"),
+        (Method::POST, "/api/v1/usage/customers/consume"),
+        (Method::POST, "/api/v1/usage/customers/record"),
+        (Method::POST, "/api/v1/usage/customers/reserve"),
+        (Method::POST, "/api/v1/usage/customers/commit"),
+        (Method::POST, "/api/v1/usage/customers/release"),
+        (Method::GET, "/api/v1/usage/t1/check/customers"),
+        (Method::GET, "/api/v1/usage/t1/limits"),
+    ];
+    for (nth, (method, path)) in paths.into_iter().enumerate() {
+        let service = app.caller(&Claims::of("service", &format!("service-{nth}")));
+        let refused = eventually("it is too often", || async {
+            let answer = service.request(method.clone(), path).await;
+            assert_eq!(field(&answer, "ratelimit-policy", "q"), ("service", 3), "{path}");
+            (answer.status == 429).then_some(answer)
+        })
+        .await;
+        refused.expect_problem(429, "rate_limited");
+    }
+    let trainer = app.trainer("t1");
+    for path in
+        ["/api/v1/entitlements", "/api/v1/entitlements/customers", "/api/v1/usage/t1/limits"]
+    {
+        let answer = trainer.get(path).await;
+        assert_eq!(field(&answer, "ratelimit-policy", "q"), ("default", 100), "{path}");
+    }
+    until_refused(&trainer, "/api/v1/entitlements").await;
 }
