@@ -22,6 +22,7 @@ mod convergence;
 mod crash;
 mod enforcement;
 mod entitlement_cache;
+mod entitlement_cost;
 mod entitlement_tokens;
 mod explain;
 mod gateway;
