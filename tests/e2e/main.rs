@@ -27,6 +27,7 @@ mod entitlement_tokens;
 mod explain;
 mod gateway;
 mod harness;
+mod injection;
 mod jwks;
 mod lag;
 mod lists;
