@@ -173,7 +173,7 @@ fn a_customer_who_was_named_no_longer_is_named_anew() {
     let begins = told("evt_1", 0, t1.clone(), was(&nobody));
     let ends = told("evt_2", 5, nobody.clone(), was(&t1));
     let anew = told("evt_4", 20, t1.clone(), was(&nobody));
-    let still = told("evt_5", 30, t1.clone(), json!({"balance": 0}));
+    let still = told("evt_5", 30, t1, json!({"balance": 0}));
     let paid = paid("evt_3", 11, "t2");
     for order in orders(&[begins.clone(), ends.clone(), paid.clone(), anew]) {
         assert_eq!(linked(&order), "t1");
