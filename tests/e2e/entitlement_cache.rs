@@ -29,7 +29,7 @@ const CUT: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name LIKE '%ledger_projector'";
 
 /// A ledger whose server counts statements.
-pub(crate) async fn counting() -> TestApp {
+async fn counting() -> TestApp {
     TestApp::start_on(Database::counting_statements().await, Settings::of_service()).await
 }
 

@@ -4,8 +4,8 @@
 use futures::stream::{self, StreamExt};
 
 use crate::bodies::{DAY, STARTER, Story, Version};
-use crate::entitlement_cache::{counting, metric};
-use crate::harness::{TestApp, eventually, now, soak, turns};
+use crate::entitlement_cache::metric;
+use crate::harness::{Database, Settings, TestApp, eventually, now, soak, turns};
 
 /// Statements on tables so far, of the ledger itself and of whoever asks it.
 const STATEMENTS: &str = "SELECT coalesce(sum(s.calls), 0)::bigint
@@ -28,7 +28,9 @@ fn path(nth: usize) -> String {
 
 /// A ledger with so many trainers who bought a tier.
 async fn ledger(trainers: usize) -> TestApp {
-    let app = counting().await;
+    // Room for all of them.
+    let settings = Settings::of_service().with("LEDGER_ENTITLEMENT_CACHE_MIB", "1024");
+    let app = TestApp::start_on(Database::counting_statements().await, settings).await;
     let stripe = app.stripe();
     let deliveries = stream::iter(0..trainers).map(async |nth| {
         let mut story = Story::new(&format!("t{nth}"), Version::Clover, now() - 2 * DAY);
@@ -60,7 +62,7 @@ async fn ask_all(app: &TestApp, trainers: usize) -> i64 {
 /// by the question; so there is room for some of it, and a busy machine is asked again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cold_answer_takes_one_statement_of_all_logins_and_a_warm_one_none() {
-    let trainers = soak(1_000, 100_000);
+    let trainers = soak(3_000, 100_000);
     let count = i64::try_from(trainers).expect("it is no more");
     let mut app = ledger(trainers).await;
     let mut tries = turns("cold answers take one statement each");
