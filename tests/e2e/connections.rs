@@ -45,33 +45,34 @@ async fn ten_thousand_idle_connections_keep_nobody_out() {
     app.anyone().get("/healthz").await.expect(200);
 }
 
-/// Anybody may begin a webhook, and say how long it is; to be told the rest takes a while.
+/// Anybody may begin a webhook, and say how long it is. Some time later each is told that it is too
+/// late; that is not how room is made for others.
 #[tokio::test(flavor = "multi_thread")]
 async fn webhooks_that_never_come_whole_keep_nobody_out() {
     let app = TestApp::start().await;
     let head = b"POST /api/v1/webhooks/stripe HTTP/1.1\r\nhost: l\r\ncontent-length: 100\r\n\r\n";
-    let mut slow = Vec::new();
-    for _ in 0..handles(5_000) {
-        let mut connection = connect(&app).await;
-        connection.write_all(head).await.expect("is taken");
-        slow.push(connection);
+    let mut turns = turns("some are closed before it is too late for them");
+    for n in 0.. {
+        let mut slow = Vec::new();
+        for _ in 0..handles(5_000) {
+            let mut connection = connect(&app).await;
+            connection.write_all(head).await.expect("is taken");
+            slow.push(connection);
+        }
+        assert!(slow.len() > CONNECTIONS_MAX, "{} say how long they are", slow.len());
+        app.anyone().get("/readyz").await.expect(200);
+        let mut story = Story::new(&format!("t{n}"), Version::Clover, now() - DAY);
+        story.purchase(STARTER);
+        let position = app.stripe().deliver_all(&story.take()).await;
+        let trainer = app.trainer(&format!("t{n}"));
+        let current = trainer.read_at("/api/v1/tiers/current", position).await;
+        assert_eq!(current["access"], json!("granted"), "{current}");
+        if slow.iter().any(|connection| matches!(connection.try_read(&mut [0; 16]), Ok(0))) {
+            return;
+        }
+        // On a machine that takes so long to open them, it was too late for the first.
+        turns.next().await;
     }
-    assert!(slow.len() > CONNECTIONS_MAX, "{} say how long they are", slow.len());
-    app.anyone().get("/readyz").await.expect(200);
-    let mut story = Story::new("t1", Version::Clover, now() - DAY);
-    story.purchase(STARTER);
-    let position = app.stripe().deliver_all(&story.take()).await;
-    let current = app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
-    assert_eq!(current["access"], json!("granted"), "{current}");
-    // Some time later each is told that it is too late: that is not why there was room.
-    let dismissed = counted(&app, "ledger_http_connections_dismissed_total").await;
-    assert!(dismissed > 100, "{dismissed} were closed to make room");
-}
-
-async fn counted(app: &TestApp, counter: &str) -> u64 {
-    let metrics = app.anyone().get("/metrics").await.body;
-    let value = metrics.lines().find_map(|line| line.strip_prefix(counter)?.strip_prefix(' '));
-    value.and_then(|value| value.parse().ok()).expect("a number")
 }
 
 async fn connect(app: &TestApp) -> TcpStream {
