@@ -68,7 +68,7 @@ fn about(event: &Event) -> (&Value, &Value) {
 }
 
 /// What the old values of a subscription's next event can tell.
-fn told_of_subscription(object: &Value) -> Value {
+pub(crate) fn told_of_subscription(object: &Value) -> Value {
     let items = object["items"]["data"].as_array().into_iter().flatten();
     let fields = ["current_period_start", "current_period_end", "quantity"];
     let item = |item: &Value| {
