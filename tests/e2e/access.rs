@@ -177,7 +177,8 @@ async fn tokens_are_not_logged() {
     }
 }
 
-async fn app_with_a_trainer() -> TestApp {
+/// A ledger with the trainer `t1`, who is on Starter: `customers` and no `analytics`.
+pub(crate) async fn app_with_a_trainer() -> TestApp {
     let app = TestApp::start().await;
     let mut story = Story::new("t1", Version::Clover, now() - DAY);
     story.purchase(STARTER);

@@ -28,12 +28,7 @@ async fn ten_thousand_idle_connections_keep_nobody_out() {
         }
         idle.push(connection);
         if n % 500 == 499 {
-            let mut story = Story::new(&format!("t{n}"), Version::Clover, now() - DAY);
-            story.purchase(STARTER);
-            let position = app.stripe().deliver_all(&story.take()).await;
-            let trainer = app.trainer(&format!("t{n}"));
-            let current = trainer.read_at("/api/v1/tiers/current", position).await;
-            assert_eq!(current["access"], json!("granted"), "{n}: {current}");
+            expect_service(&app, &format!("t{n}")).await;
         }
     }
     assert!(idle.len() > CONNECTIONS_MAX, "{} say nothing", idle.len());
@@ -61,18 +56,22 @@ async fn webhooks_that_never_come_whole_keep_nobody_out() {
         }
         assert!(slow.len() > CONNECTIONS_MAX, "{} say how long they are", slow.len());
         app.anyone().get("/readyz").await.expect(200);
-        let mut story = Story::new(&format!("t{n}"), Version::Clover, now() - DAY);
-        story.purchase(STARTER);
-        let position = app.stripe().deliver_all(&story.take()).await;
-        let trainer = app.trainer(&format!("t{n}"));
-        let current = trainer.read_at("/api/v1/tiers/current", position).await;
-        assert_eq!(current["access"], json!("granted"), "{current}");
+        expect_service(&app, &format!("t{n}")).await;
         if slow.iter().any(|connection| matches!(connection.try_read(&mut [0; 16]), Ok(0))) {
             return;
         }
         // On a machine that takes so long to open them, it was too late for the first.
         turns.next().await;
     }
+}
+
+/// That a trainer can buy, and is answered.
+async fn expect_service(app: &TestApp, trainer: &str) {
+    let mut story = Story::new(trainer, Version::Clover, now() - DAY);
+    story.purchase(STARTER);
+    let position = app.stripe().deliver_all(&story.take()).await;
+    let current = app.trainer(trainer).read_at("/api/v1/tiers/current", position).await;
+    assert_eq!(current["access"], json!("granted"), "{trainer}: {current}");
 }
 
 async fn connect(app: &TestApp) -> TcpStream {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::bodies::{DAY, STARTER, Story, Version};
-use crate::harness::{Answer, Caller, TestApp, eventually, now};
+use crate::access::app_with_a_trainer;
+use crate::harness::{Answer, Caller, TestApp, eventually};
 
 const PATH: &str = "/api/v1/admin/enforcement";
 /// Nobody has anything here, so everything is denied that can be.
@@ -77,20 +77,10 @@ async fn counted(app: &TestApp, name: &str, outcome: &str) -> u64 {
     line.unwrap_or_else(|| panic!("{begin}is among {metrics}")).parse().expect("a number")
 }
 
-/// A trainer on Starter, who has `customers` and no `analytics`.
-async fn starter() -> TestApp {
-    let app = TestApp::start().await;
-    let mut story = Story::new("t1", Version::Clover, now() - DAY);
-    story.purchase(STARTER);
-    let position = app.stripe().deliver_all(&story.take()).await;
-    app.trainer("t1").read_at("/api/v1/tiers/current", position).await;
-    app
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_not_denied_learns_that_full_enforcement_would_deny() {
     const CHECKS: &str = "ledger_checks_total";
-    let app = starter().await;
+    let app = app_with_a_trainer().await;
     let (service, trainer) = (app.service(), app.trainer("t1"));
     let code = "feature_not_available";
     let mut asked = (0, 0);
@@ -140,7 +130,7 @@ async fn who_is_not_denied_learns_that_full_enforcement_would_deny() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_counted_beyond_a_limit_in_shadow_is_counted_apart() {
     const DECISIONS: &str = "ledger_decisions_total";
-    let app = starter().await;
+    let app = app_with_a_trainer().await;
     let service = app.service();
     change(&app.admin(), "a", &json!("shadow")).await.expect(200);
     for (quantity, would_deny) in [(9, false), (1, true)] {
