@@ -23,11 +23,16 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
 fn key_in(headers: &HeaderMap) -> Result<Option<Box<str>>, Problem> {
     let mut keys = headers.get_all("idempotency-key").iter();
     let Some(key) = keys.next() else { return Ok(None) };
-    let text = key.to_str().ok().map(str::trim);
-    match text.filter(|text| (1..=KEY_BYTES_MAX).contains(&text.len())) {
+    let is_key = |text: &&str| {
+        (1..=KEY_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    // Blanks around a value aren't part of it (RFC 9110, section 5.5).
+    match key.to_str().ok().map(str::trim).filter(is_key) {
         Some(text) if keys.next().is_none() => Ok(Some(text.into())),
         _ => Err(Problem::InvalidRequest(format!(
-            "`Idempotency-Key` is one text of 1 to {KEY_BYTES_MAX} visible ASCII characters."
+            "`Idempotency-Key` is one text of 1 to {KEY_BYTES_MAX} visible ASCII characters, \
+             without blanks."
         ))),
     }
 }
@@ -50,8 +55,10 @@ mod tests {
         assert_eq!(key(&[]), Some(None));
         assert_eq!(key(&[b"evt_1"]), Some(Some("evt_1".into())));
         assert_eq!(key(&[&[b'x'; 255]]).flatten().map(|key| key.len()), Some(255));
-        for wrong in [&[&b""[..]][..], &[b"  "], &[&[b'x'; 256]], &[b"a", b"a"], &[b"\xff"]] {
-            assert_eq!(key(wrong), None, "{wrong:?}");
+        assert_eq!(key(&[b" evt_1\t"]), Some(Some("evt_1".into())));
+        for wrong in [&b""[..], b"  ", &[b'x'; 256], b"\xff", b"a b", b"a\tb"] {
+            assert_eq!(key(&[wrong]), None, "{wrong:?}");
         }
+        assert_eq!(key(&[b"a", b"a"]), None);
     }
 }
