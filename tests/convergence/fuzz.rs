@@ -267,6 +267,15 @@ fn harmed_webhooks_neither_panic_nor_betray_anybody() {
     }
 }
 
+/// It belongs to another log.
+#[test]
+fn a_webhook_of_another_mode_is_taken_in() {
+    let mut webhook = WEBHOOKS[0].clone();
+    assert_eq!(webhook["livemode"], false);
+    webhook["livemode"] = json!(true);
+    check(&webhook).unwrap();
+}
+
 #[test]
 fn the_search_finds_what_it_looks_for() {
     let found = |value: Value| {

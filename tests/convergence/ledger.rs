@@ -144,7 +144,7 @@ impl Ledger {
                 self.take(self.facts.len() - 1, touched);
                 self.wake(touched);
             }
-            Route::Nowhere => {}
+            Route::Foreign | Route::Nowhere => {}
             other => panic!("{other:?} of a webhook"),
         }
     }
