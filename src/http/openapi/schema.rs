@@ -67,7 +67,7 @@ texts! {
     Uuid: "A hold.", "0193a4f2-7c5e-7c3a-9d55-0a1b2c3d4e5f",
         None, Some("uuid");
     IdempotencyKey: "Makes a retry safe: the same request under it counts once. HTTP strips the blanks \
-        around it.", "order-17", Some("^[ \\t]*[!-~]{1,255}[ \\t]*$"), None;
+        around it.", "order-17", Some("^[ \\t]*[!-~]([ -~]{0,253}[!-~])?[ \\t]*$"), None;
     Cursor: "Where a list goes on, as its last page said.", "MTc",
         Some("^[A-Za-z0-9_-]{1,2048}$"), None;
 }
