@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use base64::Engine;
@@ -51,14 +51,20 @@ impl Authenticator {
         Self { process, tenants }
     }
 
-    /// Who the bearer of a token is.
-    pub(crate) async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, Problem> {
+    /// Who the bearer of a token is, once all keys are known.
+    async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, Problem> {
         let named = named_tenant(token);
         Ok(of(&named, self.keyring(&named).authenticate(token).await?)?)
     }
 
     /// The same by the keys that are known.
     fn check(&self, token: &str) -> Result<Arc<Principal>, Refused> {
+        // Most tokens were seen before, and reading one costs more than to know it again.
+        if let Some(seen) = self.process.seen(token)
+            && self.tenants.keyring(seen.tenant.as_str()).is_none()
+        {
+            return self.process.timely(seen);
+        }
         let named = named_tenant(token);
         of(&named, self.keyring(&named).check(token)?)
     }
@@ -168,16 +174,24 @@ impl FromRequestParts<AppState> for Principal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let principal = identify(&parts.headers, state).await?.ok_or(NO_TOKEN)?;
+        let principal = identify(parts, state).await?.ok_or(NO_TOKEN)?;
         reachable(state)?;
         Ok(principal)
     }
 }
 
+/// What became of a request's token when it was first looked at: it is checked once, whoever asks.
+#[derive(Clone)]
+struct Checked(Result<Arc<Principal>, &'static str>);
+
 /// Who bears the token of a request, if it brings one.
-async fn identify(headers: &HeaderMap, state: &AppState) -> Result<Option<Principal>, Problem> {
-    let Some(token) = bearer(headers)? else { return Ok(None) };
-    let principal = state.auth.authenticate(token).await?;
+async fn identify(parts: &Parts, state: &AppState) -> Result<Option<Principal>, Problem> {
+    let Some(token) = bearer(&parts.headers)? else { return Ok(None) };
+    let principal = match parts.extensions.get() {
+        Some(Checked(Ok(principal))) => Arc::clone(principal),
+        Some(Checked(Err(why))) => return Err(Problem::Unauthenticated(why)),
+        None => state.auth.authenticate(token).await?,
+    };
     if !state.tenants.has(principal.tenant.as_str()) {
         return Err(Problem::Forbidden("The token's tenant has no ledger here."));
     }
@@ -185,9 +199,14 @@ async fn identify(headers: &HeaderMap, state: &AppState) -> Result<Option<Princi
 }
 
 /// The same without waiting for anything, where that is enough to know.
-pub(super) fn identify_known(headers: &HeaderMap, state: &AppState) -> Option<Arc<Principal>> {
-    let principal = state.auth.check(bearer(headers).ok().flatten()?).ok()?;
-    state.tenants.has(principal.tenant.as_str()).then_some(principal)
+pub(super) fn identify_known(request: &mut Request, state: &AppState) -> Option<Arc<Principal>> {
+    let checked = match state.auth.check(bearer(request.headers()).ok().flatten()?) {
+        Ok(principal) => Ok(principal),
+        Err(Refused::Why(why)) => Err(why),
+        Err(Refused::UnknownKey | Refused::Awaited) => return None,
+    };
+    request.extensions_mut().insert(Checked(checked.clone()));
+    checked.ok().filter(|principal| state.tenants.has(principal.tenant.as_str()))
 }
 
 /// Sends everybody away at once while it is known that no question has an answer: each would wait
@@ -208,21 +227,13 @@ impl Caller {
     pub(crate) fn principal(&self) -> Result<&Principal, Problem> {
         self.0.as_ref().ok_or(NO_TOKEN)
     }
-
-    /// Whose data they ask about.
-    pub(crate) fn tenant(&self) -> Tenant {
-        match &self.0 {
-            Some(principal) => principal.tenant.clone(),
-            None => Tenant::try_new(DEFAULT_TENANT).expect("a constant name"),
-        }
-    }
 }
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let caller = Self(identify(&parts.headers, state).await?);
+        let caller = Self(identify(parts, state).await?);
         reachable(state)?;
         Ok(caller)
     }
@@ -235,7 +246,7 @@ impl FromRequestParts<AppState> for CallerAnytime {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        Ok(Self(Caller(identify(&parts.headers, state).await?)))
+        Ok(Self(Caller(identify(parts, state).await?)))
     }
 }
 

@@ -277,6 +277,16 @@ impl Keyring {
                 principal
             }
         };
+        self.timely(principal)
+    }
+
+    /// Whose a token was found to be by the keys in force, whenever that was.
+    pub(super) fn seen(&self, token: &str) -> Option<Arc<Principal>> {
+        self.keys.load().remembered.get(token)
+    }
+
+    /// Whoever's time has come and isn't over.
+    pub(super) fn timely(&self, principal: Arc<Principal>) -> Result<Arc<Principal>, Refused> {
         let now = self.clock.now().unix();
         if now >= principal.expires_at.saturating_add(LEEWAY_S) {
             return Err("The token has expired.".into());

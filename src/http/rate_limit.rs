@@ -23,10 +23,10 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 pub(crate) async fn rate_limit(
     State(state): State<AppState>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let verdict = match caller(&state, request.uri().path(), request.headers()) {
+    let verdict = match caller(&state, &mut request) {
         Some((tenant, who)) => count(&state, &tenant, who).await,
         None => None,
     };
@@ -41,11 +41,11 @@ pub(crate) async fn rate_limit(
 
 /// Who makes a request that is counted. Whose token can't be taken is told so by the handler, which
 /// also waits for a key that isn't known yet: the first call by a new key isn't counted.
-fn caller(state: &AppState, path: &str, headers: &HeaderMap) -> Option<(Tenant, Who)> {
-    if !path.starts_with(COUNTED) {
+fn caller(state: &AppState, request: &mut Request) -> Option<(Tenant, Who)> {
+    if !request.uri().path().starts_with(COUNTED) {
         return None;
     }
-    let principal = auth::identify_known(headers, state)?;
+    let principal = auth::identify_known(request, state)?;
     Some((principal.tenant.clone(), who(&principal)?))
 }
 

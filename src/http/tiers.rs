@@ -67,13 +67,16 @@ pub(crate) async fn list(
     caller: Caller,
     Params(query): Params<AboutTenant>,
 ) -> Result<Json<Tiers>, Problem> {
-    let tenant = caller.tenant();
     let wanted = query.min_position.map(|at| at.0);
-    // Nobody without a token was told a position, and waiting would let anybody hold connections.
-    if caller.principal().is_ok() {
-        state.reads.wait_for(&tenant, wanted).await?;
-    }
-    let (catalog, reached) = state.reads.catalog(&tenant).await?;
+    let (catalog, reached) = match caller.principal() {
+        Ok(principal) => {
+            state.reads.wait_for(&principal.tenant, wanted).await?;
+            state.reads.catalog(&principal.tenant).await?
+        }
+        // Nobody without a token was told a position, and waiting would let anybody hold
+        // connections.
+        Err(_) => state.reads.public_catalog().await?,
+    };
     reached.require(wanted)?;
     let tiers = catalog.tiers().iter().map(|tier| Tier::new(tier, &catalog)).collect();
     Ok(Json(Tiers { tiers, position: reached.position }))

@@ -10,6 +10,7 @@ mod held;
 mod lapses;
 mod parked;
 mod past;
+mod public;
 mod rate;
 mod shared;
 mod store;
@@ -41,6 +42,7 @@ use catalogs::CatalogCache;
 pub(crate) use lapses::Lapse;
 pub(crate) use parked::Reached;
 pub(crate) use past::{From, Past, PastStep};
+use public::Public;
 pub(crate) use shared::{Refusal, Shared};
 pub(crate) use upkeep::DeadLetter;
 
@@ -55,6 +57,7 @@ pub(crate) struct Reads {
     clock: Clock,
     tenants: Arc<Tenants>,
     catalogs: CatalogCache,
+    public: Public,
     cache: Arc<Cache>,
     /// What other nodes remember, where they share it.
     shared: Option<Arc<Shared>>,
@@ -79,8 +82,8 @@ pub(crate) enum ReadsError {
     /// A question about the past that has no answer.
     #[error("the past can't be told: {0}")]
     Past(PastError),
-    /// Too many ask about the past.
-    #[error("too many questions about the past are asked at once")]
+    /// Too many ask at once.
+    #[error("too many ask this at once")]
     Busy,
     /// What is in the log can't be folded.
     #[error("the events of a trainer can't be folded")]
@@ -111,8 +114,8 @@ impl Reads {
         (cache, shared): (Arc<Cache>, Option<Arc<Shared>>),
     ) -> Self {
         let as_of = AsOf::new(&pools, Arc::clone(&log));
-        let catalogs = CatalogCache::default();
-        Self { pools, log, positions, clock, tenants, catalogs, cache, shared, as_of }
+        let (catalogs, public) = (CatalogCache::default(), Public::default());
+        Self { pools, log, positions, clock, tenants, catalogs, public, cache, shared, as_of }
     }
 
     /// Waits until the read models have reached a position, but not for long.
