@@ -41,6 +41,11 @@ macro_rules! of_one_kind {
 /// agree or the event doesn't say: then there is no gap either.
 #[must_use]
 pub fn difference(previous: Option<&Event>, event: &Event) -> Vec<Difference> {
+    if let (Some(Event::SubscriptionReported(last)), Event::CustomerReported(_)) = (previous, event)
+    {
+        // The end of a customer is the end of its subscriptions.
+        return vec![Difference::new("status", last.snapshot.status.as_str(), "canceled")];
+    }
     of_one_kind!(event, previous, contradiction)
 }
 

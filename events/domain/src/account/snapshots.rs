@@ -340,7 +340,7 @@ impl Snapshot for Charge {
         self.customer.as_ref()
     }
 
-    /// What was given back only grows.
+    /// What was given back grows, but where a refund fails.
     fn rank(&self, _cause: &Code) -> i64 {
         self.amount_refunded
     }

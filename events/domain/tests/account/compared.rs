@@ -231,10 +231,11 @@ fn of_customers_and_their_sessions() {
 #[test]
 fn of_what_is_sold() {
     let object = json!({"id": "price_1", "active": true, "currency": "usd", "product": "prod_1",
-        "nickname": "One", "unit_amount": 1, "unit_amount_decimal": "1.5"});
+        "lookup_key": "one", "nickname": "One", "unit_amount": 1, "unit_amount_decimal": "1.5"});
     let rows = [
         plain("active", json!(true), json!(false)),
         plain("currency", json!("usd"), json!("eur")),
+        plain("lookup_key", json!("one"), json!("two")),
         plain("nickname", json!("One"), json!("Two")),
         plain("product", json!("prod_1"), json!("prod_2")),
         plain("unit_amount", json!(1), json!(2)),

@@ -1,6 +1,6 @@
 //! The order of facts within one object.
 
-use ledger_domain::account::{Change, CustomerUnit, FactAnomaly};
+use ledger_domain::account::{Change, CustomerUnit, Difference, FactAnomaly, difference};
 use ledger_domain::event::stripe::Customer;
 use ledger_domain::event::{Entry, Event};
 use serde_json::json;
@@ -292,6 +292,8 @@ fn the_missing_end_of_a_deleted_customers_subscription_is_suspected_until_it_arr
     let customer = reported::<Customer>("deleted", json!({"id": "cus_1"}), json!("absent"));
     let deleted = entry("evt_3", DAY_0 + 9, Event::CustomerReported(customer));
     let gap = FactAnomaly::GapSuspected(key("evt_3"), Some(key("evt_1")));
+    let told = difference(Some(&created.event), &deleted.event);
+    assert_eq!(told, [Difference::new("status", "active", "canceled")]);
     for order in orders(&[created.clone(), deleted.clone()]) {
         assert_eq!(anomalies(&order), std::slice::from_ref(&gap));
         let mut unit = folded(&order);
