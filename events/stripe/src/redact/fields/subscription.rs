@@ -6,7 +6,7 @@ use super::catalogue::{DISCOUNT, PLAN, PRICE};
 use super::customer::CUSTOMER;
 use super::invoice::INVOICE;
 use super::payment::{PAYMENT_METHOD, SETUP_INTENT};
-use super::schedule::SUBSCRIPTION_SCHEDULE;
+use super::schedule::{PAUSE_SCHEDULE, SUBSCRIPTION_SCHEDULE};
 
 shapes! {
     /// `/api/subscriptions/object`
@@ -40,6 +40,7 @@ shapes! {
         next_pending_invoice_item_invoice: Int,
         object: Code,
         pause_collection: Object(&PAUSE_COLLECTION),
+        pause_schedules: List(&Object(&PAUSE_SCHEDULE)),
         pending_setup_intent: Link(&SETUP_INTENT),
         pending_update: Object(&PENDING_UPDATE),
         plan: Link(&PLAN),
