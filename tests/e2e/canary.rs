@@ -280,7 +280,6 @@ async fn read_everything(app: &TestApp) -> String {
         (&service, "/api/v1/usage/t1/check/customers"),
         (&operator, "/api/v1/admin/projections"),
         (&anyone, "/api/v1/tiers"),
-        (&anyone, "/metrics"),
         (&anyone, "/readyz"),
         (&anyone, "/healthz"),
         (&anyone, "/.well-known/jwks.json"),
@@ -307,7 +306,9 @@ async fn read_everything(app: &TestApp) -> String {
         }
     }
     ask_with_canaries(app).await;
-    told
+    let metrics = anyone.get("/metrics").await;
+    assert_eq!(metrics.status, 200);
+    told + &metrics.body
 }
 
 /// The entries of a list, from all of its pages, whose texts are added to what was told.

@@ -183,6 +183,21 @@ fn a_page_that_nobody_uses_expires() {
 }
 
 #[test]
+fn a_page_can_be_closed_by_call_and_by_its_user() {
+    let mut sim = Sim::new();
+    for path in ["checkout/sessions", "test_helpers/checkout/sessions"] {
+        let session = session(&mut sim, json!({}));
+        let closed = sim.post(&format!("{path}/{session}/expire"), json!({}));
+        assert_eq!(closed["status"], "expired");
+        assert_eq!(sim.kinds(), ["checkout.session.expired"]);
+        let error = sim.refused(&act(&session, "pay"), json!({}));
+        assert_eq!(error.status, 400);
+        let again = sim.refused(&format!("{path}/{session}/expire"), json!({}));
+        assert_eq!(again.status, 400);
+    }
+}
+
+#[test]
 fn strong_authentication_on_the_page() {
     let mut sim = Sim::new();
     let session = session(&mut sim, json!({}));
