@@ -8,6 +8,15 @@
 //! | expected revisions are exact, under any number of processes | yes | one process |
 //! | a decision sees every fact acknowledged before it was asked | yes | yes |
 //! | `recorded_at` never runs backwards and lies under the leaf | yes | yes |
+//! | limits are exact, under any number of callers and processes | yes | one process |
+//!
+//! About limits: the counter that a decision is told holds all usage that stands before it in the
+//! log, whoever appended it, and what running holds keep; nothing comes between that look and the
+//! append or the refusal. So a decision that keeps to a limit never overshoots it, and refuses
+//! nothing that has room at that place in the log. On PostgreSQL the lock on the log's head sees to
+//! that, and the root beside it: whoever writes has seen all that was written before. In memory it
+//! is a mutex, and no other process has that log. Whether the limit is the right one depends on the
+//! facts that it was made from; [`Counter::facts`] tells a decision whether there are newer ones.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! What the appending task remembers of each log, so that it need not ask the database before
-//! every batch. It is right as long as nobody else has appended, which the head's position tells.
+//! every batch. It is right as long as nobody else has appended, which the head's position tells;
+//! after that it is still what was right at the remembered end.
 
 use std::collections::BTreeSet;
 use std::hash::Hash as Hashable;
@@ -126,10 +127,14 @@ impl LogState {
         self.ids.insert(key, known);
     }
 
-    /// Ends a batch: what it looked up becomes ordinary memory.
+    /// Ends a batch: what it looked up becomes ordinary memory, but for keys beyond the remembered
+    /// end, which the root there doesn't cover.
     pub(crate) fn settle(&mut self) {
+        let end = self.tip.as_ref().and_then(|tip| tip.as_ref()).map_or(0, |tip| tip.position);
         for (key, known) in self.learned.drain().take(IDS_MAX) {
-            self.ids.insert(key, known);
+            if known.position <= end {
+                self.ids.insert(key, known);
+            }
         }
         if self.tip == Some(None) {
             self.tip = None;
@@ -144,6 +149,12 @@ impl LogState {
         self.streams.clear();
         self.counters.clear();
         self.ids.clear();
+        self.learned.clear();
+    }
+
+    /// Forgets the keys that were found while the batch was tried: they may stand beyond the
+    /// remembered end.
+    pub(crate) fn unlearn(&mut self) {
         self.learned.clear();
     }
 
@@ -188,6 +199,10 @@ impl<K: Hashable + Eq + Clone, V> Recent<K, V> {
             self.young.clear();
         }
         self.young.insert(key, value);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.young.is_empty() && self.old.is_empty()
     }
 
     fn clear(&mut self) {
@@ -296,6 +311,7 @@ impl Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::key;
 
     fn entry(at: i64, change: UsageChange) -> UsageEntry {
         UsageEntry {
@@ -335,6 +351,22 @@ mod tests {
         };
         assert_eq!(seen(None, 161), Some((7, 0, None)));
         assert_eq!(seen(month, 161), Some((4, 0, None)));
+    }
+
+    #[test]
+    fn keys_beyond_the_remembered_end_are_not_kept() {
+        let frontier = Frontier::default();
+        let (root, recorded_at, log_id) = (frontier.root(), Timestamp::MIN, Uuid::nil());
+        let (epoch, position, facts) = (1, 5, 5);
+        let mut log = LogState::default();
+        log.set_tip(Some(Tip { log_id, epoch, position, facts, frontier, root, recorded_at }));
+        let at = |position| Known { position, revision: 0, content_hash: [1; 32] };
+        log.learn(key("api", "last"), at(5));
+        log.learn(key("api", "next"), at(6));
+        assert_eq!(log.known(&key("api", "next")), Some(at(6)), "while the batch is tried");
+        log.settle();
+        assert_eq!(log.known(&key("api", "last")), Some(at(5)));
+        assert_eq!(log.known(&key("api", "next")), None);
     }
 
     #[test]

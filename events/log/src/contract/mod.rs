@@ -82,7 +82,7 @@ macro_rules! contract_tests {
         fn sequences_of_commands_follow_the_model() {
             let runtime = ::tokio::runtime::Runtime::new().expect("a runtime");
             let (log, _kept) = runtime.block_on($make);
-            $crate::contract::follows_the_model(&runtime, &log);
+            $crate::contract::follows_the_model(&runtime, &[log]);
         }
     };
     ($make:expr, $($rule:ident),+) => {

@@ -1,8 +1,9 @@
 //! Random sequences of commands against a model that is too simple to be wrong.
 
 use ledger_domain::id::Tenant;
-use ledger_domain::time::Timestamp;
+use ledger_domain::time::{Interval, Timestamp};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::sample::Index;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
@@ -32,9 +33,28 @@ struct Planned {
 #[derive(Debug, Clone)]
 enum Step {
     Append(Vec<Planned>),
-    Consume { id: u8, quantity: i64, content: u8 },
-    Hold { id: u8, hold: u8, quantity: i64, expired: bool },
-    Settle { id: u8, hold: u8, quantity: i64 },
+    Consume { id: u8, scope: Scope, quantity: i64, content: u8 },
+    Hold { id: u8, scope: Scope, hold: u8, quantity: i64, expired: bool },
+    Settle { id: u8, scope: Scope, hold: u8, quantity: i64 },
+}
+
+/// Whose usage it is, when it happened, and which window is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Scope {
+    trainer: u8,
+    at: i64,
+    window: Option<i64>,
+}
+
+impl Scope {
+    fn trainer(self) -> String {
+        format!("t{}", self.trainer)
+    }
+
+    fn window(self) -> Option<Interval> {
+        let at = |n| Timestamp::from_unix(WHEN + n);
+        self.window.map(|n| Interval { from: at(n), until: at(n + 1) })
+    }
 }
 
 fn planned() -> impl Strategy<Value = Planned> {
@@ -51,17 +71,25 @@ fn planned() -> impl Strategy<Value = Planned> {
     })
 }
 
+fn scope() -> impl Strategy<Value = Scope> {
+    let window = prop_oneof![2 => Just(None), 1 => (0..2i64).prop_map(Some)];
+    (0..2u8, 0..2i64, window).prop_map(|(trainer, at, window)| Scope { trainer, at, window })
+}
+
 fn step() -> impl Strategy<Value = Step> {
+    let (quantity, hold) = (1..4i64, 0..3u8);
     prop_oneof![
         4 => proptest::collection::vec(planned(), 1..4).prop_map(Step::Append),
-        3 => (0..8u8, 1..4i64, 0..2u8).prop_map(|(id, quantity, content)| {
-            Step::Consume { id, quantity, content: u8::from(content == 1 && id % 4 == 0) }
-        }),
-        1 => (0..8u8, 0..3u8, 1..4i64, any::<bool>()).prop_map(|(id, hold, quantity, expired)| {
-            Step::Hold { id, hold, quantity, expired }
-        }),
-        1 => (0..8u8, 0..3u8, 0..3i64).prop_map(|(id, hold, quantity)| {
-            Step::Settle { id, hold, quantity }
+        4 => (0..16u8, scope(), quantity.clone(), any::<bool>()).prop_map(
+            |(id, scope, quantity, twist)| {
+                Step::Consume { id, scope, quantity, content: u8::from(twist && id % 4 == 0) }
+            }
+        ),
+        2 => (0..16u8, scope(), hold.clone(), quantity, any::<bool>()).prop_map(
+            |(id, scope, hold, quantity, expired)| Step::Hold { id, scope, hold, quantity, expired }
+        ),
+        2 => (0..16u8, scope(), hold, 0..3i64).prop_map(|(id, scope, hold, quantity)| {
+            Step::Settle { id, scope, hold, quantity }
         }),
     ]
 }
@@ -121,18 +149,20 @@ impl Model {
     }
 
     /// Used and held.
-    fn counter(&self) -> (i64, i64) {
+    fn counter(&self, scope: Scope) -> (i64, i64) {
         let (mut used, mut holds) = (0, std::collections::HashMap::new());
-        for usage in self.events.iter().filter_map(|(event, _)| event.usage.as_ref()) {
+        let all = self.events.iter().filter_map(|(event, _)| event.usage.as_ref());
+        for usage in all.filter(|usage| usage.trainer.as_str() == scope.trainer()) {
+            let counts = scope.window().is_none_or(|window| window.contains(usage.occurred_at));
             match usage.change {
-                UsageChange::Count(quantity) => used += quantity,
+                UsageChange::Count(quantity) => used += if counts { quantity } else { 0 },
                 UsageChange::Hold { id, quantity, until } => {
-                    let running = until == Timestamp::MAX;
-                    holds.insert(id, if running { quantity } else { 0 });
+                    let runs = counts && until == Timestamp::MAX;
+                    holds.insert(id, if runs { quantity } else { 0 });
                 }
                 UsageChange::Settle { id, quantity } => {
                     holds.remove(&id);
-                    used += quantity;
+                    used += if counts { quantity } else { 0 };
                 }
             }
         }
@@ -161,7 +191,7 @@ fn to_event(model: &Model, planned: &Planned) -> NewEvent {
 }
 
 async fn take(log: &Log, tenant: &Tenant, model: &mut Model, step: Step) {
-    let (id, content, change, need) = match step {
+    let (id, scope, content, change, need) = match step {
         Step::Append(planned) => {
             let events: Vec<_> = planned.iter().map(|p| to_event(model, p)).collect();
             let expected = model.append(&events);
@@ -170,21 +200,22 @@ async fn take(log: &Log, tenant: &Tenant, model: &mut Model, step: Step) {
             assert_eq!(actual.ok(), expected);
             return;
         }
-        Step::Consume { id, quantity, content } => {
-            (id, content, UsageChange::Count(quantity), quantity)
+        Step::Consume { id, scope, quantity, content } => {
+            (id, scope, content, UsageChange::Count(quantity), quantity)
         }
-        Step::Hold { id, hold, quantity, expired } => {
+        Step::Hold { id, scope, hold, quantity, expired } => {
             let until = if expired { Timestamp::from_unix(WHEN) } else { Timestamp::MAX };
             let hold = UsageChange::Hold { id: Uuid::from_u128(hold.into()), quantity, until };
-            (id, 0, hold, quantity)
+            (id, scope, 0, hold, quantity)
         }
-        Step::Settle { id, hold, quantity } => {
-            (id, 0, UsageChange::Settle { id: Uuid::from_u128(hold.into()), quantity }, 0)
+        Step::Settle { id, scope, hold, quantity } => {
+            let id_of_hold = Uuid::from_u128(hold.into());
+            (id, scope, 0, UsageChange::Settle { id: id_of_hold, quantity }, 0)
         }
     };
-    let mut event = usage(&format!("use{id}"), "t1", WHEN, change);
+    let mut event = usage(&format!("use{id}"), &scope.trainer(), WHEN + scope.at, change);
     event.content_hash = [content; 32];
-    let (used, held) = model.counter();
+    let (used, held) = model.counter(scope);
     let expected = match model.find(&event) {
         Some((position, revision, true)) => {
             Some(Some(Outcome::AlreadyAppended { position, revision }))
@@ -193,7 +224,8 @@ async fn take(log: &Log, tenant: &Tenant, model: &mut Model, step: Step) {
         None if used + held + need <= LIMIT => Some(Some(model.push(event.clone()))),
         None => Some(None),
     };
-    let decision = within_limit(event, counter("t1", None), need, LIMIT);
+    let key = counter(&scope.trainer(), scope.window());
+    let decision = within_limit(event, key, need, LIMIT);
     let actual = match log.append_decided(tenant, decision).await {
         Ok(Decided::Granted(outcome, counter)) => Some((Some(outcome), counter)),
         Ok(Decided::Refused(counter)) => Some((None, counter)),
@@ -202,27 +234,28 @@ async fn take(log: &Log, tenant: &Tenant, model: &mut Model, step: Step) {
     };
     assert_eq!(actual.map(|(outcome, _)| outcome), expected);
     if let Some((_, counter)) = actual {
-        assert_eq!((counter.used, counter.held), model.counter());
+        assert_eq!((counter.used, counter.held), model.counter(scope));
     }
 }
 
-/// Takes random sequences of steps, each on a log of its own.
+/// Takes random sequences of steps, each on a log of its own, each step through any of the engines
+/// that have these logs.
 ///
 /// # Panics
 /// When log and model disagree, with the shortest sequence that was found.
-pub fn follows_the_model(runtime: &Runtime, log: &Log) {
+pub fn follows_the_model(runtime: &Runtime, engines: &[Log]) {
     let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
-    let steps = proptest::collection::vec(step(), 1..40);
+    let steps = proptest::collection::vec((any::<Index>(), step()), 1..40);
     let run = TestRunner::new(config).run(&steps, |steps| {
         runtime.block_on(async {
-            let tenant = open(log).await;
+            let tenant = open(&engines[0]).await;
             let mut model = Model::default();
             let opened = event("log", "opened", "tenant");
             model.push(opened);
-            for step in steps {
-                take(log, &tenant, &mut model, step).await;
+            for (by, step) in steps {
+                take(by.get(engines), &tenant, &mut model, step).await;
             }
-            let events = read_all(log, &tenant).await;
+            let events = read_all(&engines[0], &tenant).await;
             let expected = model.events.iter().map(|(e, r)| (&e.key, &e.stream, *r));
             assert!(events.iter().map(|e| (&e.key, &e.stream, e.revision)).eq(expected));
         });

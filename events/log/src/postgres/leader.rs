@@ -3,9 +3,13 @@
 //! What it relies on:
 //! - A batch is written only while every log ends where the plan says. So what is remembered may be
 //!   out of date at any time, and costs a second try, never a wrong answer.
-//! - After any failure everything that another may have changed is forgotten, and the batch is
-//!   tried again under the lock, where nothing is assumed: heads, keys, streams and counters are
-//!   read after the heads are locked.
+//! - All that is remembered of a log follows from its events up to the remembered end, and what is
+//!   looked up without the lock is looked up as it was there. So where another has appended, what
+//!   is remembered is brought up to the new end (`catch_up`) by what came between, under the lock;
+//!   or it is forgotten, where the log isn't known to be the same up to the old end.
+//! - After any other failure everything that another may have changed is forgotten.
+//! - Either way the batch is tried again under the lock: heads, keys, and whatever isn't
+//!   remembered, are read after the heads are locked.
 //! - An attempt whose fate is unknown is looked up under the lock, where it can't happen any more:
 //!   the lock waits for whoever is still writing, and whoever comes later finds the head moved.
 //! - Callers are answered after the commit, or when nothing was and can be written.
@@ -303,7 +307,7 @@ impl Leader {
         Err(Trouble::Moved)
     }
 
-    /// Writes the batch under the lock, relying on nothing that was remembered.
+    /// Writes the batch under the lock, on what was read under it or brought up to what it holds.
     async fn try_locked(
         &mut self,
         batch: &Batch,
@@ -383,14 +387,15 @@ impl Leader {
 
     /// Forgets what can't be relied on after this.
     fn forget(&mut self, trouble: &Trouble) {
+        if matches!(trouble, Trouble::Moved) {
+            return;
+        }
         self.logs.values_mut().for_each(LogState::forget);
         if matches!(trouble, Trouble::ClockDiffers) {
             // The database refused this time, so nothing rests on it.
             self.latest = Timestamp::MIN;
         }
-        if !matches!(trouble, Trouble::Moved) {
-            self.connection = None;
-        }
+        self.connection = None;
     }
 
     /// The time for the plan, which never runs backwards.

@@ -9,6 +9,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
+use super::catch_up::catch_up;
 use super::statement::{Written, bind_keys, known, read_result};
 use crate::batch::{Missing, Plan, Slot};
 use crate::command::Command;
@@ -42,18 +43,20 @@ JOIN event_dedup d USING (tenant, namespace, event_id)";
 
 const STREAMS: &str = "SELECT k.ordinal, (
     SELECT e.revision FROM event e
-    WHERE e.tenant = k.tenant AND e.stream = k.stream
+    WHERE e.tenant = k.tenant AND e.stream = k.stream AND e.position <= k.tip
       AND (e.stream = 'tenant' OR e.stream LIKE 'trainer-%' OR e.stream LIKE 'usage-%')
     ORDER BY e.revision DESC LIMIT 1
 ) AS revision
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS k (tenant, stream, ordinal)";
+FROM unnest($1::text[], $2::text[], $3::bigint[])
+         WITH ORDINALITY AS k (tenant, stream, tip, ordinal)";
 
 const COUNTERS: &str = include_str!("sql/load_counters.sql");
 
 const SEAL: &str = "SELECT root FROM log_seal WHERE tenant = $1 AND size = $2";
 
-/// Looks up all that a plan misses. What is read here is as old as the tip that it is planned on,
-/// or younger; if younger, the fence will fail.
+/// Looks up all that a plan misses. A tip may be newer than what was remembered, of which nothing
+/// is left then; all else is read as it was at the remembered tip, whatever was appended since. So
+/// what is remembered is of one position, and can be brought up to another (`catch_up`).
 pub(super) async fn missing(
     connection: &mut PgConnection,
     logs: &mut Logs,
@@ -72,6 +75,7 @@ pub(super) async fn missing(
         let rows = sqlx::query(STREAMS)
             .bind(keys.iter().map(|(tenant, _)| tenant.as_str()).collect::<Vec<_>>())
             .bind(keys.iter().map(|(_, stream)| stream.as_str()).collect::<Vec<_>>())
+            .bind(keys.iter().map(|(tenant, _)| end(logs, tenant)).collect::<Vec<_>>())
             .fetch_all(&mut *connection)
             .await?;
         for row in &rows {
@@ -118,6 +122,7 @@ async fn counters(
         .bind(column(|(_, key)| key.feature.as_str()))
         .bind(keys.iter().map(|key| since(key).to_datetime()).collect::<Vec<_>>())
         .bind(keys.iter().map(until).collect::<Vec<_>>())
+        .bind(keys.iter().map(|(tenant, _)| end(logs, tenant)).collect::<Vec<_>>())
         .bind(now.to_datetime())
         .fetch_all(connection)
         .await?;
@@ -149,6 +154,12 @@ async fn counters(
     Ok(())
 }
 
+/// The position that a log is remembered at; a plan asks for nothing of a log before that is known.
+fn end(logs: &Logs, tenant: &Tenant) -> i64 {
+    let tip = logs.get(tenant).and_then(|log| log.tip.as_ref()?.as_ref());
+    tip.map_or(0, |tip| tip.position)
+}
+
 fn at<'k, T>(keys: &'k [T], row: &PgRow) -> Result<&'k T, sqlx::Error> {
     let ordinal: i64 = row.try_get("ordinal")?;
     let index = usize::try_from(ordinal - 1).unwrap_or(usize::MAX);
@@ -174,7 +185,8 @@ fn tip(row: &PgRow) -> Result<Tip, sqlx::Error> {
     })
 }
 
-/// Locks the heads in the order in which everybody locks them, and takes over what they say.
+/// Locks the heads in the order in which everybody locks them, and brings what is remembered of
+/// the logs up to what they say.
 pub(super) async fn lock(
     connection: &mut PgConnection,
     logs: &mut Logs,
@@ -186,9 +198,9 @@ pub(super) async fn lock(
     for tenant in tenants {
         let query = sqlx::query(LOCKED_TIP).bind(tenant.as_str());
         let found = query.fetch_optional(&mut *connection).await?;
+        let tip = found.as_ref().map(tip).transpose()?;
         let log = logs.entry(tenant.clone()).or_default();
-        log.forget();
-        log.set_tip(found.as_ref().map(tip).transpose()?);
+        catch_up(connection, tenant, log, tip).await?;
     }
     Ok(())
 }
@@ -215,7 +227,7 @@ pub(super) async fn keys(
     Ok(())
 }
 
-fn name<T>(name: Result<T, ledger_domain::id::InvalidName>) -> Result<T, sqlx::Error> {
+pub(super) fn name<T>(name: Result<T, ledger_domain::id::InvalidName>) -> Result<T, sqlx::Error> {
     name.map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
@@ -227,9 +239,18 @@ pub(super) async fn is_written(
 ) -> Result<bool, sqlx::Error> {
     // All or nothing was written, so that one slot tells.
     let Some(slot) = slots.iter().find(|slot| slot.writes()) else { return Ok(false) };
-    let query = sqlx::query(SEAL).bind(slot.tenant.as_str()).bind(slot.after.position);
+    passed(connection, &slot.tenant, &slot.after).await
+}
+
+/// Whether a log is the same up to this end of a batch. The root covers every event up to it.
+pub(super) async fn passed(
+    connection: &mut PgConnection,
+    tenant: &Tenant,
+    tip: &Tip,
+) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query(SEAL).bind(tenant.as_str()).bind(tip.position);
     let found = query.fetch_optional(connection).await?;
-    Ok(found.is_some_and(|row| row.try_get::<&[u8], _>("root").ok() == Some(&slot.after.root[..])))
+    Ok(found.is_some_and(|row| row.try_get::<&[u8], _>("root").ok() == Some(&tip.root[..])))
 }
 
 /// Whether every log that the plan relies on ends where it says, and none of its probes is in the

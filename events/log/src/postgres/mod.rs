@@ -5,6 +5,7 @@
 //! the lock on the log's head and has seen where it stands.
 
 mod audit;
+mod catch_up;
 mod collect;
 mod explain;
 mod failpoint;

@@ -14,6 +14,7 @@ mod processes;
 mod proxy;
 mod support;
 mod trouble;
+mod turns;
 
 mod contract {
     ledger_log::contract_tests!(crate::support::empty());

@@ -261,9 +261,9 @@ async fn a_terminated_backend_costs_a_second_try() {
     assert_sound(&database, 6).await;
 }
 
-/// Sets the log back to its second event, as a restored backup does.
-/// Puts the backup back, and says so by the epoch or not: a standby that takes over says nothing.
-fn restore(epochs: i32) -> String {
+/// Puts the backup back, which has two events, and says so by the epoch or not: a standby that
+/// takes over says nothing.
+pub(crate) fn restore(epochs: i32) -> String {
     format!(
         "BEGIN;
         DELETE FROM event WHERE position > 2; DELETE FROM event_dedup WHERE position > 2;
@@ -274,7 +274,7 @@ fn restore(epochs: i32) -> String {
     )
 }
 
-const TERMINATE: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+pub(crate) const TERMINATE: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 #[tokio::test]

@@ -8,18 +8,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench that can't run says so and ends")]
 
+mod usage;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use ledger_cluster::Cluster;
-use ledger_domain::id::{EventId, EventKey, FeatureSlug, Namespace, StreamName, Tenant, TrainerId};
+use ledger_domain::id::{EventId, EventKey, Namespace, StreamName, Tenant};
 use ledger_domain::time::Timestamp;
 use ledger_log::postgres::{Pools, PostgresLog, Settings, migrate};
-use ledger_log::{
-    CounterKey, Decided, Decision, EventLog, Expected, NewEvent, OpenLog, Outcome, UsageChange,
-    UsageEntry, Verdict, system_clock,
-};
+use ledger_log::{EventLog, Expected, NewEvent, OpenLog, Outcome, system_clock};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -28,8 +27,6 @@ const CALLERS: usize = 64;
 const IMPORT_EVENTS: usize = 5_000;
 /// One makes its next events while the other's are appended.
 const IMPORTERS: usize = 2;
-/// Of how many trainers usage is counted.
-const TRAINERS: usize = 5_000;
 const LOGIN: &str = "ledger_service";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +47,12 @@ enum Work {
     Consume,
     /// The same, and all of it within one limit of one trainer.
     ConsumeOne,
+    /// The same, by two processes: each half of the callers asks a log of its own.
+    ConsumeTurns,
 }
 
 impl Work {
-    const ALL: [(Self, &str); 8] = [
+    const ALL: [(Self, &str); 9] = [
         (Self::Append, "append"),
         (Self::Rows, "rows"),
         (Self::AppendBody, "append-body"),
@@ -62,12 +61,14 @@ impl Work {
         (Self::Shared, "shared"),
         (Self::Consume, "consume"),
         (Self::ConsumeOne, "consume-one"),
+        (Self::ConsumeTurns, "consume-turns"),
     ];
 
     const fn baseline(self) -> Option<Self> {
         match self {
             Self::Append | Self::Import | Self::Shared => Some(Self::Rows),
             Self::Consume | Self::ConsumeOne => Some(Self::Append),
+            Self::ConsumeTurns => Some(Self::ConsumeOne),
             Self::AppendBody => Some(Self::RowsBody),
             Self::Rows | Self::RowsBody => None,
         }
@@ -100,7 +101,7 @@ fn main() {
     for run in 1..=runs {
         for (index, (work, name)) in works.iter().enumerate() {
             let figures = bench.measure(*work, Duration::from_secs(seconds));
-            println!("run {run} {name:12} {}", show(figures));
+            println!("run {run} {name:13} {}", show(figures));
             results[index].1.push(figures);
         }
     }
@@ -111,7 +112,7 @@ fn main() {
         let ratio = baseline.map_or(String::new(), |(_, figures_of)| {
             format!("  {:.2}x of the baseline", figures.per_second / median(figures_of).per_second)
         });
-        println!("{name:12} {}{ratio}", show(figures));
+        println!("{name:13} {}{ratio}", show(figures));
     }
 }
 
@@ -189,19 +190,23 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// What each caller does over and over.
 enum Job {
-    Log { log: Arc<PostgresLog>, pools: Pools, tenant: Tenant, work: Work },
+    Log { logs: Vec<Arc<PostgresLog>>, pools: Pools, tenant: Tenant, work: Work },
     Rows { connections: Vec<PgConnection>, positions: Arc<AtomicI64>, body: bool },
 }
 
 impl Job {
     async fn log(url: &str, work: Work) -> Self {
         let pools = Pools::connect_lazy(url, "bench").unwrap();
-        let log = PostgresLog::connect(&pools, system_clock(), Settings::default()).await.unwrap();
+        let mut logs = Vec::new();
+        for _ in 0..if work == Work::ConsumeTurns { 2 } else { 1 } {
+            let log = PostgresLog::connect(&pools, system_clock(), Settings::default()).await;
+            logs.push(Arc::new(log.unwrap()));
+        }
         let tenant = Tenant::try_new("default").unwrap();
         let mut event = event(work, 0);
         event.stream = StreamName::try_new("tenant").unwrap();
-        log.open(&tenant, OpenLog { log_id: Uuid::from_u128(1), event }).await.unwrap();
-        Self::Log { log: Arc::new(log), pools, tenant, work }
+        logs[0].open(&tenant, OpenLog { log_id: Uuid::from_u128(1), event }).await.unwrap();
+        Self::Log { logs, pools, tenant, work }
     }
 
     async fn rows(url: &str, work: Work) -> Self {
@@ -222,15 +227,19 @@ async fn run(job: Job, owner: &str, server: u32, time: Duration) -> Figures {
     let mut callers: JoinSet<Calls> = JoinSet::new();
     let mut pools_used = None;
     match job {
-        Job::Log { log, pools, tenant, work } => {
+        Job::Log { logs, pools, tenant, work } => {
             pools_used = Some(pools);
             let count = if work == Work::Import { IMPORTERS } else { CALLERS };
             for caller in 0..count {
-                let (log, tenant) = (Arc::clone(&log), tenant.clone());
-                if matches!(work, Work::Consume | Work::ConsumeOne) {
-                    callers.spawn(consume(log, tenant, work, caller, Arc::clone(&ends)));
-                } else {
-                    callers.spawn(append(log, tenant, work, caller, Arc::clone(&ends)));
+                let (log, tenant) = (Arc::clone(&logs[caller % logs.len()]), tenant.clone());
+                let ends = Arc::clone(&ends);
+                match work {
+                    Work::Consume | Work::ConsumeOne | Work::ConsumeTurns => {
+                        callers.spawn(usage::consume(log, tenant, work, caller, ends));
+                    }
+                    _ => {
+                        callers.spawn(append(log, tenant, work, caller, ends));
+                    }
                 }
             }
         }
@@ -311,62 +320,6 @@ async fn append(
         expected = Expected::Revision(revision);
     }
     (times, each)
-}
-
-/// Asks and counts in one step, as `POST /api/v1/usage/{feature}/consume` does.
-async fn consume(
-    log: Arc<PostgresLog>,
-    tenant: Tenant,
-    work: Work,
-    caller: usize,
-    ends: Arc<AtomicBool>,
-) -> Calls {
-    let mut times = Vec::with_capacity(1 << 16);
-    let mut trainer = caller;
-    while !ends.load(Ordering::Relaxed) {
-        // All of them by turns, in an order that has no neighbours.
-        trainer = (trainer + 1_237) % TRAINERS;
-        let decision = decision(if work == Work::ConsumeOne { 0 } else { trainer });
-        let began = Instant::now();
-        let decided = log.append_decided(&tenant, decision).await.unwrap();
-        times.push(began.elapsed());
-        assert!(matches!(decided, Decided::Granted(Outcome::Appended { .. }, _)), "{decided:?}");
-    }
-    (times, 1)
-}
-
-fn decision(trainer: usize) -> Decision {
-    const LIMIT: i64 = 1_000_000_000;
-    let trainer = TrainerId::try_new(&format!("t{trainer}")).unwrap();
-    let feature = FeatureSlug::try_new("customers").unwrap();
-    #[expect(clippy::disallowed_methods, reason = "ids as a caller without a key gets them")]
-    let id = EventId::try_new(&Uuid::now_v7().to_string()).unwrap();
-    let data = format!(r#"{{"feature":"{feature}","quantity":1,"trainer":"{trainer}"}}"#);
-    let change = UsageEntry {
-        trainer: trainer.clone(),
-        feature: feature.clone(),
-        occurred_at: Timestamp::from_unix(1_780_000_000),
-        change: UsageChange::Count(1),
-    };
-    let event = NewEvent {
-        key: EventKey::new(Namespace::try_new("api").unwrap(), id),
-        stream: StreamName::try_new(&format!("usage-{trainer}-{feature}")).unwrap(),
-        event_type: "UsageRecorded".into(),
-        content_hash: [7; 32],
-        data: data.into_bytes(),
-        usage: Some(change),
-        ..event(Work::Append, 0)
-    };
-    Decision {
-        key: event.key.clone(),
-        content_hash: event.content_hash,
-        counter: CounterKey { trainer, feature, window: None },
-        hold: None,
-        decide: Arc::new(move |counter| match counter.used + counter.held < LIMIT {
-            true => Verdict::Append(Box::new(event.clone())),
-            false => Verdict::Refuse,
-        }),
-    }
 }
 
 /// An event of about 480 bytes, as large as a small invoice's.
