@@ -36,13 +36,14 @@ pub(crate) struct Meters {
 }
 
 /// Counters that other parts of the program touch where something happens that is seldom.
-const SELDOM: [&str; 20] = [
+const SELDOM: [&str; 21] = [
     "ledger_entitlement_cache_hits_total",
     "ledger_entitlement_cache_misses_total",
     "ledger_entitlement_redis_failures_total",
     "ledger_entitlement_redis_hits_total",
     "ledger_entitlement_redis_misses_total",
     "ledger_entitlement_redis_unwritten_total",
+    "ledger_entitlement_usage_queries_total",
     "ledger_http_connections_dismissed_total",
     "ledger_jwks_failures_total",
     "ledger_jwks_fetches_total",

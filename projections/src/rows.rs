@@ -29,14 +29,43 @@ impl InvalidRow {
     }
 }
 
-/// Rows of one table on their way into one statement. The statement takes the tenant as `$1` and
-/// then one array for each column, in the order in which the fields stand.
-macro_rules! table_rows {
-    ($(#[$doc:meta])* $row:ident, $columns:ident { $($column:ident: $type:ty),+ $(,)? }) => {
+/// Rows as a gathering statement brings them.
+macro_rules! gathered_rows {
+    ($(#[$doc:meta])* $row:ident { $($column:ident: $type:ty),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
         pub(crate) struct $row {
             $(pub(crate) $column: $type,)+
+        }
+
+        impl crate::rows::Gathered for $row {
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),+];
+
+            fn gathered(row: &sqlx::postgres::PgRow, prefix: &str) -> sqlx::Result<Vec<Self>> {
+                use sqlx::Row;
+                $(
+                    let name = format!("{prefix}_{}", stringify!($column));
+                    let values: Vec<$type> = row.try_get(name.as_str())?;
+                    let mut $column = values.into_iter();
+                )+
+                let mut rows = Vec::new();
+                while let ($(Some($column),)+) = ($($column.next(),)+) {
+                    rows.push(Self { $($column),+ });
+                }
+                Ok(rows)
+            }
+        }
+    };
+}
+pub(crate) use gathered_rows;
+
+/// Rows of one table on their way into one statement. The statement takes the tenant as `$1` and
+/// then one array for each column, in the order in which the fields stand.
+macro_rules! table_rows {
+    ($(#[$doc:meta])* $row:ident, $columns:ident { $($column:ident: $type:ty),+ $(,)? }) => {
+        crate::rows::gathered_rows! {
+            $(#[$doc])*
+            $row { $($column: $type),+ }
         }
 
         #[doc = concat!("Rows as [`", stringify!($row), "`], column by column.")]
@@ -70,24 +99,6 @@ macro_rules! table_rows {
                 }
                 let query = sqlx::query(sql).bind(tenant.as_str())$(.bind(self.$column))+;
                 crate::rows::run(conn, query).await
-            }
-        }
-
-        impl crate::rows::Gathered for $row {
-            const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),+];
-
-            fn gathered(row: &sqlx::postgres::PgRow, prefix: &str) -> sqlx::Result<Vec<Self>> {
-                use sqlx::Row;
-                $(
-                    let name = format!("{prefix}_{}", stringify!($column));
-                    let values: Vec<$type> = row.try_get(name.as_str())?;
-                    let mut $column = values.into_iter();
-                )+
-                let mut rows = Vec::new();
-                while let ($(Some($column),)+) = ($($column.next(),)+) {
-                    rows.push(Self { $($column),+ });
-                }
-                Ok(rows)
             }
         }
 

@@ -76,6 +76,12 @@ const FAMILIES: &[(Kind, &str, Unit, &str)] = &[
     ),
     (
         Counter,
+        "ledger_entitlement_usage_queries_total",
+        Count,
+        "Queries for usage that hadn't come with what else was read of a trainer.",
+    ),
+    (
+        Counter,
         "ledger_http_connections_dismissed_total",
         Count,
         "Connections closed to make room for another one while they waited for their clients.",

@@ -8,6 +8,7 @@ use ledger_domain::effective::Effective;
 use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
 use ledger_domain::time::{Interval, Timestamp};
 use ledger_projections::{Committed, Held, Reader, UsageDays, UsageSum, as_reader};
+use metrics::counter;
 use tokio::time::Instant;
 
 use super::cache::{Entry, Found, Last, Sum, counted, judged};
@@ -107,7 +108,7 @@ impl Reads {
     }
 
     /// Reads all that an answer is made from: in one query, but where catalogue or enforcement have
-    /// just changed, something is parked, or a window begins in a day with usage on both sides.
+    /// just changed, or something is parked.
     async fn read(
         &self,
         tenant: &Tenant,
@@ -144,7 +145,8 @@ impl Reads {
         }))
     }
 
-    /// Adds what only the log can tell: pieces of days.
+    /// Adds what the log has to be asked for: pieces of days that didn't come with the rest, since
+    /// a window began or ended at an instant that no subscription tells.
     async fn settled(
         &self,
         (tenant, trainer): (&Tenant, &TrainerId),
@@ -155,6 +157,7 @@ impl Reads {
         for (feature, window, sum) in sums {
             let mut total = sum.used;
             for within in sum.unsettled {
+                further_query();
                 let pieces = self.log.usage(tenant, trainer, &feature, within, position).await?;
                 total += pieces.iter().map(|(_, quantity)| quantity).sum::<i64>();
             }
@@ -176,9 +179,17 @@ async fn sums(
     let known = windows.iter().map(|(feature, window)| usage.sum(feature, *window));
     let sums = match known.collect::<Option<Vec<_>>>() {
         Some(sums) => sums,
-        // A window began before the days that were read.
-        None => reader.usage(trainer, &windows).await?,
+        // A window began before the days that were read, which no subscription tells.
+        None => {
+            further_query();
+            reader.usage(trainer, &windows).await?
+        }
     };
     let of = |((feature, window), sum)| (feature, window, sum);
     Ok(windows.into_iter().zip(sums).map(of).collect())
+}
+
+/// Counts a query that the first one was to make needless.
+fn further_query() {
+    counter!("ledger_entitlement_usage_queries_total").increment(1);
 }

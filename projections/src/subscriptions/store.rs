@@ -267,11 +267,20 @@ const ITEMS: &str = r#"
         usage_type, current_period_start, current_period_end
     FROM subscription_items WHERE tenant = $1 AND subscription_id = ANY("#;
 
-/// The items of the subscriptions of trainers.
-pub(crate) fn items_of_trainers() -> String {
-    let subscriptions = "SELECT subscription_id FROM trainer_subscriptions
-        WHERE tenant = $1 AND trainer_id = ANY($2)";
-    format!("{ITEMS} ARRAY({subscriptions})) ORDER BY subscription_id, ordinal")
+/// The items of the subscriptions that are there, each with how long its period is, in months or
+/// days: the bounds of the count are those by which windows are counted, and a length that isn't
+/// told is no longer than a year.
+pub(crate) fn items_with_periods() -> String {
+    let items = format!("{ITEMS} ARRAY(SELECT subscription_id FROM subscription))");
+    let count = "least(greatest(coalesce(i.interval_count, 1), 1), 1200)::integer";
+    format!(
+        "SELECT i.*,
+            CASE i.\"interval\" WHEN 'day' THEN 0 WHEN 'week' THEN 0 WHEN 'month' THEN 1 ELSE 12 END
+                * {count} AS months,
+            CASE i.\"interval\" WHEN 'day' THEN 1 WHEN 'week' THEN 7 ELSE 0 END
+                * {count} AS days
+        FROM ({items} ORDER BY subscription_id, ordinal) AS i"
+    )
 }
 
 /// The subscriptions of some trainers, with their items.

@@ -3,8 +3,10 @@
 //! A window of a quota follows what the trainer holds at the instant somebody asks, so a row for
 //! each window would depend on the clock. A row for each UTC day doesn't, needs no look at
 //! subscriptions or catalogues, and any window is a sum of days. Where a window begins or ends
-//! within a day, the row tells by its first and last instant whether all of it lies on one side;
-//! if not, that piece of the day is left for the log to answer.
+//! within a day, the row tells by its first and last instant whether all of it lies on one side.
+//! If not, the log's own table of usage is summed from that instant on: whoever reads a trainer's
+//! days reads these sums along with them, for every instant at which a window may begin or end by
+//! what the trainer's subscriptions say (`edges.sql`).
 
 pub(crate) mod store;
 
@@ -15,7 +17,7 @@ use ledger_domain::event::{Entry, Event};
 use ledger_domain::id::{FeatureSlug, TrainerId};
 use ledger_domain::time::{DAY, Interval, Timestamp};
 
-use crate::rows::table_rows;
+use crate::rows::{gathered_rows, table_rows};
 
 /// Makes the table.
 pub(crate) const SCHEMA: &str = include_str!("schema.sql");
@@ -31,6 +33,15 @@ table_rows! {
         first_used_at: DateTime<Utc>,
         last_used_at: DateTime<Utc>,
         position: i64,
+    }
+}
+
+gathered_rows! {
+    /// What was used from an instant on, up to the end of its day.
+    RestRow {
+        feature: String,
+        at: DateTime<Utc>,
+        used: i64,
     }
 }
 
@@ -89,6 +100,8 @@ pub(crate) fn rows(facts: &[Entry]) -> UsageColumns {
 #[derive(Debug, Clone, PartialEq)]
 pub struct UsageDays {
     pub(crate) rows: Vec<UsageRow>,
+    /// The sums of parts of days.
+    pub(crate) rests: Vec<RestRow>,
     /// The first day that is there.
     pub(crate) since: Timestamp,
 }
@@ -102,7 +115,12 @@ impl UsageDays {
             return None;
         }
         let rows = self.rows.iter().filter(|row| row.feature == feature.as_str());
-        Some(UsageSum::of(rows, window))
+        Some(UsageSum::of(rows, window, |at| self.rest(feature, at)))
+    }
+
+    fn rest(&self, feature: &FeatureSlug, at: Timestamp) -> Option<i64> {
+        let is_it = |row: &&RestRow| row.feature == feature.as_str() && row.at == at.to_datetime();
+        self.rests.iter().find(is_it).map(|row| row.used)
     }
 }
 
@@ -123,28 +141,47 @@ pub struct UsageSum {
 }
 
 impl UsageSum {
-    /// Sums rows of one feature.
-    fn of<'a>(rows: impl IntoIterator<Item = &'a UsageRow>, window: Option<Interval>) -> Self {
+    /// Sums rows of one feature. `rest` tells what was used from an instant on, up to the end of
+    /// its day, where that is known.
+    fn of<'a>(
+        rows: impl IntoIterator<Item = &'a UsageRow>,
+        window: Option<Interval>,
+        rest: impl Fn(Timestamp) -> Option<i64>,
+    ) -> Self {
         let mut sum = Self::default();
         for row in rows {
             let period = Interval { from: row.period_start.into(), until: row.period_end.into() };
-            let (first, last) = (row.first_used_at.into(), row.last_used_at.into());
             match window {
                 None if period == ALL_TIME => sum.used = row.used,
                 Some(window) if period != ALL_TIME => {
-                    if window.contains(first) && window.contains(last) {
-                        sum.used = sum.used.saturating_add(row.used);
-                    } else if first < window.until && last >= window.from {
-                        sum.unsettled.push(Interval {
+                    let within = row.since(window.from, &rest).zip(row.since(window.until, &rest));
+                    match within {
+                        Some((all, after)) => {
+                            sum.used = sum.used.saturating_add(all.saturating_sub(after));
+                        }
+                        None => sum.unsettled.push(Interval {
                             from: window.from.max(period.from),
                             until: window.until.min(period.until),
-                        });
+                        }),
                     }
                 }
                 None | Some(_) => {}
             }
         }
         sum
+    }
+}
+
+impl UsageRow {
+    /// What of it was used at an instant or later.
+    fn since(&self, at: Timestamp, rest: impl Fn(Timestamp) -> Option<i64>) -> Option<i64> {
+        if at <= self.first_used_at.into() {
+            Some(self.used)
+        } else if at > self.last_used_at.into() {
+            Some(0)
+        } else {
+            rest(at)
+        }
     }
 }
 
@@ -170,7 +207,8 @@ mod tests {
     fn check(from: i64, until: i64, used: i64, unsettled: &[(i64, i64)]) {
         let at = Timestamp::from_unix;
         let rows = [row(0, 1, 10, 20), row(1, 2, 10, 20), row(2, 4, 10, 20)];
-        let sum = UsageSum::of(&rows, Some(Interval { from: at(from), until: at(until) }));
+        let window = Interval { from: at(from), until: at(until) };
+        let sum = UsageSum::of(&rows, Some(window), |_| None);
         let unsettled: Vec<_> = unsettled
             .iter()
             .map(|&(from, until)| Interval { from: at(from), until: at(until) })
@@ -187,5 +225,31 @@ mod tests {
         check(15, 2 * D + 21, 6, &[(15, D)]);
         check(0, D + 20, 1, &[(D, D + 20)]);
         check(12, 18, 0, &[(12, 18)]);
+    }
+
+    #[test]
+    fn parts_of_days_are_told_by_what_was_used_from_an_instant_on() {
+        const D: i64 = 86_400;
+        let at = Timestamp::from_unix;
+        let rows = [row(0, 9, 10, 20), row(1, 5, 10, 20)];
+        let rests = [(12, 6), (20, -2), (D + 15, 4)];
+        let rest = |asked: Timestamp| {
+            rests.iter().find(|(second, _)| at(*second) == asked).map(|(_, used)| *used)
+        };
+        for (from, until, used) in [
+            (12, D, 6),
+            (12, 20, 8),
+            (0, 20, 11),
+            (20, D + 15, -1),
+            (20, D + 10, -2),
+            (10, D + 21, 14),
+        ] {
+            let window = Interval { from: at(from), until: at(until) };
+            let sum = UsageSum::of(&rows, Some(window), rest);
+            assert_eq!(sum, UsageSum { used, unsettled: Vec::new() }, "{from}..{until}");
+        }
+        let unknown = Interval { from: at(12), until: at(13) };
+        let sum = UsageSum::of(&rows, Some(unknown), rest);
+        assert_eq!(sum, UsageSum { used: 0, unsettled: vec![unknown] });
     }
 }

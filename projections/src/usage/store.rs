@@ -1,4 +1,4 @@
-//! Every statement on the table of usage.
+//! Every statement on the table of usage, and what an answer sums of the log's own.
 
 use chrono::{DateTime, Utc};
 use ledger_domain::id::{FeatureSlug, Tenant, TrainerId};
@@ -27,8 +27,8 @@ pub(crate) async fn add(
     rows.run(conn, tenant, SQL).await.map(drop)
 }
 
-/// What a trainer used since the beginning of its current periods, or since `$4` if that is
-/// earlier, and of all time (`$3`); `$2` holds one trainer.
+/// What a trainer used since the first day that is wanted, and of all time (`$3`); `$2` holds one
+/// trainer.
 pub(crate) const DAYS: &str = "
     SELECT trainer_id, feature, period_start, period_end, used, first_used_at, last_used_at,
         position
@@ -37,10 +37,36 @@ pub(crate) const DAYS: &str = "
         AND (period_start = $3 OR period_start >= (SELECT day FROM since))
     ORDER BY period_start";
 
-/// The first of those days.
+/// The first of those days: `$4`, or the earliest on which a window of `$6` may begin. A window
+/// is as long as a period at most; where no period that is known contains `$6`, it may be any
+/// stretch of that length.
 pub(crate) const SINCE: &str = "
-    SELECT least($4, date_trunc('day', min(current_period_start), 'UTC')) AS day
-    FROM trainer_subscriptions WHERE tenant = $1 AND trainer_id = ANY($2) AND ended_at IS NULL";
+    SELECT least($4, date_trunc('day', min(CASE
+            WHEN s.current_period_start <= $6 AND $6 < s.current_period_end
+            THEN s.current_period_start
+            ELSE $6 - (SELECT max(make_interval(months => i.months, days => i.days))
+                FROM item AS i WHERE i.subscription_id = s.subscription_id)
+        END), 'UTC')) AS day
+    FROM subscription AS s WHERE s.ended_at IS NULL OR s.ended_at > $6";
+
+/// The instants at which windows of `$6` may begin or end, of the trainer whose subscriptions and
+/// items are there.
+pub(crate) const EDGES: &str = include_str!("edges.sql");
+
+/// What a trainer used from each of these instants on, up to the end of the day, where that day has
+/// usage on both sides. As much of the log's own table is looked at as the days are made from.
+/// Sums stop at the ends of their range, as those of days do.
+pub(crate) const RESTS: &str = "
+    SELECT d.feature, edge.at, rest.used
+    FROM day AS d
+    JOIN edge ON edge.at > d.first_used_at AND edge.at <= d.last_used_at AND d.period_start <> $3
+    CROSS JOIN LATERAL (
+        SELECT greatest(-9223372036854775808, least(9223372036854775807,
+            coalesce(sum(u.quantity), 0)))::bigint AS used
+        FROM public.usage_entry AS u
+        WHERE u.tenant = $1 AND u.trainer = $2 AND u.feature = d.feature
+            AND u.occurred_at >= edge.at AND u.occurred_at < d.period_end
+            AND u.position <= (SELECT position FROM reached)) AS rest";
 
 /// What a trainer used, for each feature and window; without a window, the standing count.
 pub(crate) async fn sums(
@@ -71,7 +97,8 @@ pub(crate) async fn sums(
         .fetch_all(conn)
         .await?;
     let sum = |(feature, window): &(FeatureSlug, Option<Interval>)| {
-        UsageSum::of(rows.iter().filter(|row| row.feature == feature.as_str()), *window)
+        let own = rows.iter().filter(|row| row.feature == feature.as_str());
+        UsageSum::of(own, *window, |_| None)
     };
     Ok(windows.iter().map(sum).collect())
 }

@@ -186,8 +186,18 @@ pub(crate) fn suspended(id: &str, revision: i64, trainer: &str) -> NewEvent {
 
 /// Usage of `customers`: negative = released.
 pub(crate) fn used(id: &str, revision: i64, trainer: &str, at: i64, quantity: i64) -> NewEvent {
-    let (feature, trainer) = (f("customers"), t(trainer));
-    let occurred_at = Timestamp::from_unix(at);
+    used_of(id, revision, (trainer, "customers"), Timestamp::from_unix(at), quantity)
+}
+
+/// Usage of any feature, to the microsecond.
+pub(crate) fn used_of(
+    id: &str,
+    revision: i64,
+    (trainer, feature): (&str, &str),
+    occurred_at: Timestamp,
+    quantity: i64,
+) -> NewEvent {
+    let (feature, trainer) = (f(feature), t(trainer));
     let stream = format!("usage-{trainer}-{feature}");
     let usage = UsageEntry {
         trainer: trainer.clone(),

@@ -14,6 +14,7 @@ mod panics;
 mod parking;
 mod recalled;
 mod restored;
+mod rests;
 mod resume;
 mod scenario;
 mod stalls;

@@ -1,6 +1,7 @@
 //! Usage, as an application's service counts it.
 
 mod answers;
+mod cold;
 mod concurrency;
 mod cutter;
 mod facts;

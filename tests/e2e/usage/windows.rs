@@ -10,22 +10,22 @@ use crate::harness::{Caller, Settings, TestApp, now};
 const HOUR: i64 = 3600;
 
 /// The product with a quota of the billing period, `mentoring`, and one of the month, `downloads`.
-fn membership() -> Settings {
+pub(super) fn membership() -> Settings {
     let catalog = concat!(env!("CARGO_MANIFEST_DIR"), "/catalogs/membership.toml");
     let settings = Settings::of_service().with("LEDGER_CATALOG", catalog);
     settings.with("STRIPE_PRICE_TIER_ELITE", ENTERPRISE.id)
 }
 
-async fn meter(service: &Caller, feature: &str, position: i64) -> Value {
+pub(super) async fn meter(service: &Caller, feature: &str, position: i64) -> Value {
     service.read_at("/api/v1/usage/t1/limits", position).await["usage"][feature].clone()
 }
 
-async fn record(service: &Caller, feature: &str, at: DateTime<Utc>) -> Value {
+pub(super) async fn record(service: &Caller, feature: &str, at: DateTime<Utc>) -> Value {
     let body = json!({ "trainer": "t1", "occurred_at": at.to_rfc3339() });
     settled(service, &format!("/api/v1/usage/{feature}/record"), &body, None).await.expect(200)
 }
 
-fn instant(text: &Value) -> DateTime<Utc> {
+pub(super) fn instant(text: &Value) -> DateTime<Utc> {
     text.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{text}"))
 }
 

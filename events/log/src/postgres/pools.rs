@@ -16,7 +16,8 @@ pub enum Role {
     Writer,
     /// Folds the log into read models, for every tenant.
     Projector,
-    /// Serves trainers and services: read models alone, of one tenant and trainer at a time.
+    /// Serves trainers and services, of one tenant and trainer at a time: read models, and of the
+    /// log what was used.
     Api,
     /// Reads the log of one tenant at a time.
     Auditor,

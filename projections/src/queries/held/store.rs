@@ -16,35 +16,49 @@ use crate::feed::Cursor;
 use crate::grants::{self, GrantRow, TrainerRow};
 use crate::rows::{Gathered, gathering};
 use crate::subscriptions::{self, ItemRow, PaymentRow, SubscriptionRow, payments, with_items};
-use crate::usage::{self, ALL_TIME, UsageDays, UsageRow, month_before};
+use crate::usage::{self, ALL_TIME, RestRow, UsageDays, UsageRow, month_before};
 use crate::{QueryError, ReadModel, Schemas};
 
-/// What belongs to the tenant: where its read models are, how far answers were told of, and by what
-/// its catalogues are known.
+/// Where the read models are.
+const REACHED: &str = "
+    SELECT CASE WHEN count(*) = cardinality($5::text[]) THEN min(position) ELSE 0 END AS position
+    FROM checkpoint WHERE tenant = $1 AND read_model = ANY($5)";
+
+/// What else belongs to the tenant: by what its catalogues are known, and how far answers were told
+/// of.
 const OF_TENANT: &str = "
-    (SELECT CASE WHEN count(*) = cardinality($5::text[]) THEN min(position) ELSE 0 END AS position
-        FROM checkpoint WHERE tenant = $1 AND read_model = ANY($5)) AS reached,
     (SELECT max(position) AS catalog_mark FROM catalog WHERE tenant = $1) AS published,
-    (SELECT max(position) AS mode_mark FROM enforcement WHERE tenant = $1) AS enforced";
+    (SELECT max(position) AS mode_mark FROM enforcement WHERE tenant = $1) AS enforced
+    LEFT JOIN (SELECT id, number, parked FROM answer_feed WHERE tenant = $1) AS feed ON true";
 
 /// Each table brings one row of arrays, so that they don't multiply. A plan that was made while a
 /// table was small would look through the whole tenant, and be kept: so it is about one trainer
-/// rather than a list, and no order is one that an index of the whole tenant has.
+/// rather than a list, and no order is one that an index of the whole tenant has. `OFFSET 0` keeps
+/// a part together: the planner would try all orders in which a dozen single rows can be joined.
 static HELD: LazyLock<String> = LazyLock::new(|| {
-    let items = subscriptions::store::items_of_trainers();
     let parts = [
         gathering::<TrainerRow>("t", grants::store::TRAINERS),
         gathering::<GrantRow>("g", grants::store::GRANTS),
-        gathering::<SubscriptionRow>("s", subscriptions::store::SUBSCRIPTIONS),
-        gathering::<ItemRow>("i", &items),
+        gathering::<SubscriptionRow>("s", "SELECT * FROM subscription"),
+        gathering::<ItemRow>("i", "SELECT * FROM item"),
         gathering::<PaymentRow>("d", payments::store::DISPUTES),
-        gathering::<UsageRow>("u", usage::store::DAYS),
+        gathering::<UsageRow>("u", "SELECT * FROM day"),
+        gathering::<RestRow>("r", usage::store::RESTS),
     ];
-    let (since, parts) = (usage::store::SINCE, parts.join(", "));
-    let feed = "SELECT id, number, parked FROM answer_feed WHERE tenant = $1";
+    let items = subscriptions::store::items_with_periods();
+    let named = [
+        ("reached", REACHED),
+        ("subscription", subscriptions::store::SUBSCRIPTIONS),
+        ("item", items.as_str()),
+        ("since", usage::store::SINCE),
+        ("day", usage::store::DAYS),
+        ("edge", usage::store::EDGES),
+    ];
+    let named = named.map(|(name, select)| format!("{name} AS ({select})")).join(", ");
+    let parts = parts.join(", ");
     let sql = format!(
-        "WITH since AS ({since}) SELECT * FROM {OF_TENANT}, since, {parts}
-         LEFT JOIN ({feed}) AS feed ON true"
+        "WITH {named} SELECT * FROM (SELECT * FROM reached, since, {OF_TENANT} OFFSET 0) AS common,
+         {parts}"
     );
     sql.replace("trainer_id = ANY($2)", "trainer_id = $2")
         .replace("ORDER BY subscription_id", "ORDER BY subscription_id || ''")
@@ -63,6 +77,7 @@ pub(in crate::queries) async fn held(
         .bind(ALL_TIME.from.to_datetime())
         .bind(month_before(now).to_datetime())
         .bind(ReadModel::ALL.map(|model| schemas.schema(model)))
+        .bind(now.to_datetime())
         .fetch_one(conn)
         .await?;
     let since: DateTime<Utc> = row.try_get("day")?;
@@ -70,7 +85,11 @@ pub(in crate::queries) async fn held(
     let id: Option<Uuid> = row.try_get("id")?;
     Ok(Held {
         holdings: holdings(&row)?,
-        usage: UsageDays { rows: UsageRow::gathered(&row, "u")?, since: since.into() },
+        usage: UsageDays {
+            rows: UsageRow::gathered(&row, "u")?,
+            rests: RestRow::gathered(&row, "r")?,
+            since: since.into(),
+        },
         position: row.try_get("position")?,
         heard: id.zip(number).map(|(id, number)| Cursor { id, number }),
         // Nobody has looked yet where there is no feed.
