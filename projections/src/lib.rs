@@ -58,7 +58,7 @@ pub use control::{Checkpoint, ParkedUnit, discard_parked, retry_parked};
 pub use feed::{Change, Cursor, Feed, FeedKey, Heard, Whose};
 pub use positions::{Committed, Positions, WaitError};
 pub use queries::{Held, Mark, QueryError, Reader, as_reader};
-pub use rows::InvalidRow;
+pub use rows::{InvalidRow, key_text};
 pub use runner::{Config, Halt, Runner};
 pub use schema::{Installed, ReadModel, Schemas, Version, create, install};
 pub use usage::{UsageDays, UsageSum};

@@ -149,7 +149,8 @@ pub(crate) async fn run(conn: &mut PgConnection, query: PgQuery<'_>) -> sqlx::Re
 
 /// An event's key as columns spell it: the id alone if Stripe issued it, else `namespace/id`. No
 /// id contains a slash.
-pub(crate) fn key_text(key: &EventKey) -> String {
+#[must_use]
+pub fn key_text(key: &EventKey) -> String {
     if key.namespace.as_str() == "stripe" {
         key.id.as_str().to_owned()
     } else {

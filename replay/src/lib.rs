@@ -4,7 +4,7 @@
 //! models. There is no second way of making a row, so what a replay shows is what the ledger does.
 //!
 //! - [`verify`]: are the read models what the log says? It builds them anew beside the live ones
-//!   and names every row that differs.
+//!   and names every row that differs, also of the counters of usage, which are the log's own.
 //! - [`as_of`]: what could a trainer do at a past instant, by what is known now or was known then?
 //! - [`mod@status`]: how far are the read models, and what could they not take in?
 //!

@@ -25,7 +25,8 @@ use crate::{app, ids, signals};
 pub(super) enum ReplayCommand {
     /// Build read models anew beside the live ones, and tell every row that differs
     ///
-    /// The service may go on meanwhile. Ends with 1 if anything differs.
+    /// With `usage`, the counters that limits are checked against are compared with the events of
+    /// usage, too. The service may go on meanwhile. Ends with 1 if anything differs.
     Verify(Verify),
     /// Tell how far the log and the read models are, and what is parked
     ///
@@ -112,7 +113,7 @@ impl Verify {
         if report.equal {
             return Ok(());
         }
-        Err(Failure::found(anyhow::anyhow!("the read models are not what the log says")))
+        Err(Failure::found(anyhow::anyhow!(wrong(&report))))
     }
 }
 
@@ -162,12 +163,14 @@ fn told(report: &Report) -> String {
     for model in &report.read_models {
         for table in &model.tables {
             let name = format!("{}.{}", model.read_model.as_str(), table.table);
-            text.push_str(&format!("  {name:<40} {}\n", in_short(table)));
-            table.shape.iter().for_each(|shape| text.push_str(&format!("    {shape}\n")));
-            table.differences.iter().for_each(|row| text.push_str(&told_row(row)));
-            if table.more > 0 {
-                text.push_str(&format!("    and {} more\n", table.more));
-            }
+            text.push_str(&told_table(&name, table));
+        }
+    }
+    if let Some(counters) = &report.counters {
+        text.push_str(&told_table(&counters.table.table, &counters.table));
+        if counters.unread > 0 {
+            let unread = counters.unread;
+            text.push_str(&format!("    {unread} not compared: their events can't be read\n"));
         }
     }
     for unit in &report.parked {
@@ -175,6 +178,30 @@ fn told(report: &Report) -> String {
             "  parked in {}: {}: {}\n",
             unit.read_model, unit.unit, unit.reason
         ));
+    }
+    text
+}
+
+/// What differs, in short.
+fn wrong(report: &Report) -> String {
+    let mut tables = report.read_models.iter().flat_map(|model| &model.tables);
+    let models = (!tables.all(TableReport::is_equal)).then_some("the read models");
+    let of_usage = report.counters.as_ref().filter(|counters| !counters.table.is_equal());
+    let counters = of_usage.map(|_| "the counters of usage");
+    let which: Vec<_> = models.into_iter().chain(counters).collect();
+    let what_to_do = match counters {
+        Some(_) => "; docs/metrics.md says what to do (Counters that differ)",
+        None => "",
+    };
+    format!("{} are not what the log says{what_to_do}", which.join(" and "))
+}
+
+fn told_table(name: &str, table: &TableReport) -> String {
+    let mut text = format!("  {name:<40} {}\n", in_short(table));
+    table.shape.iter().for_each(|shape| text.push_str(&format!("    {shape}\n")));
+    table.differences.iter().for_each(|row| text.push_str(&told_row(row)));
+    if table.more > 0 {
+        text.push_str(&format!("    and {} more\n", table.more));
     }
     text
 }
@@ -303,7 +330,7 @@ fn parse_model(text: &str) -> Result<ReadModel, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ledger_replay::verify::{Difference, Digest, ModelReport};
+    use ledger_replay::verify::{CountersReport, Difference, Digest, ModelReport};
     use serde_json::json;
 
     fn difference(live: Option<Value>, rebuilt: Option<Value>) -> Difference {
@@ -350,8 +377,9 @@ mod tests {
             attempts: 1,
             read_models: vec![ModelReport {
                 read_model: ReadModel::Usage,
-                tables: vec![table, differing],
+                tables: vec![table, differing.clone()],
             }],
+            counters: Some(CountersReport { position: 9, table: differing, unread: 2 }),
             parked: Vec::new(),
         };
         let told = told(&report);
@@ -359,7 +387,9 @@ mod tests {
         assert_eq!(lines[0], "default at position 9");
         assert!(lines[1].starts_with("usage.t ") && lines[1].ends_with("equal, 3 rows"), "{told}");
         assert!(lines[2].ends_with("DIFFERS in 2 of 3 rows"), "{told}");
-        assert_eq!(lines.last(), Some(&"and 1 more"));
+        let [.., more, unread] = &lines[..] else { panic!("{told}") };
+        assert_eq!(*more, "and 1 more");
+        assert_eq!(*unread, "2 not compared: their events can't be read");
     }
 
     #[test]

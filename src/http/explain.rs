@@ -48,6 +48,7 @@ struct Link {
     says: String,
     #[schema(value_type = Option<schema::Timestamp>)]
     at: Option<Timestamp>,
+    /// The events that say so: one at least, but where nothing was used.
     events: Vec<Event>,
 }
 

@@ -44,7 +44,7 @@ fn way<'a>(told: &'a Value, what: &str) -> &'a Value {
     ways.iter().find(|way| way["what"] == what).unwrap_or_else(|| panic!("no {what}: {told}"))
 }
 
-/// Every event that is cited can be looked up where the answer says.
+/// Every step cites an event, and every event that is cited can be looked up where the answer says.
 async fn cited(app: &TestApp, told: &Value) {
     let auditor = app.auditor();
     let steps = told["steps"].as_array().expect("steps");
@@ -56,6 +56,9 @@ async fn cited(app: &TestApp, told: &Value) {
         count += 1;
     }
     assert!(count > 0, "{told}");
+    for step in steps.iter().filter(|step| step["says"] != "Nothing was used.") {
+        assert_ne!(step["events"], json!([]), "{step}");
+    }
     for says in steps.iter().chain(ways).map(|step| step["says"].as_str().expect("a sentence")) {
         assert!(says.ends_with('.') && says.starts_with(char::is_uppercase), "{says}");
     }
@@ -81,7 +84,10 @@ async fn what_is_granted_is_explained_by_what_gives_it() {
     let told = explain(&app.trainer("t1"), "ai_generations", position).await;
     let says = step(&told, "subscription")["says"].as_str().expect("a sentence");
     assert!(says.contains("AI Starter"), "{says}");
-    assert_eq!(step(&told, "window")["events"], json!([]));
+    assert_eq!(step(&told, "window")["events"], step(&told, "subscription")["events"]);
+    let told = explain(&app.trainer("stranger"), "ai_generations", position).await;
+    assert_eq!(step(&told, "window")["events"], step(&told, "catalog")["events"]);
+    cited(&app, &told).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,7 +168,8 @@ async fn what_has_ended_or_never_began_is_explained() {
 
     let told = explain(&app.trainer("stranger"), "analytics", position).await;
     assert_eq!((&told["code"], ways(&told)), (&json!("feature_not_available"), vec!["tier"]));
-    step(&told, "nothing");
+    assert_eq!(step(&told, "nothing")["events"], step(&told, "catalog")["events"]);
+    cited(&app, &told).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ mod clock;
 mod command;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod entry;
 mod map;
 mod memory;
 mod port;
@@ -21,6 +22,7 @@ mod state;
 pub mod testing;
 
 pub use clock::{Clock, system_clock};
+pub use entry::UsageRow;
 pub use memory::MemoryLog;
 pub use port::*;
 pub use prepare::{

@@ -2,6 +2,7 @@
 //! forms differ.
 
 use futures::TryStreamExt;
+use ledger_log::EventLog;
 use ledger_projections::{ReadModel, Version};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -12,12 +13,13 @@ use super::meaning::{Bytes, in_bytes, shown};
 use super::progress::Progress;
 use super::report::{Difference, ModelReport, Report, TableReport};
 use super::store::Snapshot;
-use super::{VerifyConfig, VerifyError};
+use super::{VerifyConfig, VerifyError, counters};
 
 /// Compares everything within one snapshot.
 pub(super) async fn compare(
     mut snapshot: Snapshot,
     attempts: u32,
+    log: &dyn EventLog,
     config: &VerifyConfig,
     progress: &watch::Sender<Progress>,
 ) -> Result<Report, VerifyError> {
@@ -25,12 +27,18 @@ pub(super) async fn compare(
     for model in &config.models {
         read_models.push(compare_model(&mut snapshot, *model, config, progress).await?);
     }
+    let counters = match config.models.contains(&ReadModel::Usage) {
+        true => Some(counters::check(&mut snapshot, log, config, progress).await?),
+        false => None,
+    };
     let sides = [config.schemas(Version::Live), config.schemas(Version::Next)].concat();
     let parked = snapshot.parked(&sides).await?;
     let (tenant, position) = (snapshot.tenant.clone(), snapshot.position);
     snapshot.finish().await?;
-    let equal = read_models.iter().all(|model| model.tables.iter().all(TableReport::is_equal));
-    Ok(Report { tenant, position, equal, attempts, read_models, parked })
+    let tables = read_models.iter().flat_map(|model| &model.tables);
+    let mut tables = tables.chain(counters.iter().map(|counters| &counters.table));
+    let equal = tables.all(TableReport::is_equal);
+    Ok(Report { tenant, position, equal, attempts, read_models, counters, parked })
 }
 
 async fn compare_model(
@@ -97,16 +105,20 @@ async fn compare_table(
     })
 }
 
-type Row = Map<String, Value>;
+pub(super) type Row = Map<String, Value>;
 
 /// A row as the database spelled it.
-fn row(text: Option<String>) -> Option<Row> {
+pub(super) fn row(text: Option<String>) -> Option<Row> {
     let parsed = serde_json::from_str(&text?).ok();
     Some(parsed.expect("the database spells rows as JSON objects"))
 }
 
 /// What is to be said of two rows with one key; none if they say the same.
-fn difference(table: &Table, live: Option<Row>, rebuilt: Option<Row>) -> Option<Difference> {
+pub(super) fn difference(
+    table: &Table,
+    live: Option<Row>,
+    rebuilt: Option<Row>,
+) -> Option<Difference> {
     let columns: Vec<String> = match (&live, &rebuilt) {
         (Some(live), Some(rebuilt)) => {
             let differs = |column: &&String| !same(table, column, live, rebuilt);

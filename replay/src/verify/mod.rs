@@ -1,4 +1,4 @@
-//! Whether the live read models are what the log says.
+//! Whether the live read models are what the log says, and the counters of usage with them.
 //!
 //! Every read model is built anew beside the live one, by the same runner with the same fold and
 //! stores, from the first event to the one that the live read model has reached. Then both are
@@ -20,6 +20,9 @@
 //! shows in no row until the next fact makes it one. It is JSON in bytes, so what counts is what it
 //! says and not how it is spelled; `meaning` tells which parts of it say nothing.
 //!
+//! **The counters of usage**, which the log keeps beside its events, aren't built anew but compared
+//! with what each event says, along with the read model `usage`. `counters` does this.
+//!
 //! **Nothing of the live read models can be written.** The runner's search path has no live schema.
 //! What it makes goes away at the end, also at an end by the token, and what a crash leaves behind
 //! is removed by the next verification.
@@ -29,6 +32,7 @@
 
 mod build;
 mod compare;
+mod counters;
 mod error;
 mod layout;
 mod meaning;
@@ -53,7 +57,7 @@ use crate::schema::{self, Occupied};
 use build::Build;
 pub use error::VerifyError;
 pub use progress::{Phase, Progress};
-pub use report::{Difference, Digest, ModelReport, Parked, Report, TableReport};
+pub use report::{CountersReport, Difference, Digest, ModelReport, Parked, Report, TableReport};
 
 /// The lease of the runner that builds beside.
 const LEASE: &str = "verify";
@@ -63,7 +67,7 @@ const LEASE: &str = "verify";
 pub struct VerifyConfig {
     /// Who this is, unique among all processes and times.
     pub owner: String,
-    /// The read models to verify.
+    /// The read models to verify; with [`ReadModel::Usage`] the counters of usage, too.
     pub models: Vec<ReadModel>,
     /// How many bytes of memory folded units may keep while they are built.
     pub cache_bytes: usize,
@@ -222,7 +226,7 @@ impl Verifier {
         let work = async {
             let build = Build::new(&self.pools.projector, tenant, &self.config, &log, &runner);
             let (snapshot, attempts) = build.meet(progress).await?;
-            compare::compare(snapshot, attempts, &self.config, progress).await
+            compare::compare(snapshot, attempts, &*self.log, &self.config, progress).await
         };
         // The work only reads, so it can be left anywhere.
         let done = tokio::select! {

@@ -18,6 +18,8 @@ pub struct Report {
     pub attempts: u32,
     /// What was found of each read model.
     pub read_models: Vec<ModelReport>,
+    /// What was found of the counters of usage; none if they weren't looked at.
+    pub counters: Option<CountersReport>,
     /// Units that are parked, live or beside; at most a hundred.
     pub parked: Vec<Parked>,
 }
@@ -67,6 +69,19 @@ impl TableReport {
     }
 }
 
+/// What was found of the counters of usage, which the log keeps beside its events.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CountersReport {
+    /// Where the log ended, up to which they were compared.
+    pub position: i64,
+    /// What was found of their table; `rebuilt` is what the events say. The key of a difference is
+    /// the position of the event.
+    #[serde(flatten)]
+    pub table: TableReport,
+    /// How many rows weren't compared, since this program can't read their events.
+    pub unread: u64,
+}
+
 /// All rows of a table in short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Digest {
@@ -88,7 +103,8 @@ pub struct Difference {
     pub live: Option<Value>,
     /// The row built anew; none if there should be no such row.
     pub rebuilt: Option<Value>,
-    /// The events that either row names; those of other issuers than Stripe as `namespace/id`.
+    /// The events that either row names, of the counters the one at the position; those of other
+    /// issuers than Stripe as `namespace/id`.
     pub event_ids: Vec<String>,
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use futures::{Stream, TryStreamExt};
 use ledger_domain::id::Tenant;
 use ledger_projections::{Checkpoint, Version};
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 
 use super::layout::{Column, Layout, Table};
 use super::report::{Digest, Parked};
@@ -14,6 +14,19 @@ use crate::schema::{self, DatabaseError};
 
 /// Connections of the role `ledger_projector`.
 pub(super) type Pool = sqlx::PgPool;
+
+/// The columns of the counters' table.
+pub(super) const ENTRY_COLUMNS: [&str; 9] = [
+    "occurred_at",
+    "position",
+    "quantity",
+    "held",
+    "held_until",
+    "hold_id",
+    "tenant",
+    "trainer",
+    "feature",
+];
 
 /// How many parked units a report lists.
 const PARKED_MAX: i64 = 100;
@@ -208,6 +221,42 @@ impl Snapshot {
         Box::pin(query.fetch(&mut *self.tx).map_err(DatabaseError::from))
     }
 
+    /// Where the log ends.
+    pub(super) async fn log_end(&mut self) -> Result<i64, DatabaseError> {
+        const SELECT: &str = "
+            SELECT position FROM public.log_head WHERE tenant = $1 ORDER BY position DESC LIMIT 1";
+        let query = sqlx::query_scalar(SELECT).bind(self.tenant.as_str());
+        Ok(query.fetch_one(&mut *self.tx).await?)
+    }
+
+    /// Begins to go through the counters' rows. A cursor, since there may be more of them than one
+    /// statement has time for.
+    pub(super) async fn begin_entries(&mut self) -> Result<(), DatabaseError> {
+        let sql = format!(
+            "DECLARE entries NO SCROLL CURSOR FOR
+             SELECT position, to_jsonb(entry)::text
+             FROM (SELECT {} FROM public.usage_entry AS u WHERE tenant = $1) AS entry
+             ORDER BY position, trainer, feature, occurred_at",
+            columns("u", &ENTRY_COLUMNS),
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(self.tenant.as_str());
+        query.execute(&mut *self.tx).await?;
+        Ok(())
+    }
+
+    /// The next of the counters' rows, in the order of their positions, each as the text of a JSON
+    /// object; none after the last.
+    pub(super) async fn next_entries(&mut self) -> Result<Vec<(i64, String)>, DatabaseError> {
+        let query = sqlx::query_as("FETCH 2000 FROM entries").persistent(false);
+        Ok(query.fetch_all(&mut *self.tx).await?)
+    }
+
+    /// Tells the server that the transaction is in use: it ends one in which nothing is asked for
+    /// ten seconds.
+    pub(super) async fn stay(&mut self) -> Result<(), DatabaseError> {
+        Ok(self.tx.ping().await?)
+    }
+
     /// The first parked units on either side.
     pub(super) async fn parked(
         &mut self,
@@ -234,8 +283,9 @@ pub(super) type DifferingRows<'a> = Pin<
     Box<dyn Stream<Item = Result<(Option<String>, Option<String>), DatabaseError>> + Send + 'a>,
 >;
 
-fn columns(of: &str, names: &[String]) -> String {
-    let names: Vec<_> = names.iter().map(|name| format!("{of}.{}", quoted(name))).collect();
+fn columns(of: &str, names: &[impl AsRef<str>]) -> String {
+    let names = names.iter().map(|name| format!("{of}.{}", quoted(name.as_ref())));
+    let names: Vec<_> = names.collect();
     names.join(", ")
 }
 

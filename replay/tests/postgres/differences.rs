@@ -7,7 +7,7 @@ use crate::given::webhook;
 use crate::world::{World, config};
 
 /// The columns of a table: name, type, and whether the primary key holds it, its last one first.
-fn columns(world: &World, schema: &str, table: &str) -> Vec<(String, String, bool)> {
+pub(crate) fn columns(world: &World, schema: &str, table: &str) -> Vec<(String, String, bool)> {
     let listed = world.sql(&format!(
         "SELECT attname, format_type(atttypid, atttypmod), array_position(indkey::int2[], attnum)
          FROM pg_attribute JOIN pg_index ON indrelid = attrelid AND indisprimary
@@ -23,7 +23,7 @@ fn columns(world: &World, schema: &str, table: &str) -> Vec<(String, String, boo
 }
 
 /// Another value of a column.
-fn other(column: &str, type_name: &str) -> String {
+pub(crate) fn other(column: &str, type_name: &str) -> String {
     match type_name {
         "text" => format!("coalesce({column}, '') || '~'"),
         "boolean" => format!("NOT {column}"),

@@ -5,6 +5,7 @@
 mod as_of;
 #[path = "../../../events/log/tests/postgres/check.rs"]
 mod check;
+mod counters;
 mod differences;
 mod failpoints;
 mod given;

@@ -17,9 +17,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ledger_domain::event::Event;
 use ledger_domain::time::Timestamp;
 use ledger_domain::usage::{Refusal, Terms};
-use ledger_log::{Counter, CounterKey, Decided, Decision, Expected, NewEvent, Outcome, Verdict};
+use ledger_log::{
+    Counter, CounterKey, Decided, Decision, Expected, NewEvent, Outcome, UsageEntry, Verdict,
+};
 
-use super::acts::{entry, tally};
+use super::acts::{said_at, tally};
 use super::{Act, Books, Request, Ruling, UsageError, event_of, key_of};
 use crate::commands::facts::Fact;
 use crate::reads::Seen;
@@ -129,7 +131,8 @@ fn decide<A: Act>(
 }
 
 fn new_event(request: &Request, event: &Event, now: Timestamp) -> Option<NewEvent> {
-    let (at, usage) = entry(event, now)?;
+    let at = said_at(event, now);
+    let usage = UsageEntry::of(event, at)?;
     let stream = format!("usage-{}-{}", request.trainer, request.feature);
     let fact = Fact {
         key: key_of(request.id),

@@ -10,6 +10,7 @@ mod hostile;
 mod keys;
 mod modes;
 mod quota;
+mod verified;
 mod windows;
 
 pub(crate) use modes::enforce;

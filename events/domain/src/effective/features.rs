@@ -6,7 +6,7 @@ use super::overrides::Override;
 use super::tier::Choice;
 use super::windows::calendar_of;
 use super::{Denial, Entitlement, Giver};
-use crate::account::GrantView;
+use crate::account::{GrantView, SubscriptionView};
 use crate::catalog::{Allowance, Catalog, Feature, FeatureKind, Reset};
 use crate::id::FeatureSlug;
 use crate::time::Interval;
@@ -156,6 +156,11 @@ impl<'h> Givers<'h> {
         at: crate::time::Timestamp,
     ) -> Interval {
         calendar_of(self.timekeeper(feature), reset).window(at)
+    }
+
+    /// The subscription whose calendar a quota follows; none where it follows calendar months.
+    pub(super) fn calendar_by(&self, feature: &Feature) -> Option<&'h SubscriptionView> {
+        self.timekeeper(feature).and_then(Held::subscription)
     }
 
     /// Whose calendar a quota follows: that of the most generous subscription that gives it. What

@@ -25,7 +25,8 @@ use sqlx::{Postgres, Row as _};
 use uuid::Uuid;
 
 use crate::batch::{Plan, Row, Slot};
-use crate::port::{Hash, UsageChange};
+use crate::entry::UsageRow;
+use crate::port::Hash;
 use crate::prepare::Beside;
 use crate::state::Known;
 
@@ -298,11 +299,7 @@ fn usage<'q>(slots: &'q [Slot], rows: &'q [Row<'_>]) -> UsageColumns<'q> {
     let mut columns = UsageColumns::default();
     for row in rows {
         let Some(entry) = &row.event.event.usage else { continue };
-        let (quantity, held, until, id) = match entry.change {
-            UsageChange::Count(quantity) => (quantity, None, None, None),
-            UsageChange::Hold { id, quantity, until } => (0, Some(quantity), Some(until), Some(id)),
-            UsageChange::Settle { id, quantity } => (quantity, None, None, Some(id)),
-        };
+        let UsageRow { quantity, held, held_until, hold_id } = entry.change.row();
         columns.tenants.push(slots[row.slot].tenant.as_str());
         columns.trainers.push(entry.trainer.as_str());
         columns.features.push(entry.feature.as_str());
@@ -310,8 +307,8 @@ fn usage<'q>(slots: &'q [Slot], rows: &'q [Row<'_>]) -> UsageColumns<'q> {
         columns.positions.push(row.position);
         columns.quantities.push(quantity);
         columns.held.push(held);
-        columns.held_until.push(until.map(Timestamp::to_datetime));
-        columns.hold_ids.push(id);
+        columns.held_until.push(held_until.map(Timestamp::to_datetime));
+        columns.hold_ids.push(hold_id);
     }
     columns
 }

@@ -101,7 +101,7 @@ pub struct Step {
     pub says: String,
     /// When it happened or began, if it did.
     pub at: Option<Timestamp>,
-    /// The events that say so.
+    /// The events that say so; none only where nothing was used.
     pub events: Vec<EventKey>,
 }
 
@@ -155,7 +155,7 @@ pub fn explain(grounds: &Grounds<'_>, feature: &FeatureSlug) -> Option<Explanati
     steps.extend(case.overrides(&world));
     steps.extend(case.origin(&world));
     steps.push(case.catalog(&world));
-    steps.extend(case.window());
+    steps.extend(case.window(&world));
     steps.extend(case.usage());
     let (says, remedies, ahead) = (case.says(), case.remedies(&world), case.ahead());
     Some(Explanation { entitlement, check, says, steps, remedies, ahead })

@@ -50,11 +50,16 @@ impl Case<'_> {
             }
             Some(Source::Default) => {
                 let says = format!("The catalogue gives {name} to whoever has nothing else.");
-                vec![Step::new("default_tier", says)]
+                vec![Step::new("default_tier", says).by([&self.grounds.published.event])]
             }
             None => match world.of_no_plan().next() {
                 Some(view) => self.of_subscription(view, "nothing that the catalogue knows"),
-                None => vec![Step::new("nothing", "The trainer holds no tier.".to_owned())],
+                // That nothing was ever given is in no event; that nothing is given by default is.
+                None => {
+                    let says = "The trainer holds no tier, and the catalogue gives none to whoever \
+                                has nothing else.";
+                    vec![Step::new("nothing", says.to_owned()).by([&self.grounds.published.event])]
+                }
             },
         }
     }

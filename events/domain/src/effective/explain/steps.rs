@@ -116,10 +116,16 @@ impl Case<'_> {
         Step::new("catalog", says).at(said.at).by([&said.event])
     }
 
-    pub(super) fn window(&self) -> Option<Step> {
+    /// When what is used counts, by the subscription that says so, else by the catalogue.
+    pub(super) fn window(&self, world: &World<'_>) -> Option<Step> {
         let window = self.entitlement.window?;
-        let says = format!("What is used counts from {} until {}.", window.from, window.until);
-        Some(Step::new("window", says).at(window.from))
+        let (whose, event) = match world.givers().calendar_by(self.feature) {
+            Some(view) => (format!("by the dates of subscription {}", view.id), &view.last_event),
+            None => ("by calendar months".to_owned(), &self.grounds.published.event),
+        };
+        let (from, until) = (window.from, window.until);
+        let says = format!("What is used counts from {from} until {until}, {whose}.");
+        Some(Step::new("window", says).at(from).by([event]))
     }
 
     /// What was used, by the last events.

@@ -190,14 +190,14 @@ fn each_giver_is_told_with_its_event() {
         (
             subscribed("sub_ai", "price_ai_starter_month").into(),
             "ai_generations",
-            "granted: subscription(evt_sub_ai) catalog(evt_catalog) window usage -> ",
+            "granted: subscription(evt_sub_ai) catalog(evt_catalog) window(evt_sub_ai) usage -> ",
         ),
     ] {
         let holdings: Holdings = holdings;
         check(&scene(holdings), slug, "2026-11-10", expected);
     }
     let free = Scene { catalog: with_free_tier(), ..scene(nothing()) };
-    let expected = "granted: default_tier catalog(evt_catalog) usage -> ";
+    let expected = "granted: default_tier(evt_catalog) catalog(evt_catalog) usage -> ";
     check(&free, "customers", "2026-11-10", expected);
 }
 
@@ -206,21 +206,23 @@ fn each_denial_is_told_with_its_way_out() {
     let lacking = "feature_not_available: subscription(evt_sub_1) catalog(evt_catalog) -> \
                    tier=professional";
     check(&scene(starter()), "analytics", "2026-11-10", lacking);
-    let nobody = "feature_not_available: nothing catalog(evt_catalog) -> tier=professional";
+    let nobody = "feature_not_available: nothing(evt_catalog) catalog(evt_catalog) -> \
+                  tier=professional";
     check(&scene(nothing()), "analytics", "2026-11-10", nobody);
     let unknown = "feature_not_available: subscription(evt_sub_1) catalog(evt_catalog) -> \
                    tier=professional";
     let sold_elsewhere = subscribed("sub_1", "price_of_something_else");
     check(&scene(sold_elsewhere), "analytics", "2026-11-10", unknown);
-    let quota = "feature_not_available: subscription(evt_sub_1) catalog(evt_catalog) window usage \
-                 -> add_on=ai_starter";
+    let quota = "feature_not_available: subscription(evt_sub_1) catalog(evt_catalog) \
+                 window(evt_catalog) usage -> add_on=ai_starter";
     check(&scene(starter()), "ai_generations", "2026-11-10", quota);
 
     let full = "limit_reached: subscription(evt_sub_1) catalog(evt_catalog) usage(evt_used) -> \
                 release=3 tier=professional";
     check(&scene(starter()).using(11), "customers", "2026-11-10", full);
-    let exhausted = "quota_exhausted: subscription(evt_sub_ai) catalog(evt_catalog) window \
-                     usage(evt_used) -> add_on=ai_professional 2026-12-01:granted";
+    let exhausted = "quota_exhausted: subscription(evt_sub_ai) catalog(evt_catalog) \
+                     window(evt_sub_ai) usage(evt_used) -> add_on=ai_professional \
+                     2026-12-01:granted";
     let add_on = subscribed("sub_ai", "price_ai_starter_month");
     check(&scene(add_on).using(100), "ai_generations", "2026-11-10", exhausted);
 
@@ -356,4 +358,18 @@ fn sentences_are_for_people() {
     assert_eq!(remedies, ["Releasing 1 of C makes room for one.", "Professional has C, 20 of it."]);
     let ahead: Vec<_> = told.ahead.iter().map(|ahead| ahead.says.as_str()).collect();
     assert_eq!(ahead, ["From 2026-11-20T00:00:00Z on C is denied (subscription_inactive)."]);
+}
+
+#[test]
+fn a_window_is_told_with_whose_dates_it_follows() {
+    let window = |scene: &Scene| {
+        let told = scene.explain("ai_generations", "2026-11-10");
+        let step = told.steps.iter().find(|step| step.what == "window").expect("a window");
+        step.says.clone()
+    };
+    let add_on = window(&scene(subscribed("sub_ai", "price_ai_starter_month")));
+    assert!(add_on.ends_with(", by the dates of subscription sub_ai."), "{add_on}");
+    let months = "What is used counts from 2026-11-01T00:00:00Z until 2026-12-01T00:00:00Z, by \
+                  calendar months.";
+    assert_eq!(window(&scene(nothing())), months);
 }
