@@ -2,7 +2,6 @@
 //! begins or ends in the middle of a day.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use ledger_domain::catalog::Catalog;
@@ -107,11 +106,10 @@ impl Stage {
         let log = PostgresLog::connect(&world.pools, system_clock(), Settings::default());
         let log = Arc::new(log.await.unwrap());
         let tenant = open(&*log, "default", 1).await;
-        let mut sql = String::new();
-        for (number, life) in lives.iter().enumerate() {
-            writeln!(sql, "{}", known(number, life)).unwrap();
-        }
-        world.sql(&sql);
+        let statements: Vec<String> =
+            lives.iter().enumerate().map(|(number, life)| known(number, life)).collect();
+        // They are an argument of a command, which has a longest length.
+        statements.chunks(50).for_each(|some| drop(world.sql(&some.concat())));
         let price = |name: &str| {
             let plan = name.rsplit_once("TIER_").unwrap().1.to_lowercase();
             let is_yearly = plan.ends_with("_year");
