@@ -252,10 +252,14 @@ impl<'l, 'b> Planner<'l, 'b> {
             }
         }
         if let Some(error) = failure {
-            if matches!(error, AppendError::WrongExpectedRevision { .. }) {
-                self.conflicts += 1;
-                self.slots[slot].relied_on = true;
-                self.probes.extend(ahead.unknown.iter().map(|key| (slot, *key)));
+            match error {
+                AppendError::WrongExpectedRevision { .. } => {
+                    self.conflicts += 1;
+                    self.slots[slot].relied_on = true;
+                    self.probes.extend(ahead.unknown.iter().map(|key| (slot, *key)));
+                }
+                AppendError::IdReused { .. } => self.slots[slot].relied_on = true,
+                _ => {}
             }
             return Err(error);
         }
@@ -317,6 +321,7 @@ impl<'l, 'b> Planner<'l, 'b> {
         if let Some(Known { position, revision, content_hash }) = known
             && content_hash != decision.content_hash
         {
+            self.slots[slot].relied_on = true;
             return Err(AppendError::IdReused { position, revision });
         }
         let counter = self.counter(slot, decision)?;

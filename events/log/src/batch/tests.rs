@@ -139,6 +139,22 @@ fn what_is_known_is_relied_on_and_looked_at_before_the_revision() {
 }
 
 #[test]
+fn a_key_of_another_content_is_relied_on() {
+    let mut logs = logs();
+    let event = own("evt_1");
+    let known = Known { position: 2, revision: 0, content_hash: [9; 32] };
+    logs.entry(tenant("one")).or_default().learn(event.key.clone(), known);
+    logs.entry(tenant("one")).or_default().learn(key("api", "use"), known);
+    for command in [append(vec![event]), decide(consume("use", "t1", 2, 9))] {
+        let commands = [command];
+        let plan = planned(&commands, &mut logs);
+        let reused = AppendError::IdReused { position: 2, revision: 0 };
+        assert_eq!(plan.effects.answers, [Err(reused)]);
+        assert!(plan.effects.slots[0].relied_on && !plan.effects.slots[0].writes());
+    }
+}
+
+#[test]
 fn an_append_that_fails_leaves_no_trace_in_the_batch() {
     let mut logs = logs();
     let at = |id: &str, revision| shared(id, "trainer-t1", Expected::Revision(revision));

@@ -8,7 +8,9 @@ use futures::future::join_all;
 use ledger_log::postgres::{Hook, Point, PostgresLog, Settings};
 use ledger_log::seal::Frontier;
 use ledger_log::testing::{key, opening, own, shared, tenant};
-use ledger_log::{AppendError, Clock, EventLog, Expected, Outcome, ReadError, system_clock};
+use ledger_log::{
+    AppendError, Clock, EventLog, Expected, NewEvent, Outcome, ReadError, system_clock,
+};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::check::{RawLog, assert_no_violations};
@@ -306,6 +308,25 @@ async fn a_restored_log_is_not_taken_for_the_one_before() {
         assert_eq!(again[0], Outcome::Appended { position: 4, revision: 0 });
         assert_eq!(log.head(&one).await.unwrap().unwrap().epoch, 1 + epochs);
         assert_sound(&database, 4).await;
+    }
+}
+
+/// The first content was lost with its key, so that nothing stands against another one.
+#[tokio::test]
+async fn a_key_that_was_lost_is_free_for_another_content() {
+    for epochs in [1, 0] {
+        let (database, one) = (database().await, tenant("one"));
+        let log = log_on(&database).await;
+        let owner = owner(&database).await;
+        log.open(&one, opening()).await.unwrap();
+        log.append(&one, vec![own("kept")]).await.unwrap();
+        execute(&owner, "CREATE TABLE backup AS SELECT * FROM log_head").await;
+        log.append(&one, vec![own("lost")]).await.unwrap();
+        execute(&owner, &restore(epochs)).await;
+        let other = NewEvent { content_hash: [9; 32], ..own("lost") };
+        let outcomes = log.append(&one, vec![other]).await.unwrap();
+        assert_eq!(outcomes, [Outcome::Appended { position: 3, revision: 0 }]);
+        assert_sound(&database, 3).await;
     }
 }
 
