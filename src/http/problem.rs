@@ -298,6 +298,7 @@ impl From<ReadsError> for Problem {
             | ReadsError::Log(ReadError::Unavailable(_))
             | ReadsError::Wait(WaitError::Unavailable(_))
             | ReadsError::Busy
+            | ReadsError::Shared
             | ReadsError::NoCatalog => {
                 if let Some(left_out) = seldom::tell("question") {
                     let error = chain(&error);

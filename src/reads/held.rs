@@ -108,7 +108,7 @@ impl Reads {
     }
 
     /// Reads all that an answer is made from: in one query, but where catalogue or enforcement have
-    /// just changed, or something is parked.
+    /// just changed, something is parked, or a window has an edge that no subscription tells.
     async fn read(
         &self,
         tenant: &Tenant,

@@ -82,9 +82,11 @@ pub(crate) enum ReadsError {
     /// A question about the past that has no answer.
     #[error("the past can't be told: {0}")]
     Past(PastError),
-    /// Too many ask at once.
-    #[error("too many ask this at once")]
+    #[error("too many questions about the past are asked at once")]
     Busy,
+    /// Whoever read for all who ask at the same time couldn't, and has told why.
+    #[error("the reading that was shared failed")]
+    Shared,
     /// What is in the log can't be folded.
     #[error("the events of a trainer can't be folded")]
     Fold,

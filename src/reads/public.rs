@@ -29,7 +29,7 @@ impl Reads {
         if let Some(Reading { began, found }) = &*last
             && *began >= arrived
         {
-            return found.clone().ok_or(ReadsError::Busy);
+            return found.clone().ok_or(ReadsError::Shared);
         }
         let began = Instant::now();
         let tenant = Tenant::try_new(DEFAULT_TENANT).expect("a constant name");

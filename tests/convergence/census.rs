@@ -122,6 +122,9 @@ const LEFT_OUT_ONE_IN: usize = 500;
 const SUBSCRIPTIONS_PERCENT: usize = 5;
 const TRAINERS_PERCENT: usize = 16;
 
+/// At most one price or product in so many is left out, where none was counted.
+const SOLD_LEFT_OUT_ONE_IN: usize = 500;
+
 /// In how many lives what was reached.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
@@ -131,6 +134,9 @@ pub(crate) struct Census {
     /// those that weren't.
     compared: usize,
     left_out: usize,
+    /// Prices and products, and those that weren't compared.
+    sold: usize,
+    sold_left_out: usize,
     /// Subscriptions whose present and history were compared, at how many seconds, and those that
     /// weren't.
     subscriptions: usize,
@@ -155,6 +161,8 @@ impl Census {
         }
         self.compared += compared.statuses.compared;
         self.left_out += compared.statuses.left_out;
+        self.sold += compared.sold;
+        self.sold_left_out += compared.sold_left_out;
         self.subscriptions += compared.subscriptions - compared.undecided;
         self.seconds += compared.seconds;
         self.undecided += compared.undecided;
@@ -169,11 +177,12 @@ impl Census {
     /// That enough was reached and compared, where there were lives enough to ask.
     pub(crate) fn expect_all(&self) {
         let Self { lives, compared, left_out, subscriptions, seconds, undecided, .. } = self;
-        let Self { trainers, trainers_left_out, .. } = self;
+        let Self { trainers, trainers_left_out, sold, sold_left_out, .. } = self;
         println!(
             "{lives} lives: {compared} statuses compared, {left_out} left out; {subscriptions} \
              subscriptions with {seconds} seconds of history, {undecided} left out; access of \
-             {trainers} trainers, {trainers_left_out} left out"
+             {trainers} trainers, {trainers_left_out} left out; {sold_left_out} of {sold} prices \
+             and products left out"
         );
         if self.lives < 1_000 {
             return;
@@ -188,6 +197,8 @@ impl Census {
         let all = &self.reached;
         let is_little = left_out * LEFT_OUT_ONE_IN <= compared + left_out;
         assert!(is_little, "{left_out} statuses were left out, {compared} compared");
+        let is_little = sold_left_out * SOLD_LEFT_OUT_ONE_IN <= *sold;
+        assert!(is_little, "{sold_left_out} of {sold} prices and products were left out");
         let few = |left_out: usize, compared: usize, percent: usize| {
             left_out * 100 <= (left_out + compared) * percent
         };

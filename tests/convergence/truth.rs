@@ -50,6 +50,10 @@ pub(crate) struct Compared {
     /// Those that an order conflict concerns.
     pub(crate) undecided: usize,
     pub(crate) statuses: Statuses,
+    /// Prices and products.
+    pub(crate) sold: usize,
+    /// Those that weren't compared, since something odd is listed of them.
+    pub(crate) sold_left_out: usize,
     /// Seconds of their histories.
     pub(crate) seconds: usize,
     /// Trainers who have subscriptions.
@@ -97,7 +101,7 @@ fn check_decided(
     check_statuses(shown, world, events, undecided, &mut statuses)?;
     check_payments(shown, world, events, undecided, &mut statuses)?;
     check_payments_past(shown, world, events, undecided)?;
-    check_sold(shown, world, events)?;
+    let (sold, sold_left_out) = check_sold(shown, world, events)?;
     let is_decided = |truth: &&Truth| !undecided.concerns(truth);
     let mut seconds = 0;
     for truth in truths.iter().filter(is_decided) {
@@ -151,19 +155,32 @@ fn check_decided(
     }
     let undecided = truths.iter().filter(|truth| !is_decided(truth)).count();
     let subscriptions = truths.len();
-    Ok(Compared { subscriptions, undecided, statuses, seconds, trainers, trainers_left_out })
+    Ok(Compared {
+        subscriptions,
+        undecided,
+        statuses,
+        sold,
+        sold_left_out,
+        seconds,
+        trainers,
+        trainers_left_out,
+    })
 }
 
-/// That what is sold is as it was told last, but for what nothing orders.
-fn check_sold(shown: &Shown, world: &World, events: &[&Event]) -> Result<(), String> {
+/// That what is sold is as it was told last, but for what nothing orders. Tells how many there
+/// are, and how many of them were left out.
+fn check_sold(shown: &Shown, world: &World, events: &[&Event]) -> Result<(usize, usize), String> {
     let told = events
         .iter()
         .filter(|event| ["price.", "product."].iter().any(|start| event.kind.starts_with(start)));
     let told = told.filter_map(|event| event.object["id"].as_str());
-    for id in told.collect::<BTreeSet<_>>() {
+    let told: BTreeSet<&str> = told.collect();
+    let mut left_out = 0;
+    for id in &told {
         let object = world.find(id).unwrap_or_default();
         let name = format!("{}/{id}", object["object"].as_str().unwrap_or_default());
         if shown.odd_sold.contains_key(&name) {
+            left_out += 1;
             continue;
         }
         let sold = match shown.sold.get(&name) {
@@ -185,7 +202,7 @@ fn check_sold(shown: &Shown, world: &World, events: &[&Event]) -> Result<(), Str
             return Err(format!("{field} of {object} is said to be {value}"));
         }
     }
-    Ok(())
+    Ok((told.len(), left_out))
 }
 
 /// That the add-ons give what they should, whatever becomes of the tier.

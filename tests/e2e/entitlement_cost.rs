@@ -1,13 +1,13 @@
-//! What answers about many trainers cost the database: every statement counts, whichever of the
-//! ledger's logins sends it and whatever for.
+//! What answers about many trainers, and to many who have no token, cost the database.
 
 use futures::stream::{self, StreamExt};
+use tokio::task::JoinSet;
 
 use crate::bodies::{DAY, STARTER, Story, Version};
-use crate::entitlement_cache::metric;
+use crate::entitlement_cache::{self, metric};
 use crate::harness::{Database, Settings, TestApp, eventually, now, soak, turns};
 
-/// Statements on tables so far, of the ledger itself and of whoever asks it.
+/// Statements on tables so far, whichever of the ledger's logins sent them and whatever for.
 const STATEMENTS: &str = "SELECT coalesce(sum(s.calls), 0)::bigint
     FROM pg_stat_statements s
     JOIN pg_roles r ON r.oid = s.userid JOIN pg_database d ON d.oid = s.dbid
@@ -88,4 +88,45 @@ async fn a_cold_answer_takes_one_statement_of_all_logins_and_a_warm_one_none() {
         (warm < count / 10 && found >= trainers as f64).then_some(())
     })
     .await;
+}
+
+/// Nothing else limits how often somebody without a token asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_who_ask_for_the_tiers_without_a_token_share_a_reading() {
+    const CALLERS: usize = 90;
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let statements = entitlement_cache::STATEMENTS;
+    let app =
+        TestApp::start_on(Database::counting_statements().await, Settings::of_service()).await;
+    app.anyone().get("/api/v1/tiers").await.expect(200);
+    let mut tries = turns("the readings are shared");
+    loop {
+        let before = app.database.number(statements).await;
+        let mut lock = app.owner().begin().await.unwrap();
+        let held = "LOCK TABLE projection.parked_unit IN ACCESS EXCLUSIVE MODE";
+        sqlx::query(held).execute(&mut *lock).await.unwrap();
+        let mut callers = JoinSet::new();
+        for _ in 0..CALLERS {
+            let caller = app.anyone();
+            callers.spawn(async move { caller.get("/api/v1/tiers").await });
+        }
+        eventually("somebody reads", || async {
+            (app.database.number(WAITING).await > 0).then_some(())
+        })
+        .await;
+        lock.rollback().await.unwrap();
+        while let Some(answer) = callers.join_next().await {
+            let answer = answer.unwrap().expect(200);
+            assert_eq!(answer["tiers"].as_array().map(Vec::len), Some(3), "{answer}");
+        }
+        // Each reading takes some, and those who came while one was made share the next.
+        let statements = app.database.number(statements).await - before;
+        assert!(statements > 0, "readings are counted");
+        if statements < CALLERS as i64 / 2 {
+            break;
+        }
+        eprintln!("{statements} statements for {CALLERS} callers");
+        tries.next().await;
+    }
 }

@@ -39,11 +39,13 @@ macro_rules! of_one_kind {
 /// Where an event contradicts the one before it: what the object was by that one (`expected`;
 /// without one there should be no object), and what the event says it was (`seen`). Empty if they
 /// agree or the event doesn't say: then there is no gap either.
+///
+/// Of the end of a customer, `previous` is the last event of a subscription of it that hasn't ended:
+/// `expected` is the status there, and `canceled` is seen, since Stripe ends them with the customer.
 #[must_use]
 pub fn difference(previous: Option<&Event>, event: &Event) -> Vec<Difference> {
     if let (Some(Event::SubscriptionReported(last)), Event::CustomerReported(_)) = (previous, event)
     {
-        // The end of a customer is the end of its subscriptions.
         return vec![Difference::new("status", last.snapshot.status.as_str(), "canceled")];
     }
     of_one_kind!(event, previous, contradiction)

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
+use ledger_domain::id::Tenant;
 use ledger_log::postgres::{Hook, Point, PostgresLog, Settings};
 use ledger_log::seal::Frontier;
 use ledger_log::testing::{key, opening, own, shared, tenant};
@@ -263,6 +264,15 @@ async fn a_terminated_backend_costs_a_second_try() {
     assert_sound(&database, 6).await;
 }
 
+/// A log with two events, and a backup of it.
+async fn backed_up(database: &str, tenant: &Tenant) -> (PostgresLog, PgPool) {
+    let (log, owner) = (log_on(database).await, owner(database).await);
+    log.open(tenant, opening()).await.unwrap();
+    log.append(tenant, vec![own("kept")]).await.unwrap();
+    execute(&owner, "CREATE TABLE backup AS SELECT * FROM log_head").await;
+    (log, owner)
+}
+
 /// Puts the backup back, which has two events, and says so by the epoch or not: a standby that
 /// takes over says nothing.
 pub(crate) fn restore(epochs: i32) -> String {
@@ -290,11 +300,7 @@ async fn a_restored_log_is_not_taken_for_the_one_before() {
         (false, "new", 0),
     ] {
         let (database, one) = (database().await, tenant("one"));
-        let log = log_on(&database).await;
-        let owner = owner(&database).await;
-        log.open(&one, opening()).await.unwrap();
-        log.append(&one, vec![own("kept")]).await.unwrap();
-        execute(&owner, "CREATE TABLE backup AS SELECT * FROM log_head").await;
+        let (log, owner) = backed_up(&database, &one).await;
         let in_stream = shared("s", "trainer-t1", Expected::NoStream);
         log.append(&one, vec![own("lost"), in_stream.clone()]).await.unwrap();
         execute(&owner, &restore(epochs)).await;
@@ -316,11 +322,7 @@ async fn a_restored_log_is_not_taken_for_the_one_before() {
 async fn a_key_that_was_lost_is_free_for_another_content() {
     for epochs in [1, 0] {
         let (database, one) = (database().await, tenant("one"));
-        let log = log_on(&database).await;
-        let owner = owner(&database).await;
-        log.open(&one, opening()).await.unwrap();
-        log.append(&one, vec![own("kept")]).await.unwrap();
-        execute(&owner, "CREATE TABLE backup AS SELECT * FROM log_head").await;
+        let (log, owner) = backed_up(&database, &one).await;
         log.append(&one, vec![own("lost")]).await.unwrap();
         execute(&owner, &restore(epochs)).await;
         let other = NewEvent { content_hash: [9; 32], ..own("lost") };
