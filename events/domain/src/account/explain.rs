@@ -40,8 +40,8 @@ macro_rules! of_one_kind {
 /// without one there should be no object), and what the event says it was (`seen`). Empty if they
 /// agree or the event doesn't say: then there is no gap either.
 ///
-/// Of the end of a customer, `previous` is the last event of a subscription of it that hasn't ended:
-/// `expected` is the status there, and `canceled` is seen, since Stripe ends them with the customer.
+/// Of the end of a customer, `previous` is the last event of a subscription of it that hasn't
+/// ended: `expected` is the status there, and `canceled` is seen, since Stripe ends them together.
 #[must_use]
 pub fn difference(previous: Option<&Event>, event: &Event) -> Vec<Difference> {
     if let (Some(Event::SubscriptionReported(last)), Event::CustomerReported(_)) = (previous, event)
