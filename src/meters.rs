@@ -2,7 +2,8 @@
 
 mod families;
 
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use ledger_domain::effective::Denial;
@@ -22,7 +23,8 @@ const EVENTS: [f64; 9] = [1.0, 4.0, 16.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 409
 /// How often what was recorded is folded into buckets; until then it takes memory.
 pub(crate) const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The counters of webhooks, looked up once: they are touched at every request.
+/// The meters that are touched at every request, each looked up once: finding one by its name and
+/// labels takes longer than to count.
 pub(crate) struct Meters {
     pub(crate) received: Counter,
     pub(crate) verified: Counter,
@@ -32,7 +34,43 @@ pub(crate) struct Meters {
     pub(crate) id_reuses: Counter,
     pub(crate) unavailable: Counter,
     pub(crate) seconds: Histogram,
+    checks: Outcomes,
+    decisions: Outcomes,
+    /// By the path of the API.
+    routes: RwLock<HashMap<Box<str>, Arc<Answers>>>,
     handle: PrometheusHandle,
+}
+
+/// A counter for each outcome of a decision.
+type Outcomes = BTreeMap<&'static str, Counter>;
+
+/// The meters of one path.
+struct Answers {
+    seconds: Histogram,
+    by_status: RwLock<BTreeMap<u16, Counter>>,
+}
+
+impl Answers {
+    fn new(route: &str) -> Self {
+        let seconds = histogram!("ledger_http_request_seconds", "route" => route.to_owned());
+        Self { seconds, by_status: RwLock::default() }
+    }
+
+    fn count(&self, route: &str, status: u16) {
+        let known = self.by_status.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = known.get(&status) {
+            return counter.increment(1);
+        }
+        drop(known);
+        let counter = requests(route, status);
+        counter.increment(1);
+        self.by_status.write().unwrap_or_else(PoisonError::into_inner).insert(status, counter);
+    }
+}
+
+fn requests(route: &str, status: u16) -> Counter {
+    let labels = [("route", route.to_owned()), ("status", status.to_string())];
+    counter!("ledger_http_requests_total", &labels)
 }
 
 /// Counters that other parts of the program touch where something happens that is seldom.
@@ -91,10 +129,11 @@ impl Meters {
         for reason in Refusal::ALL.map(Refusal::reason) {
             counter!("ledger_entitlement_redis_refused_total", "reason" => reason).increment(0);
         }
-        for outcome in [GRANTED, WOULD_DENY].into_iter().chain(Denial::ALL.map(Denial::code)) {
-            counter!("ledger_decisions_total", "outcome" => outcome).increment(0);
-            counter!("ledger_checks_total", "outcome" => outcome).increment(0);
-        }
+        let outcomes = || [GRANTED, WOULD_DENY].into_iter().chain(Denial::ALL.map(Denial::code));
+        let of = |name: &'static str| -> Outcomes {
+            outcomes().map(|outcome| (outcome, counter!(name, "outcome" => outcome))).collect()
+        };
+        let (checks, decisions) = (of("ledger_checks_total"), of("ledger_decisions_total"));
         Self {
             received: counter!("ledger_webhooks_received_total"),
             verified: counter!("ledger_webhooks_verified_total"),
@@ -104,6 +143,9 @@ impl Meters {
             id_reuses: counter!("ledger_webhooks_id_reuses_total"),
             unavailable: counter!("ledger_webhooks_unavailable_total"),
             seconds: histogram!("ledger_webhook_seconds"),
+            checks,
+            decisions,
+            routes: RwLock::default(),
             handle,
         }
     }
@@ -115,29 +157,36 @@ impl Meters {
 
     /// Counts an answered request of the API.
     pub(crate) fn answered(&self, route: &str, status: u16, seconds: f64) {
-        let route = route.to_owned();
-        counter!("ledger_http_requests_total", "route" => route.clone(), "status" => status.to_string())
-            .increment(1);
-        histogram!("ledger_http_request_seconds", "route" => route).record(seconds);
+        let answers = self.of_route(route);
+        answers.count(route, status);
+        answers.seconds.record(seconds);
+    }
+
+    fn of_route(&self, route: &str) -> Arc<Answers> {
+        let known = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answers) = known.get(route) {
+            return Arc::clone(answers);
+        }
+        drop(known);
+        let answers = Arc::new(Answers::new(route));
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(routes.entry(route.into()).or_insert(answers))
     }
 
     /// Lets a path of the API be counted from now on.
     pub(crate) fn begin(&self, route: &str) {
-        for status in STATUSES {
-            let labels = [("route", route.to_owned()), ("status", status.to_string())];
-            counter!("ledger_http_requests_total", &labels).increment(0);
-        }
+        STATUSES.iter().for_each(|status| requests(route, *status).increment(0));
     }
 
     /// Counts a decision about usage that was carried out: [`GRANTED`], [`WOULD_DENY`], or the code
     /// of the denial.
     pub(crate) fn decided(&self, outcome: &'static str) {
-        counter!("ledger_decisions_total", "outcome" => outcome).increment(1);
+        count(&self.decisions, outcome);
     }
 
     /// Counts a question about a feature, of which nothing remains; outcomes as of decisions.
     pub(crate) fn checked(&self, outcome: &'static str) {
-        counter!("ledger_checks_total", "outcome" => outcome).increment(1);
+        count(&self.checks, outcome);
     }
 
     /// Everything in Prometheus' text format.
@@ -148,6 +197,13 @@ impl Meters {
     /// Folds what was recorded into buckets.
     pub(crate) fn upkeep(&self) {
         self.handle.run_upkeep();
+    }
+}
+
+/// Every [`outcome`] is there from the start.
+fn count(outcomes: &Outcomes, outcome: &str) {
+    if let Some(counter) = outcomes.get(outcome) {
+        counter.increment(1);
     }
 }
 
@@ -175,6 +231,22 @@ mod tests {
     #[test]
     fn what_is_counted_can_be_read() {
         let meters = Meters::new();
+        // This process's tests share the numbers, so each has outcomes and paths of its own.
+        for _ in 0..2 {
+            meters.answered("/some/path", 418, 0.003);
+            meters.checked("account_suspended");
+            meters.decided("trial_expired");
+        }
+        let text = meters.render();
+        for counted in [
+            "ledger_http_requests_total{route=\"/some/path\",status=\"418\"} 2",
+            "ledger_checks_total{outcome=\"account_suspended\"} 2",
+            "ledger_decisions_total{outcome=\"trial_expired\"} 2",
+            "ledger_checks_total{outcome=\"trial_expired\"} 0",
+            "ledger_http_request_seconds_count{route=\"/some/path\"} 2",
+        ] {
+            assert!(text.contains(counted), "{counted}: {text}");
+        }
         meters.rejected("no_match");
         meters.answered("/api/v1/tiers", 200, 0.003);
         let text = meters.render();

@@ -36,7 +36,10 @@ pub(crate) async fn track(
     request.extensions_mut().insert(RequestId(id.to_str().unwrap_or_default().into()));
     let route = path.as_ref().map_or("unmatched", |path| path.as_str());
     let span = tracing::info_span!(
-        "request", id = id.to_str().unwrap_or_default(), method = %request.method(), route
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        method = request.method().as_str(),
+        route
     );
     let answer = timeout(ANSWER_TIMEOUT, next.run(request)).instrument(span.clone()).await;
     let mut answer = answer.unwrap_or_else(|_| Problem::Unavailable.into_response());

@@ -276,3 +276,28 @@ fn an_event_is_missing_that_leads_back_within_a_second() {
     let seed = 9_152_142_070_952_594_449;
     check(&Case { steps, pace: Pace::Usual, twins: 0, versions, seed }).unwrap();
 }
+
+/// The pause was lost, and of its end there are an update that changed nothing else, a second event
+/// of that, and what says that the subscription goes on: that comes last.
+#[test]
+fn an_update_of_something_paused_comes_before_the_end_of_the_pause() {
+    let steps = vec![
+        Step::Customer { card: 0, clock: false },
+        Step::Page { customer: 63, price: 246, names: 140 },
+        Step::SetPrice { price: 197, how: 14 },
+        Step::Schedule { subscription: 49, price: 208, form: 100 },
+        Step::Wait { hours: 1488 },
+        Step::Card { customer: 109, card: 0 },
+        Step::Subscribe { customer: 23, price: 128, behavior: 0, classic: false, missing: 55 },
+        Step::Wait { hours: 192 },
+        Step::Resume { subscription: 78, card: 0 },
+        Step::Pay { invoice: 213, card: 0 },
+        Step::Subscribe { customer: 51, price: 73, behavior: 0, classic: false, missing: 38 },
+        Step::Wait { hours: 192 },
+        Step::Resume { subscription: 113, card: 0 },
+        Step::Page { customer: 122, price: 71, names: 25 },
+    ];
+    let versions = vec!["2017-08-15"];
+    let seed = 955_921_056_036_458_134;
+    check(&Case { steps, pace: Pace::Usual, twins: 20, versions, seed }).unwrap();
+}

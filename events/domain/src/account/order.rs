@@ -333,8 +333,11 @@ fn sort<B>(facts: &mut [Fact<B>]) {
 /// by rank and key.
 fn starting<B>(facts: &[Fact<B>], is_known: bool, decides: Decides) -> (usize, Option<usize>) {
     let leads_to = |i: usize| {
-        let told = (0..facts.len()).any(|other| other != i && leads(&facts[other], &facts[i]));
-        told || is_told_of(facts, i)
+        // What tells of no change leads nowhere: whatever leads to it leads on from there, too.
+        let makes = |other: &Fact<B>| other.changes() || !other.before.is_told();
+        let told = facts.iter().enumerate();
+        let mut told = told.filter(|(other, fact)| *other != i && makes(fact));
+        told.any(|(_, fact)| leads(fact, &facts[i])) || is_told_of(facts, i)
     };
     let mut heads: Vec<usize> = (0..facts.len()).filter(|&i| !leads_to(i)).collect();
     let is_round = heads.is_empty();

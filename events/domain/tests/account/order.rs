@@ -385,6 +385,25 @@ fn facts_that_lead_to_each_other_alone_are_a_conflict() {
     assert_eq!(conflicts(&missing), []);
 }
 
+/// The pause was lost. What changes nothing of what is kept comes before the end of the pause, also
+/// where a second event tells of it: two of them don't lead to each other.
+#[test]
+fn facts_that_change_nothing_do_not_come_last_where_no_trail_leads() {
+    let (at, paused) = (DAY_0 + 9, json!({"status": "paused"}));
+    let same = |id: &str| sub(id, at, "updated", paused.clone(), json!({}));
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({"status": "trialing"}), json!("no_object")),
+        sub("evt_2", at, "resumed", json!({}), json!("absent")),
+        same("evt_3"),
+        same("evt_4"),
+    ];
+    for entries in [&entries[..3], &entries] {
+        let conflict = [("evt_2".into(), "evt_3".into())];
+        assert_eq!(conflicts(entries), conflict);
+        assert_eq!(view(entries).status, "active");
+    }
+}
+
 #[test]
 fn two_ways_on_from_one_state_are_a_conflict_until_the_way_back_arrives() {
     let until = |at: Option<i64>| json!({ "cancel_at": at });
