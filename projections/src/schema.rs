@@ -15,7 +15,7 @@ const CONTROL_DDL: &str = include_str!("control/schema.sql");
 
 /// How units store their state. It is raised when a state that was stored before can't be read, or
 /// would say something else; a test in `tests/postgres/forms.rs` notices other fields.
-const STATE: u32 = 11;
+const STATE: u32 = 12;
 
 /// A read model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use ledger_domain::catalog::Catalog;
-use ledger_domain::effective::{Denial as Why, Effective, check, required_add_on, required_tier};
+use ledger_domain::effective::{
+    Denial as Why, Effective, Entitlement, because, check, required_add_on, required_tier,
+};
 use ledger_domain::id::{FeatureSlug, TrainerId};
 use ledger_replay::Moment;
 
@@ -126,7 +128,8 @@ pub(super) fn decide(
     match checked.denial {
         Some(why) if !checked.allowed => {
             let (answer, catalog) = (&standing.answer, &*standing.catalog);
-            let denied = Denied { answer, catalog, position, feature, used, held: 0, quantity: 1 };
+            let (held, quantity) = (0, 1);
+            let denied = Denied { answer, has, catalog, position, feature, used, held, quantity };
             Some(Err(Box::new(denial(&denied, why))))
         }
         denial => {
@@ -147,6 +150,8 @@ pub(super) fn denied_by(decided: &Result<Decided, Box<Denial>>) -> Option<&'stat
 /// What a denial rests on.
 pub(super) struct Denied<'a> {
     pub(super) answer: &'a Effective,
+    /// What of the feature the trainer has.
+    pub(super) has: &'a Entitlement,
     pub(super) catalog: &'a Catalog,
     pub(super) position: i64,
     pub(super) feature: &'a FeatureSlug,
@@ -158,28 +163,21 @@ pub(super) struct Denied<'a> {
 
 /// The denial with its way out.
 pub(super) fn denial(denied: &Denied<'_>, why: Why) -> Denial {
-    let &Denied { answer, catalog, position, feature, used, held, quantity } = denied;
-    let limit = answer.features.get(feature).and_then(|has| has.limit());
+    let &Denied { answer, has, catalog, position, feature, used, held, quantity } = denied;
+    let limit = has.limit();
     let name = catalog.feature(feature).map_or(feature.as_str(), |found| found.name());
-    let status = answer.status.as_str();
-    let detail = match why {
-        Why::FeatureNotAvailable => format!("{name} is not part of what the trainer holds."),
-        Why::LimitReached | Why::QuotaExhausted if held > 0 => {
-            let limit = limit.unwrap_or_default();
-            format!("{used} of {limit} are in use, and {held} are held besides: {name}.")
-        }
-        Why::LimitReached | Why::QuotaExhausted => {
-            format!("{used} of {} are in use: {name}.", limit.unwrap_or_default())
-        }
-        Why::SubscriptionInactive => {
-            format!("{name} hangs on a subscription that is not paid for (status {status}).")
-        }
-        Why::TrialExpired => format!("{name} was on trial, and the trial has ended."),
-        Why::AccountSuspended => "The account is suspended.".to_owned(),
+    let because = because(answer, has, why, used);
+    let is_full = matches!(why, Why::LimitReached | Why::QuotaExhausted);
+    let besides = match held {
+        1.. if is_full => format!(", and {held} are held besides"),
+        _ => String::new(),
     };
-    // Another plan helps who lacks one; who doesn't pay for theirs has to do that.
-    let helps = matches!(why, Why::FeatureNotAvailable | Why::LimitReached | Why::QuotaExhausted);
+    let detail = format!("{name} is denied: {because}{besides}.");
     let need = used.saturating_add(held).saturating_add(quantity);
+    // Another plan helps who lacks one; who doesn't pay for theirs has to do that, and a cap wins
+    // over every plan.
+    let lacks = is_full || why == Why::FeatureNotAvailable;
+    let helps = lacks && has.cap.is_none_or(|cap| need <= cap);
     let tier = required_tier(catalog, feature, need).filter(|_| helps);
     let add_on = required_add_on(catalog, feature, need).filter(|_| helps);
     let is_counted = limit.is_some();
@@ -188,7 +186,7 @@ pub(super) fn denial(denied: &Denied<'_>, why: Why) -> Denial {
         detail,
         feature: feature.to_string(),
         current_tier: answer.tier.as_ref().map(|tier| tier.slug.to_string()),
-        subscription_status: status.to_owned(),
+        subscription_status: answer.status_of(has).as_str().to_owned(),
         limit,
         used: is_counted.then_some(used),
         held: (is_counted && held > 0).then_some(held),

@@ -4,7 +4,7 @@ use crate::reads::Reached;
 
 use std::sync::Arc;
 
-use ledger_domain::catalog::Catalog;
+use ledger_domain::catalog::{Allowance, Catalog};
 use ledger_domain::effective::{Billing, Holdings, Outcome, Setting, effective};
 use ledger_domain::event::Enforcement;
 use ledger_domain::id::TrainerId;
@@ -42,6 +42,23 @@ fn there_is_room_until_all_of_it_is_used() {
     assert_eq!(denial.code, "quota_exhausted");
     assert_eq!(denial.used, Some(1_000_000));
     assert!(denial.limit.is_some() && denial.position == 7);
+}
+
+#[test]
+fn no_plan_is_named_where_a_cap_leaves_no_room() {
+    let mut full = standing(&Enforcement::On, 1_000_000);
+    let feature = quota(&full);
+    let need = |standing: &Standing| decide(standing, &feature).unwrap().unwrap_err();
+    let named =
+        |denial: &Denial| denial.required_tier.is_some() || denial.required_add_on.is_some();
+    for (used, cap, is_named) in
+        [(5, None, true), (5, Some(5), false), (5, Some(6), true), (5, Some(0), false)]
+    {
+        full.used.insert(feature.clone(), used);
+        let has = full.answer.features.get_mut(&feature).unwrap();
+        (has.allowance, has.cap) = (Allowance::Capped(used.min(cap.unwrap_or(used))), cap);
+        assert_eq!(named(&need(&full)), is_named, "{cap:?}");
+    }
 }
 
 #[test]

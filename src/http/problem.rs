@@ -44,7 +44,7 @@ const EXPLANATIONS: [(&str, &str); 20] = [
     ("feature_not_available", "Nothing that the trainer holds grants the feature."),
     ("limit_reached", "As many are in use as the plan allows."),
     ("quota_exhausted", "All of the period's quota is used up."),
-    ("subscription_inactive", "The subscription that grants the feature is not paid for."),
+    ("subscription_inactive", "The subscription that grants the feature can't be used."),
     ("trial_expired", "The trial that granted the feature has ended."),
     ("account_suspended", "An administrator has locked the trainer out."),
 ];

@@ -252,8 +252,9 @@ fn no_beginning_of_a_delivery_gives_what_no_fact_supports() {
     let compared = compared.into_inner();
     println!("{compared:?}");
     let Compared { subscriptions, undecided, trainers, trainers_left_out } = compared;
-    assert!(undecided * 10 < subscriptions, "most are compared: {compared:?}");
-    assert!(trainers_left_out * 5 < trainers, "most are compared: {compared:?}");
+    // About twice what was counted: of what is missing, much is missing within a second.
+    assert!(undecided * 5 < subscriptions, "most are compared: {compared:?}");
+    assert!(trainers_left_out * 2 < trainers, "most are compared: {compared:?}");
 }
 
 /// Of four changes within a second, the one that takes the first back comes last: the other three
@@ -300,4 +301,31 @@ fn an_update_of_something_paused_comes_before_the_end_of_the_pause() {
     let versions = vec!["2017-08-15"];
     let seed = 955_921_056_036_458_134;
     check(&Case { steps, pace: Pace::Usual, twins: 20, versions, seed }).unwrap();
+}
+
+/// Of two changes of a second, the earlier one follows a change that was lost: as long as it is
+/// missing, the other one could as well have come first.
+#[test]
+fn a_second_that_does_not_go_on_from_what_was_before_it() {
+    let steps = vec![
+        Step::Customer { card: 0, clock: false },
+        Step::Card { customer: 241, card: 0 },
+        Step::Subscribe { customer: 241, price: 2, behavior: 0, classic: false, missing: 0 },
+        Step::Card { customer: 241, card: 1 },
+        Step::Change { subscription: 94, price: 3, billing: 1, behavior: 1 },
+        Step::Pay { invoice: 183, card: 0 },
+        Step::Wait { hours: 8784 },
+        Step::Pay { invoice: 82, card: 0 },
+        Step::Card { customer: 47, card: 0 },
+        Step::Page { customer: 157, price: 71, names: 125 },
+        Step::Card { customer: 115, card: 0 },
+        Step::Subscribe { customer: 115, price: 0, behavior: 0, classic: false, missing: 0 },
+        Step::Card { customer: 115, card: 1 },
+        Step::Change { subscription: 66, price: 1, billing: 1, behavior: 1 },
+        Step::Pay { invoice: 203, card: 0 },
+        Step::Checkout { customer: 215, price: 196, card: 235, trial_days: 0, missing: 194 },
+    ];
+    let versions = vec!["2020-08-27"];
+    let seed = 9_003_035_913_701_276_089;
+    check(&Case { steps, pace: Pace::Usual, twins: 0, versions, seed }).unwrap();
 }

@@ -83,6 +83,8 @@ pub(super) fn metered(request: &Request, ruling: &Ruling) -> Metered {
     Metered::new(has, used, Some(held), ruling.window)
 }
 
+const UNKNOWN_FEATURE: Problem = Problem::NotFound("The catalogue has no such feature.");
+
 /// Why there is nothing to answer with.
 pub(super) fn problem(
     refusal: Refusal,
@@ -93,8 +95,12 @@ pub(super) fn problem(
     match refusal {
         Refusal::Denied(why) => {
             let (seen, counter) = (&ruling.seen, ruling.counter);
+            let Some(has) = seen.answer.features.get(&request.feature) else {
+                return UNKNOWN_FEATURE;
+            };
             let denied = Denied {
                 answer: &seen.answer,
+                has,
                 catalog: &seen.catalog,
                 position: seen.reached.position,
                 feature: &request.feature,
@@ -104,7 +110,7 @@ pub(super) fn problem(
             };
             Problem::Denied(Box::new(denial(&denied, why)))
         }
-        Refusal::UnknownFeature => Problem::NotFound("The catalogue has no such feature."),
+        Refusal::UnknownFeature => UNKNOWN_FEATURE,
         Refusal::NotCounted => {
             Problem::Unprocessable("The feature is a flag: nothing of it is counted.".into())
         }

@@ -2,6 +2,7 @@
 //! subscription can have, and at the seconds at which answers turn. The tables are written by
 //! hand; nothing of them is read from the catalogue.
 
+mod acts;
 mod edges;
 mod lives;
 

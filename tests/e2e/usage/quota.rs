@@ -124,19 +124,21 @@ async fn another_add_on_counts_at_once() {
 }
 
 /// Who it is, what happens, and what one more of each of them is denied with: a customer, which
-/// the tier gives, and a generation, which the add-on gives.
-type Case = (&'static str, fn(&mut Story), [Option<&'static str>; 2]);
+/// the tier gives, and a generation, which the add-on gives; each with the status that is told.
+type Case = (&'static str, fn(&mut Story), [Option<Told>; 2]);
+type Told = (&'static str, &'static str);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tier_and_add_on_live_and_die_apart() {
     let app = ledger().await;
-    let inactive = Some("subscription_inactive");
+    let inactive = |status| Some(("subscription_inactive", status));
+    let lacks = Some(("feature_not_available", "active"));
     let cases: [Case; 6] = [
         ("both", |_| (), [None, None]),
-        ("tier-ends", |story| _ = story.cancel_now(), [inactive, None]),
-        ("tier-unpaid", |story| _ = story.becomes("unpaid"), [inactive, None]),
-        ("add-on-ends", |story| _ = story.drop_add_on(), [None, Some("feature_not_available")]),
-        ("add-on-unpaid", |story| _ = story.add_on_becomes("unpaid"), [None, inactive]),
+        ("tier-ends", |story| _ = story.cancel_now(), [inactive("canceled"), None]),
+        ("tier-unpaid", |story| _ = story.becomes("unpaid"), [inactive("unpaid"), None]),
+        ("add-on-ends", |story| _ = story.drop_add_on(), [None, lacks]),
+        ("add-on-unpaid", |story| _ = story.add_on_becomes("unpaid"), [None, inactive("unpaid")]),
         ("add-on-owes", |story| _ = story.add_on_becomes("past_due"), [None, None]),
     ];
     for (trainer, tell, [of_tier, of_add_on]) in cases {
@@ -149,7 +151,13 @@ async fn tier_and_add_on_live_and_die_apart() {
             let answer = settled(&app.service(), &path, &json!({ "trainer": trainer }), None).await;
             match denial {
                 None => assert_eq!(answer.expect(200)["used"], 1, "{trainer}, {feature}"),
-                Some(code) => drop(answer.expect_problem(403, code)),
+                Some((code, status)) => {
+                    let denied = answer.expect_problem(403, code);
+                    assert_eq!(denied["subscription_status"], status, "{trainer}: {denied}");
+                    let detail = denied["detail"].as_str().expect("a sentence");
+                    let is_told = detail.contains(&format!("(status {status})"));
+                    assert_eq!(is_told, code == "subscription_inactive", "{denied}");
+                }
             }
         }
     }

@@ -149,8 +149,10 @@ pub(super) fn settle<B: Clone>(before: &Before<B>, mut facts: Vec<Fact<B>>) -> V
             // What led back to where it began, so that the other one could follow, is missing; and
             // it may as well have followed the other one.
             let is_rivalled = left.iter().any(|&other| fact.rivals(&facts[other]));
+            // What is missing may have come between the two, or before both in the other order.
+            let is_broken = is_gap && !ordered.is_empty() && Prior::Known(fact.after) != state;
             state = Prior::Known(fact.after);
-            let is_tied = is_tied || is_again || is_rivalled;
+            let is_tied = is_tied || is_again || is_rivalled || is_broken;
             ordered.push(Fact { is_tied, is_gap, ..fact.clone() });
         }
         let mut i = 0;

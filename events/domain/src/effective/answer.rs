@@ -135,7 +135,7 @@ pub enum Denial {
     LimitReached,
     /// A quota is used up until its next window.
     QuotaExhausted,
-    /// What grants the feature isn't paid for.
+    /// What grants the feature can't be used: it isn't paid for, is paused, or has ended.
     SubscriptionInactive,
     /// What grants the feature was on trial, and nobody paid for it.
     TrialExpired,

@@ -17,6 +17,8 @@ pub struct Entitlement {
     pub soft: bool,
     /// What gives the feature, or would give it if it could be used; none if nothing does.
     pub giver: Option<Giver>,
+    /// The lowest cap of administrators', which no plan lifts.
+    pub cap: Option<u64>,
     /// Why the feature can't be used at all. Whether a limit is reached depends on usage, and is
     /// for [`check`](super::check()) to say.
     pub denial: Option<Denial>,
@@ -69,6 +71,15 @@ pub enum Giver {
 }
 
 impl Giver {
+    /// The add-on, if it is one.
+    #[must_use]
+    pub const fn add_on(&self) -> Option<&PlanSlug> {
+        match self {
+            Self::AddOn { plan, .. } => Some(plan),
+            Self::Tier { .. } | Self::Override { .. } => None,
+        }
+    }
+
     /// The word for it in answers: `tier`, the add-on's name, or `override`.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -92,6 +92,7 @@ impl<'h> Givers<'h> {
             allowance: given.map_or(kind.nothing(), |(given, _)| given.allowance),
             soft: given.is_some_and(|(_, soft)| soft),
             giver: given.map(|(given, _)| given.by.giver()),
+            cap: self.cap(slug).map(|(cap, _)| cap),
             denial,
             window: self.window(feature, clock),
             warn_percent: catalog.policies().usage_warning_percent,
@@ -114,11 +115,7 @@ impl<'h> Givers<'h> {
     /// An explicit cap wins over all. Under a soft limit it is the one that holds, although it may
     /// be the higher of the two.
     fn capped(&self, feature: &FeatureSlug, given: Given<'h>, soft: bool) -> (Given<'h>, bool) {
-        let caps = self.overrides.iter().filter(|x| x.feature == feature);
-        let caps = caps.filter_map(|x| Some((x.cap()?, x.view)));
-        let Some((cap, view)) = caps.min_by_key(|(cap, _)| *cap) else {
-            return (given, soft);
-        };
+        let Some((cap, view)) = self.cap(feature) else { return (given, soft) };
         let allowance = match given.allowance {
             Allowance::Flag(on) => Allowance::Flag(on && cap > 0),
             _ if soft => Allowance::Capped(cap),
@@ -128,6 +125,12 @@ impl<'h> Givers<'h> {
             return (given, false);
         }
         (Given { allowance, by: By::Override(view) }, false)
+    }
+
+    /// The lowest cap of a feature, and what set it.
+    fn cap(&self, feature: &FeatureSlug) -> Option<(u64, &'h GrantView)> {
+        let caps = self.overrides.iter().filter(|x| x.feature == feature);
+        caps.filter_map(|x| Some((x.cap()?, x.view))).min_by_key(|(cap, _)| *cap)
     }
 
     /// Nobody gives the feature. Where the tier that ended gave it, that is the reason.

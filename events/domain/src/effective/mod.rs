@@ -18,6 +18,7 @@
 
 mod add_ons;
 mod answer;
+mod because;
 mod calendar;
 mod check;
 mod clock;
@@ -41,6 +42,7 @@ mod world;
 pub use answer::{
     Access, Anomaly, Denial, Effective, HeldAddOn, HeldTier, ScheduledTier, Source, status,
 };
+pub use because::because;
 pub use check::{Check, Meter, Warning, check};
 pub use disputes::{Disputes, LostDispute};
 pub use enforcement::{Outcome, bucket};

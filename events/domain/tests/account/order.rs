@@ -404,6 +404,26 @@ fn facts_that_change_nothing_do_not_come_last_where_no_trail_leads() {
     }
 }
 
+/// A recovery whose failure was lost, and a change of plan: one goes on from what was before the
+/// second, the other leads to that.
+#[test]
+fn a_gap_within_a_second_leaves_its_order_open() {
+    let (at, month) = (DAY_0 + 9, DAY_0 + 30 * 86_400);
+    let plan = |name: &str| json!({ "items": items(name, DAY_0, month) });
+    let (starter, professional) = (plan("price_starter_month"), plan("price_professional_month"));
+    let status = |status: &str| json!({ "status": status });
+    let entries = [
+        sub("evt_1", DAY_0, "created", json!({}), json!("no_object")),
+        sub("evt_2", at, "updated", json!({}), status("past_due")),
+        sub("evt_3", at, "updated", professional, starter),
+    ];
+    assert_eq!(conflicts(&entries), [("evt_2".into(), "evt_3".into())]);
+    let failed = sub("evt_4", DAY_0 + 5, "updated", status("past_due"), status("active"));
+    let entries = [&entries[..], &[failed]].concat();
+    assert_eq!(conflicts(&entries), []);
+    assert_eq!(view(&entries).items[0].price.id.as_str(), "price_professional_month");
+}
+
 #[test]
 fn two_ways_on_from_one_state_are_a_conflict_until_the_way_back_arrives() {
     let until = |at: Option<i64>| json!({ "cancel_at": at });

@@ -41,7 +41,8 @@ impl Case<'_> {
 
     /// Under grace, what keeps the feature.
     fn keeping(&self) -> Vec<Remedy> {
-        let view = self.giving_subscription().filter(|_| self.answer.access == Access::Grace);
+        let is_in_grace = self.answer.access_of(self.entitlement) == Access::Grace;
+        let view = self.giving_subscription().filter(|_| is_in_grace);
         let open = view.into_iter().flat_map(|view| self.open_invoices(&view.id));
         open.map(pay).collect()
     }

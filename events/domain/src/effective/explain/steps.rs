@@ -3,7 +3,7 @@
 use super::{Case, Step};
 use crate::account::{Change, Grant};
 use crate::catalog::{Allowance, FeatureKind};
-use crate::effective::{Denial, Giver, World};
+use crate::effective::{Giver, World, because};
 use crate::event::{Enforcement, OverrideEffect};
 
 impl Case<'_> {
@@ -24,17 +24,7 @@ impl Case<'_> {
             let soft = if check.over_soft_limit { " The limit may be exceeded." } else { "" };
             return format!("{name} is granted.{counted}{soft}");
         };
-        let because = match denial {
-            Denial::FeatureNotAvailable => "nothing that the trainer holds grants it".to_owned(),
-            Denial::LimitReached | Denial::QuotaExhausted => {
-                format!("{used} of {} are in use", check.meter.limit.unwrap_or_default())
-            }
-            Denial::SubscriptionInactive => {
-                format!("what grants it is not paid for (status {})", self.answer.status.as_str())
-            }
-            Denial::TrialExpired => "it was on trial, and the trial has ended".to_owned(),
-            Denial::AccountSuspended => "an administrator has locked the trainer out".to_owned(),
-        };
+        let because = because(self.answer, self.entitlement, denial, used);
         if check.allowed {
             return format!("{name} would be denied, since {because}; but it is let pass.");
         }

@@ -7,9 +7,9 @@ const ENFORCED: Outcome = Outcome { mode: "on", enforced: true };
 const SHADOW: Outcome = Outcome { mode: "shadow", enforced: false };
 
 fn of(kind: FeatureKind, allowance: Allowance) -> Entitlement {
-    let denial = None;
+    let (cap, denial) = (None, None);
     let (soft, giver, window, warn_percent) = (false, None, None, 80);
-    Entitlement { kind, allowance, soft, giver, denial, window, warn_percent }
+    Entitlement { kind, allowance, soft, giver, cap, denial, window, warn_percent }
 }
 
 fn limit(cap: u64) -> Entitlement {

@@ -273,6 +273,46 @@ fn what_is_not_paid_is_told_with_the_invoice() {
 }
 
 #[test]
+fn a_denial_tells_the_status_of_what_gives_the_feature() {
+    let ai = |status| subscribed("sub_ai", "price_ai_starter_month").status(status);
+    let both = |status| scene(nothing().and(starter()).and(ai(status)));
+    let lost = Scene {
+        catalog: studio_with("on_dispute_lost = \"lock\""),
+        ..scene(Holdings::from(professional()).lost_dispute(Some("sub_1"), "2026-11-08"))
+    };
+    for (scene, slug, because) in [
+        (both("unpaid"), "ai_generations", "what grants it is not paid for (status unpaid)"),
+        (scene(ai("paused")), "ai_generations", "what grants it is paused (status paused)"),
+        (
+            scene(professional().ended("2026-11-09")),
+            "analytics",
+            "what grants it has ended (status canceled)",
+        ),
+        (
+            lost,
+            "analytics",
+            "what grants it is locked, since a payment was disputed and lost (status active)",
+        ),
+        (scene(ai("odd")), "ai_generations", "what grants it is locked (status odd)"),
+    ] {
+        let says = scene.explain(slug, "2026-11-10").says;
+        assert!(says.ends_with(&format!(" is denied: {because}.")), "{says}");
+    }
+}
+
+#[test]
+fn an_add_on_in_grace_is_kept_by_paying_its_invoice() {
+    let add_on = subscribed("sub_ai", "price_ai_starter_month").past_due_since("2026-11-06");
+    let mut late = scene(nothing().and(professional()).and(add_on));
+    let subscription = Some(stripe_id("sub_ai"));
+    late.payments = vec![PaymentView { subscription, ..invoice("in_1", "open", 2) }];
+    let expected = "granted: subscription(evt_sub_ai) invoice(evt_in_1_failed evt_in_1_made) \
+                    catalog(evt_catalog) window(evt_sub_ai) usage -> pay(evt_in_1_failed) \
+                    2026-11-13:subscription_inactive";
+    check(&late, "ai_generations", "2026-11-10", expected);
+}
+
+#[test]
 fn a_lost_dispute_that_locks_is_told() {
     let mut lost = scene(Holdings::from(professional()).lost_dispute(Some("sub_1"), "2026-11-08"));
     lost.catalog = studio_with("on_dispute_lost = \"lock\"");
@@ -320,6 +360,9 @@ fn a_cap_is_a_way_out_only_where_there_is_room_without_it() {
     let expected = "feature_not_available: override(evt_0) subscription(evt_sub_1) \
                     catalog(evt_catalog) -> ";
     check(&scene(lacking), "analytics", "2026-11-10", expected);
+    let none = overridden("evt_0", "analytics", OverrideEffect::Cap(0));
+    let told = scene(nothing().and(professional()).and(none)).explain("analytics", "2026-11-10");
+    assert_eq!(told.says, "A is denied: an administrator has capped it at 0.");
 }
 
 #[test]
