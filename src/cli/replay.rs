@@ -244,7 +244,11 @@ async fn tell_status(pools: &Pools, log: &PostgresLog, whose: &Whose) -> Result<
         print!("{}", told_status(&status));
     }
     let mut wrong = halted(&status);
-    if !wrong.is_empty() {
+    if status.log.is_none() {
+        // A name that is misspelt would else look as if all were well.
+        wrong.push("there is no log of this tenant; `ledger serve` opens one".to_owned());
+    }
+    if !wrong.is_empty() && status.log.is_some() {
         wrong.push(
             "the read models can't go on; docs/metrics.md says what to do (Halted read models)"
                 .to_owned(),

@@ -372,15 +372,22 @@ fn billing(environment: &Environment) -> Result<Option<Billing>, ConfigError> {
 }
 
 /// As said, else by the prefix of the API key; none if neither tells.
+///
+/// A log is of one mode for good, so what contradicts itself is refused.
 fn livemode(environment: &Environment) -> Result<Option<bool>, ConfigError> {
-    match environment.get("STRIPE_LIVEMODE") {
-        Some("true" | "1") => Ok(Some(true)),
-        Some("false" | "0") => Ok(Some(false)),
-        Some(_) => Err(ConfigError::bad("STRIPE_LIVEMODE", "it must be true or false")),
-        None => {
-            let key = environment.secret("STRIPE_SECRET_KEY")?;
-            Ok(key.and_then(|key| mode_of_key(&key.text)))
+    let said = match environment.get("STRIPE_LIVEMODE") {
+        Some("true" | "1") => Some(true),
+        Some("false" | "0") => Some(false),
+        Some(_) => return Err(ConfigError::bad("STRIPE_LIVEMODE", "it must be true or false")),
+        None => None,
+    };
+    let key = environment.secret("STRIPE_SECRET_KEY")?.and_then(|key| mode_of_key(&key.text));
+    match (said, key) {
+        (Some(said), Some(key)) if said != key => {
+            let why = "the prefix of STRIPE_SECRET_KEY tells the other mode";
+            Err(ConfigError::bad("STRIPE_LIVEMODE", why))
         }
+        _ => Ok(said.or(key)),
     }
 }
 

@@ -93,13 +93,21 @@ fn public_keys_come_with_an_audience() {
 }
 
 #[test]
-fn the_key_tells_the_mode_unless_it_is_said() {
+fn the_key_tells_the_mode_and_nothing_may_contradict_it() {
     let mode =
         |environment: &Environment| Config::read(environment).unwrap().tenants.default.livemode;
     let live = settings().with("STRIPE_SECRET_KEY", "sk_live_1");
     assert!(mode(&live));
-    assert!(!mode(&live.with("STRIPE_LIVEMODE", "false")));
-    assert!(!mode(&settings().with("STRIPE_SECRET_KEY", "sk_test_1")));
+    assert!(mode(&live.clone().with("STRIPE_LIVEMODE", "true")));
+    assert!(mode(&settings().with("STRIPE_LIVEMODE", "true")));
+    let test = settings().with("STRIPE_SECRET_KEY", "sk_test_1");
+    assert!(!mode(&test));
+    for contradicted in
+        [live.with("STRIPE_LIVEMODE", "false"), test.with("STRIPE_LIVEMODE", "true")]
+    {
+        let text = problems(&contradicted);
+        assert!(text.starts_with("STRIPE_LIVEMODE") && text.lines().count() == 1, "{text}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ use super::openapi::{NotFound, TooLarge, schema};
 use super::params::Segment;
 use super::problem::{Body, Problem};
 use crate::config::DEFAULT_TENANT;
+use crate::errors::chain;
 use crate::ingest::{Receipt, Rejected};
 use crate::meters::Meters;
 use crate::seldom;
@@ -120,7 +121,7 @@ async fn timed(meters: &Meters, taken: impl Future<Output = Result<Receipt, Prob
 
 async fn answer(state: &AppState, tenant: &str, request: Request) -> Result<Receipt, Problem> {
     let Some(served) = state.tenants.get(tenant) else {
-        state.ingest.meters.rejected("unknown_tenant");
+        refused_unread("unknown_tenant", &state.ingest.meters);
         return Err(Problem::NotFound("There is no such tenant."));
     };
     let (parts, body) = request.into_parts();
@@ -137,7 +138,8 @@ async fn answer(state: &AppState, tenant: &str, request: Request) -> Result<Rece
         if matches!(rejected, Rejected::Unavailable(_)) {
             tracing::debug!(%tenant, reason, bytes, "a webhook was not taken in");
         } else if let Some(left_out) = seldom::tell(reason) {
-            tracing::warn!(%tenant, reason, bytes, left_out, "a webhook was not taken in");
+            let error = chain(&rejected);
+            tracing::warn!(%tenant, reason, error, bytes, left_out, "a webhook was not taken in");
         }
         problem(rejected, state)
     })
@@ -146,12 +148,17 @@ async fn answer(state: &AppState, tenant: &str, request: Request) -> Result<Rece
 /// Counts a body that was not read to its end.
 fn unread(problem: &Problem, meters: &Meters) {
     if !matches!(problem, Problem::Unavailable) {
-        return meters.rejected("body_not_read");
+        return refused_unread("body_not_read", meters);
     }
-    meters.rejected("no_room");
     meters.unavailable.increment(1);
-    if let Some(left_out) = seldom::tell("no_room") {
-        tracing::warn!(reason = "no_room", left_out, "a webhook was not taken in");
+    refused_unread("no_room", meters);
+}
+
+/// Counts and tells of a webhook of which nothing else is known.
+fn refused_unread(reason: &'static str, meters: &Meters) {
+    meters.rejected(reason);
+    if let Some(left_out) = seldom::tell(reason) {
+        tracing::warn!(reason, left_out, "a webhook was not taken in");
     }
 }
 

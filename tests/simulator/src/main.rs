@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Parser;
 use ledger_simulator::shell::render::{NEWEST, Version};
 use ledger_simulator::shell::{Clock, Config, Simulator, Time};
-use ledger_simulator::world;
+use ledger_simulator::world::{self, Exhausted, RetryPolicy};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A stand-in for Stripe: subscriptions, invoices, payments and webhooks, kept in memory.
@@ -36,6 +36,10 @@ struct Arguments {
     #[arg(long = "key", value_name = "KEY")]
     keys: Vec<String>,
 
+    /// What becomes of a subscription whose last try to be paid failed
+    #[arg(long, default_value = "cancel", value_name = "WHAT", value_parser = after_retries)]
+    after_retries: Exhausted,
+
     /// Let time stand still
     #[arg(long)]
     stepped: bool,
@@ -49,6 +53,16 @@ fn version(name: &str) -> Result<String, String> {
     match Version::parse(name) {
         Some(_) => Ok(name.to_owned()),
         None => Err(format!("the newest is {NEWEST}")),
+    }
+}
+
+fn after_retries(word: &str) -> Result<Exhausted, String> {
+    match word {
+        "cancel" => Ok(Exhausted::Cancel),
+        "unpaid" => Ok(Exhausted::Unpaid),
+        "past_due" => Ok(Exhausted::PastDue),
+        "pause" => Ok(Exhausted::Pause),
+        _ => Err("it is cancel, unpaid, past_due or pause".to_owned()),
     }
 }
 
@@ -69,7 +83,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("can't wait for SIGTERM")?;
     let clock = Clock::system();
     let now = arguments.now.unwrap_or_else(|| clock.now());
-    let world = world::Config { seed: arguments.seed, now, ..world::Config::default() };
+    let usual = world::Config::default();
+    let retries = RetryPolicy { exhausted: arguments.after_retries, ..usual.retries.clone() };
+    let world = world::Config { seed: arguments.seed, now, retries, ..usual };
     let running = Simulator::start(Config {
         listen: arguments.listen,
         api_version: arguments.api_version,

@@ -5,6 +5,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -33,11 +34,21 @@ async fn end(mut child: Child, signal: &str) -> Option<i32> {
     tokio::time::timeout(PATIENCE, child.wait()).await.unwrap().unwrap().code()
 }
 
-async fn customer(url: &str) -> reqwest::Result<String> {
+async fn post(url: &str, path: &str, body: &str) -> reqwest::Result<Value> {
     let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
-    let request = client.post(format!("{url}/v1/customers")).bearer_auth("sk_test_1");
+    let kind = if path.starts_with("/v1/") {
+        "application/x-www-form-urlencoded"
+    } else {
+        "application/json"
+    };
+    let request = client.post(format!("{url}{path}")).bearer_auth("sk_test_1");
+    let request = request.header("content-type", kind).body(body.to_owned());
     let text = request.send().await?.error_for_status()?.text().await?;
-    let customer: serde_json::Value = serde_json::from_str(&text).unwrap();
+    Ok(serde_json::from_str(&text).unwrap())
+}
+
+async fn customer(url: &str) -> reqwest::Result<String> {
+    let customer = post(url, "/v1/customers", "").await?;
     Ok(customer["id"].as_str().unwrap().to_owned())
 }
 
@@ -64,6 +75,40 @@ async fn a_seed_decides_the_ids() {
 }
 
 #[tokio::test]
+async fn what_becomes_of_what_is_not_paid_is_said() {
+    let said = [
+        ("cancel", "canceled"),
+        ("unpaid", "unpaid"),
+        ("past_due", "past_due"),
+        ("pause", "paused"),
+    ];
+    for (word, status) in said {
+        let (child, url) = start(&["--stepped", "--after-retries", word]).await;
+        let act = async |path: &str, body: &str| post(&url, path, body).await.unwrap();
+        act("/v1/products", "id=prod_1&name=Plan").await;
+        let price = act(
+            "/v1/prices",
+            "product=prod_1&currency=usd&unit_amount=900&recurring[interval]=month&lookup_key=plan",
+        )
+        .await;
+        let price = price["id"].as_str().unwrap().to_owned();
+        let who =
+            "payment_method=pm_card_visa&invoice_settings[default_payment_method]=pm_card_visa";
+        let customer = act("/v1/customers", who).await["id"].as_str().unwrap().to_owned();
+        let form = format!("customer={customer}&items[0][price]={price}");
+        let made = act("/v1/subscriptions", &form).await;
+        let path = format!("/v1/subscriptions/{}", made["id"].as_str().unwrap());
+        act(&path, "default_payment_method=pm_card_chargeCustomerFail").await;
+        for _ in 0..4 {
+            act("/simulator/advance", r#"{"seconds": 1209600}"#).await;
+        }
+        let ended = act(&path, "metadata[looked]=1").await;
+        assert_eq!(ended["status"], status, "{word}");
+        end(child, "-TERM").await;
+    }
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     for (arguments, code) in [
         (&["--api-version", "1999-01-01"][..], 2),
@@ -71,6 +116,7 @@ async fn what_makes_no_sense_is_refused() {
         // No machine has this address, which is kept for documentation.
         (&["--listen", "192.0.2.1:0"], 3),
         (&["--now", "5"], 2),
+        (&["--after-retries", "forgive"], 2),
     ] {
         let ended = program(arguments).stderr(Stdio::null()).status();
         let ended = tokio::time::timeout(PATIENCE, ended).await.unwrap().unwrap();
