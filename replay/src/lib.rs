@@ -6,6 +6,7 @@
 //! - [`verify`]: are the read models what the log says? It builds them anew beside the live ones
 //!   and names every row that differs, also of the counters of usage, which are the log's own.
 //! - [`as_of`]: what could a trainer do at a past instant, by what is known now or was known then?
+//! - [`readable`]: can this program read every event of a log?
 //! - [`mod@status`]: how far are the read models, and what could they not take in?
 //!
 //! # Adding a replay
@@ -20,6 +21,7 @@
 
 pub mod as_of;
 mod capped;
+pub mod readable;
 mod schema;
 pub mod status;
 pub mod verify;

@@ -9,6 +9,8 @@ mod dev;
 mod failure;
 pub(crate) mod migrate;
 mod replay;
+mod schema;
+mod schema_files;
 mod serve;
 pub(crate) mod token;
 
@@ -51,6 +53,9 @@ enum Command {
     /// Replay the log: verify read models, tell how far they are, or ask about the past
     #[command(subcommand)]
     Replay(replay::ReplayCommand),
+    /// Tell whether this program can read every event of a log, and what events look like
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
 }
 
 const AFTER_HELP: &str = "\
@@ -108,6 +113,7 @@ async fn execute(arguments: Arguments) -> Result<(), Failure> {
         Command::Token(token) => token.run(&environment),
         Command::Catalog(command) => command.run(&environment).await,
         Command::Replay(command) => command.run(&environment).await,
+        Command::Schema(command) => command.run(&environment).await,
     }
 }
 

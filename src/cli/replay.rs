@@ -9,7 +9,7 @@ use ledger_domain::id::Tenant;
 use ledger_log::postgres::{Pools, PostgresLog};
 use ledger_projections::ReadModel;
 use ledger_replay::verify::{Phase, TableReport};
-use ledger_replay::{Progress, Report, State, Status, Verifier, VerifyConfig, VerifyError, status};
+use ledger_replay::{Progress, Report, State, Status, Verifier, VerifyConfig, status};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -117,21 +117,21 @@ impl Verify {
     }
 }
 
-/// Draws a bar while a verification is under way, and lets signals end it in order.
-async fn with_bar(
-    verify: impl Future<Output = Result<Report, VerifyError>>,
+/// Draws a bar while work is under way, and lets signals end it in order.
+pub(super) async fn with_bar<T>(
+    work: impl Future<Output = T>,
     mut progress: watch::Receiver<Progress>,
     stop: &CancellationToken,
-) -> Result<Report, VerifyError> {
+) -> T {
     // On standard error, and on a terminal alone.
     let bar = ProgressBar::new(0);
     let style = ProgressStyle::with_template("{msg} [{wide_bar}] {human_pos}/{human_len}");
     bar.set_style(style.expect("a constant template").progress_chars("=> "));
     let mut signal = std::pin::pin!(signals::stop());
-    let mut verify = std::pin::pin!(verify);
-    let report = loop {
+    let mut work = std::pin::pin!(work);
+    let done = loop {
         tokio::select! {
-            report = &mut verify => break report,
+            done = &mut work => break done,
             () = &mut signal, if !stop.is_cancelled() => stop.cancel(),
             Ok(()) = progress.changed() => {
                 let progress = progress.borrow_and_update();
@@ -142,17 +142,18 @@ async fn with_bar(
         }
     };
     bar.finish_and_clear();
-    report
+    done
 }
 
 fn message(progress: &Progress) -> String {
     match &progress.phase {
         Phase::Waiting => "waiting".to_owned(),
         Phase::Comparing { table } => format!("comparing {table}"),
-        Phase::Building => {
+        Phase::Building | Phase::Reading => {
+            let what = if progress.phase == Phase::Building { "building" } else { "reading" };
             let left = progress.time_left().filter(|left| *left < Duration::from_secs(1 << 22));
             let left = left.map_or_else(|| "?".to_owned(), |left| HumanDuration(left).to_string());
-            format!("building, {:.0} events/s, {left} left", progress.events_per_second)
+            format!("{what}, {:.0} events/s, {left} left", progress.events_per_second)
         }
     }
 }
@@ -321,7 +322,7 @@ fn told_status(status: &Status) -> String {
     text
 }
 
-fn print_json(document: &impl Serialize) -> Result<(), Failure> {
+pub(super) fn print_json(document: &impl Serialize) -> Result<(), Failure> {
     println!("{}", serde_json::to_string_pretty(document).map_err(Failure::unavailable)?);
     Ok(())
 }

@@ -4,10 +4,10 @@
 //! mean that the decoder isn't tested any more against what the logs out there hold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
+use crate::history::git;
 use crate::tree::{files, root};
 
 /// The folder of the golden files, with the list in it.
@@ -42,13 +42,6 @@ fn the_list_of_golden_files_only_grew() {
         (commit.to_owned(), then)
     });
     crate::assert_none(&lost(&now, &earlier.collect::<Vec<_>>()));
-}
-
-fn git(arguments: &[&str]) -> Option<String> {
-    // Also where the sources belong to another user.
-    let git = ["-c", "safe.directory=*", "-C"];
-    let output = Command::new("git").args(git).arg(root()).args(arguments).output().ok()?;
-    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
 }
 
 /// Lines of earlier lists that the list doesn't have any more.

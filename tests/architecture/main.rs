@@ -9,11 +9,13 @@
 
 mod catalogs;
 mod golden;
+mod history;
 mod imports;
 mod licences;
 mod migrations;
 mod purity;
 mod rust_text;
+mod schemas;
 mod shape;
 mod statements;
 mod tree;

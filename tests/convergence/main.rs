@@ -26,6 +26,8 @@ mod positions;
 mod prefixes;
 mod property;
 mod runner;
+#[path = "../schemas.rs"]
+mod schemas;
 mod statuses;
 mod truth;
 mod undecided;

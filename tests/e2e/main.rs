@@ -41,6 +41,8 @@ mod problems;
 mod rate_limits;
 mod rotation;
 mod scenarios;
+#[path = "../schemas.rs"]
+mod schemas;
 mod shared_cache;
 mod tenants;
 mod trainers;

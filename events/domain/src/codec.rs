@@ -2,7 +2,8 @@
 //! older version is lifted step by step to the current one before it becomes a struct.
 //!
 //! To change a shape: raise its version in `event::events!`, add an [`Upcaster`] from the version
-//! before, and add golden files for the new version. The old golden files stay as they are.
+//! before, and add golden files and a schema for the new version. Those of the old one stay as they
+//! are.
 
 use serde_json::Value;
 

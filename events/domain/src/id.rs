@@ -80,6 +80,17 @@ macro_rules! names {
                 }
             }
 
+            #[cfg(feature = "schema")]
+            impl schemars::JsonSchema for $name {
+                fn schema_name() -> std::borrow::Cow<'static, str> {
+                    stringify!($name).into()
+                }
+
+                fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                    crate::schema::of_name($max, $extra)
+                }
+            }
+
             impl Borrow<str> for $name {
                 fn borrow(&self) -> &str {
                     &self.0
@@ -150,6 +161,7 @@ fn is_name(text: &str, max: usize, extra: &[u8]) -> bool {
 
 /// What makes an event unique within its tenant: appending a key again changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventKey {
     /// The event's id.
     pub id: EventId,

@@ -10,5 +10,7 @@ pub mod effective;
 pub mod event;
 pub mod id;
 pub mod money;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod time;
 pub mod usage;

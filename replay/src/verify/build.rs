@@ -151,7 +151,7 @@ impl<'a> Build<'a> {
         let (mut last, mut moved) = (*at.borrow_and_update(), Instant::now());
         loop {
             let position = *at.borrow_and_update();
-            progress.send_replace(self.meter.building(position, target));
+            progress.send_replace(self.meter.at(Phase::Building, position, target));
             if position >= target {
                 return Ok(());
             }

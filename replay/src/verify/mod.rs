@@ -36,7 +36,7 @@ mod counters;
 mod error;
 mod layout;
 mod meaning;
-mod progress;
+pub(crate) mod progress;
 mod report;
 mod store;
 

@@ -1,11 +1,11 @@
-//! How far a verification is.
+//! How far work over a log is.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::Instant;
 
-/// What a verification is doing.
+/// What is being done.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum Phase {
@@ -14,6 +14,8 @@ pub enum Phase {
     Waiting,
     /// It takes in the log.
     Building,
+    /// It reads the log.
+    Reading,
     /// It compares a table.
     Comparing {
         /// The live table, with its schema.
@@ -21,13 +23,13 @@ pub enum Phase {
     },
 }
 
-/// How far a verification is.
+/// How far it is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Progress {
-    /// What it is doing.
+    /// What is being done.
     #[serde(flatten)]
     pub phase: Phase,
-    /// The position that the building has reached.
+    /// The position that is reached; of several logs, how many events were read.
     pub position: i64,
     /// The position to reach; it rises while the live read models move on.
     pub target: i64,
@@ -45,22 +47,22 @@ impl Progress {
 }
 
 /// Measures a rate.
-pub(super) struct Meter {
+pub(crate) struct Meter {
     begun: Instant,
     from: i64,
 }
 
 impl Meter {
     /// Begins at a position.
-    pub(super) fn start(from: i64) -> Self {
+    pub(crate) fn start(from: i64) -> Self {
         Self { begun: Instant::now(), from }
     }
 
-    /// How far the building is.
-    pub(super) fn building(&self, position: i64, target: i64) -> Progress {
+    /// How far it is by now.
+    pub(crate) fn at(&self, phase: Phase, position: i64, target: i64) -> Progress {
         let seconds = self.begun.elapsed().as_secs_f64().max(0.001);
         let events_per_second = position.saturating_sub(self.from) as f64 / seconds;
-        Progress { phase: Phase::Building, position, target, events_per_second }
+        Progress { phase, position, target, events_per_second }
     }
 }
 

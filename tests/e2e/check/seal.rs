@@ -8,11 +8,13 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Row, query, query_scalar};
 use uuid::Uuid;
 
+use crate::schemas::wrong;
+
 type Hash = [u8; 32];
 
 /// Checks a tenant's log: positions from 1 without a hole, each key once and as the index of keys
 /// has it, streams without a hole, time that doesn't run backwards, bodies that fit their hashes,
-/// and every seal.
+/// every seal, and events as their schemas say.
 pub(crate) async fn verify_log(owner: &PgPool, tenant: &str) {
     let sql = "SELECT log_id, position, namespace, event_id, stream, revision, type,
             schema_version, metadata, data, body_hash, text_hash,
@@ -37,6 +39,14 @@ pub(crate) async fn verify_log(owner: &PgPool, tenant: &str) {
     verify_keys(owner, tenant, events).await;
     verify_bodies(owner, tenant).await;
     verify_seals(owner, tenant, &tree).await;
+    rows.iter().zip(1..).for_each(|(row, position)| verify_shape(row, position));
+}
+
+fn verify_shape(row: &PgRow, position: i64) {
+    let (event_type, version): (String, i32) = (row.get("type"), row.get("schema_version"));
+    let of_data = wrong(&format!("{event_type}.v{version}"), row.get("data"));
+    let of_metadata = wrong("Metadata", row.get("metadata"));
+    assert_eq!((of_data, of_metadata), (vec![], vec![]), "{event_type} at {position}");
 }
 
 async fn verify_keys(owner: &PgPool, tenant: &str, events: i64) {

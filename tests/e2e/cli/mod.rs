@@ -6,6 +6,7 @@ mod migrate;
 mod refusals;
 mod replay;
 mod sample;
+mod schema;
 mod serve;
 mod simulator;
 mod token;

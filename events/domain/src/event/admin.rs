@@ -8,6 +8,7 @@ use crate::time::Timestamp;
 
 /// A trainer is known before any purchase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TrainerRegistered {
     /// Who.
     pub trainer: TrainerId,
@@ -15,6 +16,7 @@ pub struct TrainerRegistered {
 
 /// A Stripe customer belongs to a trainer, says an administrator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CustomerLinked {
     /// The customer at Stripe.
     pub customer: StripeId,
@@ -24,6 +26,7 @@ pub struct CustomerLinked {
 
 /// A tier is given without Stripe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TierAssigned {
     /// The first instant without it; none = until revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,6 +42,7 @@ pub struct TierAssigned {
 
 /// An assigned or grandfathered tier is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TierAssignmentRevoked {
     /// From whom.
     pub trainer: TrainerId,
@@ -46,6 +50,7 @@ pub struct TierAssignmentRevoked {
 
 /// A tier is kept for a while, with limits that may be exceeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TierGrandfathered {
     /// The first instant without it.
     pub expires_at: Timestamp,
@@ -57,6 +62,7 @@ pub struct TierGrandfathered {
 
 /// One feature is granted, lifted or capped for a trainer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OverrideGranted {
     /// What the override does.
     pub effect: OverrideEffect,
@@ -71,6 +77,7 @@ pub struct OverrideGranted {
 
 /// What an override does to a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OverrideEffect {
     /// Switches a flag on, whatever the plan says.
@@ -85,6 +92,7 @@ pub enum OverrideEffect {
 
 /// An override is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OverrideRevoked {
     /// Of which feature.
     pub feature: FeatureSlug,
@@ -94,6 +102,7 @@ pub struct OverrideRevoked {
 
 /// A trainer is locked out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TrainerSuspended {
     /// Who.
     pub trainer: TrainerId,
@@ -101,6 +110,7 @@ pub struct TrainerSuspended {
 
 /// A suspended trainer is let in again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TrainerReinstated {
     /// Who.
     pub trainer: TrainerId,

@@ -7,6 +7,7 @@ use crate::id::{StripeId, TrainerId};
 
 /// An event's metadata. Keys may be added, never renamed; readers ignore the ones they don't know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Metadata {
     /// Who caused it: `stripe`, the `sub` of a token, `scheduler`, ...
     pub actor: Box<str>,
@@ -53,6 +54,7 @@ impl Metadata {
 
 /// The ways in which events come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// A webhook of Stripe's.
@@ -87,6 +89,7 @@ impl Source {
 
 /// Whom and what an event names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Subject {
     /// A Stripe customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,6 +112,7 @@ impl Subject {
 
 /// The envelope of a webhook. See <https://docs.stripe.com/api/events/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StripeOrigin {
     /// The connected account it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,7 @@
 //! The events: what the ledger may say, each with the version of its shape.
 //!
-//! To add an event: give it a struct in the module of its kind, a line in `events!` below, and
-//! golden files, one for each form that it can have: a test names those that are missing. The
+//! To add an event: give it a struct in the module of its kind, a line in `events!` below, golden
+//! files, one for each form that it can have, and a schema: tests name what is missing. The
 //! compiler lists every place that has to know what it means.
 //!
 //! A payload is canonical JSON: keys sorted, no floats, decimals as text, absent fields left out.
@@ -35,6 +35,15 @@ macro_rules! events {
 
         /// Every event type with the current version of its shape.
         pub const TYPES: &[(&str, i32)] = &[$((stringify!($name), $version),)*];
+
+        /// The schema of each type in its current version, as [`crate::schema`] names them.
+        #[cfg(feature = "schema")]
+        pub(crate) fn schemas() -> Vec<crate::schema::Made> {
+            vec![$(crate::schema::Made::of::<$payload>(
+                concat!(stringify!($name), ".v", $version),
+                stringify!($name),
+            ),)*]
+        }
 
         impl Event {
             /// The type's name in the log.
@@ -237,6 +246,7 @@ pub(crate) const fn is_false(flag: &bool) -> bool {
 /// A short machine-readable word from outside (a status, a reason): kept as it came, because new
 /// ones appear without notice.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Code(Box<str>);
 

@@ -9,6 +9,7 @@ use crate::time::Timestamp;
 
 /// A tenant's log begins: always position 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogOpened {
     /// The Stripe account whose events belong here; none = events carry no account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,10 +24,12 @@ pub struct LogOpened {
 
 /// A catalogue was published, whole: a replay elsewhere needs no file and no environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CatalogPublished {
     /// From when on it is in force. The first ever published is in force since always.
     pub effective_at: Timestamp,
     /// The Stripe price ids of each plan by interval, as resolved from the publisher's environment.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::of_prices"))]
     pub prices: ResolvedPrices,
     /// The catalogue's file.
     pub toml: Box<str>,
@@ -34,6 +37,7 @@ pub struct CatalogPublished {
 
 /// How far denials are enforced was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EnforcementChanged {
     /// How far, from now on.
     pub mode: Enforcement,
@@ -41,6 +45,7 @@ pub struct EnforcementChanged {
 
 /// How far denials are enforced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Enforcement {
     /// Nobody is denied: the emergency switch.
@@ -58,6 +63,7 @@ pub enum Enforcement {
 
 /// Another content arrived under an event id that is taken: the first one stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IdReuseSeen {
     /// SHA-256 of what arrived, as the log compares it, in hexadecimal.
     pub content_hash: Box<str>,

@@ -10,6 +10,7 @@ use crate::time::{Interval, Timestamp};
 
 /// What a request for usage was judged by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Judgement {
     /// The position of the catalogue that was in force.
     pub catalog_position: i64,
@@ -25,6 +26,7 @@ pub struct Judgement {
 
 /// Usage that happened, counted whatever the limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UsageRecorded {
     /// Of what.
     pub feature: FeatureSlug,
@@ -38,6 +40,7 @@ pub struct UsageRecorded {
 
 /// Usage that was asked for, allowed and counted in one step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UsageConsumed {
     /// Of what.
     pub feature: FeatureSlug,
@@ -56,6 +59,7 @@ pub struct UsageConsumed {
 
 /// Usage that was asked for and is held until it is committed, released or expired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UsageReserved {
     /// When the hold frees itself.
     pub expires_at: Timestamp,
@@ -78,6 +82,7 @@ pub struct UsageReserved {
 
 /// A hold ended in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReservationCommitted {
     /// Of what.
     pub feature: FeatureSlug,
@@ -93,6 +98,7 @@ pub struct ReservationCommitted {
 
 /// A hold ended unused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReservationReleased {
     /// Of what.
     pub feature: FeatureSlug,
@@ -104,6 +110,7 @@ pub struct ReservationReleased {
 
 /// A standing count went down: what was counted is no more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UsageReleased {
     /// Of what.
     pub feature: FeatureSlug,

@@ -9,6 +9,7 @@ use crate::money::Currency;
 
 /// An invoice. See <https://docs.stripe.com/api/invoices/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Invoice {
     /// Minor units to pay in all.
     #[serde(default)]
@@ -88,6 +89,7 @@ pub struct Invoice {
 
 /// When an invoice came to be what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StatusTransitions {
     /// When it was made final.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +113,7 @@ impl StatusTransitions {
 
 /// One line of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InvoiceLine {
     /// Minor units; negative for a credit.
     pub amount: i64,
@@ -145,6 +148,7 @@ pub struct InvoiceLine {
 
 /// What pays an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaidBy {
     /// Minor units, where the webhook tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,6 +166,7 @@ pub struct PaidBy {
 
 /// Which payment paid which invoice. See <https://docs.stripe.com/api/invoice-payment/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InvoicePayment {
     /// Minor units paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,6 +197,7 @@ pub struct InvoicePayment {
 /// Which of Stripe's own entitlements a customer has.
 /// See <https://docs.stripe.com/api/entitlements/active-entitlement>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EntitlementSummary {
     /// Who has them.
     pub customer: StripeId,

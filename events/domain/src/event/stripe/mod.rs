@@ -20,6 +20,7 @@ use super::Code;
 
 /// One webhook about one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reported<S> {
     /// What the object was before, as far as the webhook tells.
     pub before: Before,
@@ -32,6 +33,7 @@ pub struct Reported<S> {
 
 /// What an object was before an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Before {
     /// The webhook doesn't say.
@@ -48,6 +50,7 @@ pub type KeptMetadata = BTreeMap<Box<str>, Box<str>>;
 /// A webhook that the ledger has no use for, or could not read. Its redacted body is kept, so that
 /// a later translator can make more of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StripeEventRecorded {
     /// Why it is nothing more.
     pub reason: Unread,
@@ -55,6 +58,7 @@ pub struct StripeEventRecorded {
 
 /// Why a webhook is only recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Unread {
     /// The ledger has no use for its type.

@@ -9,6 +9,7 @@ use crate::money::Currency;
 
 /// A Checkout Session. See <https://docs.stripe.com/api/checkout/sessions/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckoutSession {
     /// Minor units in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,6 +56,7 @@ pub struct CheckoutSession {
 
 /// A customer, without anything personal. See <https://docs.stripe.com/api/customers/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Customer {
     /// When it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,6 +82,7 @@ pub struct Customer {
 
 /// Why a payment failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failure {
     /// Stripe's error code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +94,7 @@ pub struct Failure {
 
 /// A payment intent. See <https://docs.stripe.com/api/payment_intents/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentIntent {
     /// Minor units asked for.
     pub amount: i64,
@@ -128,6 +132,7 @@ pub struct PaymentIntent {
 
 /// A charge. See <https://docs.stripe.com/api/charges/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Charge {
     /// Minor units.
     pub amount: i64,
@@ -169,6 +174,7 @@ pub struct Charge {
 
 /// A refund. See <https://docs.stripe.com/api/refunds/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Refund {
     /// Minor units.
     pub amount: i64,
@@ -204,6 +210,7 @@ pub struct Refund {
 
 /// A dispute. See <https://docs.stripe.com/api/disputes/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Dispute {
     /// Minor units.
     pub amount: i64,
@@ -232,6 +239,7 @@ pub struct Dispute {
 
 /// A price. See <https://docs.stripe.com/api/prices/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Price {
     /// Whether it can be bought.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -277,6 +285,7 @@ pub struct Price {
 
 /// A product. See <https://docs.stripe.com/api/products/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Product {
     /// Whether it can be bought.
     #[serde(default, skip_serializing_if = "is_false")]

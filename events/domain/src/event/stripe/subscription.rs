@@ -9,6 +9,7 @@ use crate::money::Currency;
 
 /// A subscription. See <https://docs.stripe.com/api/subscriptions/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Subscription {
     /// The instant that its periods are counted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +90,7 @@ pub struct Subscription {
 
 /// Why a subscription was cancelled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cancellation {
     /// What the customer chose from Stripe's list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,6 +102,7 @@ pub struct Cancellation {
 
 /// A list as Stripe embeds it: possibly only its beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Listed<T> {
     /// What was embedded.
     pub data: Vec<T>,
@@ -120,6 +123,7 @@ pub type Items = Listed<Item>;
 /// One item of a subscription. Older API versions keep the period on the subscription; it is
 /// copied to each item here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Item {
     /// The end of the period that runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +143,7 @@ pub struct Item {
 
 /// The price of an item, as far as the item tells. Older API versions call it a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ItemPrice {
     /// What it is paid in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,6 +172,7 @@ pub struct ItemPrice {
 
 /// A discount, as far as it was expanded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Discount {
     /// Minor units off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -199,6 +205,7 @@ pub struct Discount {
 
 /// How a subscription's collection is paused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PauseCollection {
     /// What becomes of its invoices meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -210,6 +217,7 @@ pub struct PauseCollection {
 
 /// A change of a subscription that waits for its payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PendingUpdate {
     /// When it lapses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -224,6 +232,7 @@ pub struct PendingUpdate {
 
 /// A subscription schedule. See <https://docs.stripe.com/api/subscription_schedules/object>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Schedule {
     /// When it was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -269,6 +278,7 @@ pub struct Schedule {
 
 /// Where a phase lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PhaseBounds {
     /// Its end.
     pub end_date: i64,
@@ -278,6 +288,7 @@ pub struct PhaseBounds {
 
 /// One phase of a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Phase {
     /// Its end; the last one may have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -294,6 +305,7 @@ pub struct Phase {
 
 /// One item of a phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PhaseItem {
     /// The price's id.
     pub price: StripeId,
