@@ -78,6 +78,8 @@ pub(crate) struct Slot {
     pub(crate) after: Tip,
     /// Whether an answer rests on `before` though nothing is written.
     pub(crate) relied_on: bool,
+    /// The leaves of what is written to it, one after another.
+    pub(crate) leaves: Vec<u8>,
     streams: HashMap<StreamName, Option<i64>>,
     counters: HashMap<Subject, Usage>,
     ids: HashMap<EventKey, Known>,
@@ -222,6 +224,7 @@ impl<'l, 'b> Planner<'l, 'b> {
             before: tip,
             after,
             relied_on: false,
+            leaves: Vec::new(),
             streams: HashMap::default(),
             counters: HashMap::default(),
             ids: HashMap::default(),
@@ -443,7 +446,9 @@ impl<'l, 'b> Planner<'l, 'b> {
                 body_hash: row.event.body.as_ref().map(|body| &body.hash),
                 text_hash: row.event.text.as_ref().map(|text| &text.hash),
             };
-            slot.after.frontier.append(leaf.hash());
+            let leaf = leaf.hash();
+            slot.leaves.extend_from_slice(&leaf);
+            slot.after.frontier.append(leaf);
         }
         for slot in &mut self.slots {
             if slot.writes() {
