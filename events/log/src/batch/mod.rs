@@ -432,19 +432,20 @@ impl<'l, 'b> Planner<'l, 'b> {
             let event = &row.event.event;
             let leaf = Leaf {
                 log_id: slot.after.log_id,
-                tenant: &slot.tenant,
+                tenant: slot.tenant.as_str(),
                 position: row.position,
-                key: &event.key,
-                stream: &event.stream,
+                namespace: event.key.namespace.as_str(),
+                event_id: event.key.id.as_str(),
+                stream: event.stream.as_str(),
                 revision: row.revision,
                 event_type: &event.event_type,
                 schema_version: event.schema_version,
-                occurred_at: event.occurred_at,
-                recorded_at: slot.after.recorded_at,
+                occurred_at: event.occurred_at.micros(),
+                recorded_at: slot.after.recorded_at.micros(),
                 metadata: &event.metadata,
                 data: &event.data,
-                body_hash: row.event.body.as_ref().map(|body| &body.hash),
-                text_hash: row.event.text.as_ref().map(|text| &text.hash),
+                body_hash: row.event.body.as_ref().map(|body| &body.hash[..]),
+                text_hash: row.event.text.as_ref().map(|text| &text.hash[..]),
             };
             let leaf = leaf.hash();
             slot.leaves.extend_from_slice(&leaf);
