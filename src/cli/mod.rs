@@ -4,6 +4,7 @@
 //! where it is called.
 
 mod as_of;
+mod audit;
 mod catalog;
 mod dev;
 mod failure;
@@ -51,6 +52,9 @@ enum Command {
     /// Replay the log: verify read models, tell how far they are, or ask about the past
     #[command(subcommand)]
     Replay(replay::ReplayCommand),
+    /// Prove the log: sign checkpoints, verify it against them, export it
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
 }
 
 const AFTER_HELP: &str = "\
@@ -108,6 +112,7 @@ async fn execute(arguments: Arguments) -> Result<(), Failure> {
         Command::Token(token) => token.run(&environment),
         Command::Catalog(command) => command.run(&environment).await,
         Command::Replay(command) => command.run(&environment).await,
+        Command::Audit(command) => command.run(&environment).await,
     }
 }
 

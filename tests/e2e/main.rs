@@ -41,6 +41,7 @@ mod problems;
 mod rate_limits;
 mod rotation;
 mod scenarios;
+mod seals;
 mod shared_cache;
 mod tenants;
 mod trainers;
