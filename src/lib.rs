@@ -23,6 +23,7 @@ mod readiness;
 mod reads;
 mod roles;
 mod rotation;
+mod seals;
 mod seldom;
 mod service;
 mod signals;

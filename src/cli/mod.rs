@@ -4,6 +4,7 @@
 //! where it is called.
 
 mod as_of;
+mod audit;
 mod catalog;
 mod dev;
 mod failure;
@@ -56,6 +57,9 @@ enum Command {
     /// Tell whether this program can read every event of a log, and what events look like
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
+    /// Prove the log: sign checkpoints, verify it against them, export it
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
 }
 
 const AFTER_HELP: &str = "\
@@ -114,6 +118,7 @@ async fn execute(arguments: Arguments) -> Result<(), Failure> {
         Command::Catalog(command) => command.run(&environment).await,
         Command::Replay(command) => command.run(&environment).await,
         Command::Schema(command) => command.run(&environment).await,
+        Command::Audit(command) => command.run(&environment).await,
     }
 }
 

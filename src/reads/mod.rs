@@ -14,7 +14,7 @@ mod public;
 mod rate;
 mod shared;
 mod store;
-mod trail;
+pub(crate) mod trail;
 mod upkeep;
 
 use std::sync::Arc;

@@ -43,6 +43,7 @@ mod rotation;
 mod scenarios;
 #[path = "../schemas.rs"]
 mod schemas;
+mod seals;
 mod shared_cache;
 mod tenants;
 mod trainers;

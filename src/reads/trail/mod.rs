@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use ledger_domain::account::{CustomerUnit, TrainerUnit};
 use ledger_domain::id::{StripeId, Tenant, TrainerId};
+use ledger_log::postgres::Pools;
 use ledger_projections::{QueryError, as_reader};
 
 use super::parked::{self, Reached};
@@ -23,26 +24,37 @@ impl Reads {
         (after, until): (i64, i64),
         limit: usize,
     ) -> Result<(Vec<i64>, Reached), ReadsError> {
-        let mut first = BTreeSet::new();
-        let mut take = |position: i64| {
-            if position > after && position < until {
-                first.insert(position);
-                if first.len() > limit {
-                    first.pop_last();
-                }
-            }
-        };
-        let mut reader = as_reader(&self.pools.auditor, tenant, None).await?;
-        let position = reader.position().await?;
-        let conn = reader.connection();
-        let named = store::naming(conn, tenant, trainer, (after, until), limit).await?;
-        named.into_iter().for_each(&mut take);
-        store::each_object(conn, tenant, trainer, |unit, parts| positions(unit, parts, &mut take))
-            .await?;
-        let parked = parked::store::first_parked(&mut reader, tenant, Some(trainer)).await?;
-        reader.finish().await?;
-        Ok((first.into_iter().collect(), Reached::new(position, parked)))
+        events_of(&self.pools, tenant, trainer, (after, until), limit).await
     }
+}
+
+/// What [`Reads::events_of`] tells, for who has no more than the database.
+pub(crate) async fn events_of(
+    pools: &Pools,
+    tenant: &Tenant,
+    trainer: &TrainerId,
+    (after, until): (i64, i64),
+    limit: usize,
+) -> Result<(Vec<i64>, Reached), ReadsError> {
+    let mut first = BTreeSet::new();
+    let mut take = |position: i64| {
+        if position > after && position < until {
+            first.insert(position);
+            if first.len() > limit {
+                first.pop_last();
+            }
+        }
+    };
+    let mut reader = as_reader(&pools.auditor, tenant, None).await?;
+    let position = reader.position().await?;
+    let conn = reader.connection();
+    let named = store::naming(conn, tenant, trainer, (after, until), limit).await?;
+    named.into_iter().for_each(&mut take);
+    store::each_object(conn, tenant, trainer, |unit, parts| positions(unit, parts, &mut take))
+        .await?;
+    let parked = parked::store::first_parked(&mut reader, tenant, Some(trainer)).await?;
+    reader.finish().await?;
+    Ok((first.into_iter().collect(), Reached::new(position, parked)))
 }
 
 /// The positions of the events behind one object's state.

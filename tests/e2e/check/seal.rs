@@ -75,13 +75,21 @@ async fn verify_bodies(owner: &PgPool, tenant: &str) {
 }
 
 async fn verify_seals(owner: &PgPool, tenant: &str, tree: &Tree) {
-    let sql = "SELECT size, root FROM log_seal WHERE tenant = $1 ORDER BY size";
+    let sql = "SELECT size, root, leaves FROM log_seal WHERE tenant = $1 ORDER BY size";
     let seals = query(sql).bind(tenant).fetch_all(owner).await.unwrap();
+    let mut from = 0;
     for seal in &seals {
         let size = usize::try_from(seal.get::<i64, _>("size")).unwrap();
         assert!(size <= tree.roots.len(), "a seal over {size} events, which are not there");
         let root: Vec<u8> = seal.get("root");
         assert_eq!(hex::encode(root), hex::encode(tree.roots[size - 1]), "the seal over {size}");
+        let leaves: Vec<u8> = seal.get("leaves");
+        assert_eq!(
+            leaves,
+            tree.leaves[from..size].concat(),
+            "the leaves of the batch up to {size}"
+        );
+        from = size;
     }
     let sql = "SELECT position, root FROM log_head WHERE tenant = $1";
     let head = query(sql).bind(tenant).fetch_one(owner).await.unwrap();

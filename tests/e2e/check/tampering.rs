@@ -9,7 +9,7 @@ use crate::bodies::{DAY, STARTER, Story, Version};
 use crate::harness::{Database, TestApp, now};
 
 /// What somebody with all rights could do to a log of some events.
-const TAMPERINGS: [(&str, &str); 8] = [
+const TAMPERINGS: [(&str, &str); 9] = [
     ("a fact is altered", "UPDATE event SET data = data || ' ' WHERE position = 5"),
     ("an actor is altered", "UPDATE event SET metadata = '{}' WHERE position = 5"),
     (
@@ -24,6 +24,7 @@ const TAMPERINGS: [(&str, &str); 8] = [
     ("a key is gone", "DELETE FROM event_dedup WHERE position = 5"),
     ("a body is altered", "UPDATE webhook_events SET salt = salt || 'x' WHERE position = 5"),
     ("a seal is altered", "UPDATE log_seal SET root = decode(repeat('00', 32), 'hex')"),
+    ("a leaf is altered", "UPDATE log_seal SET leaves = overlay(leaves placing 'x' from 3)"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

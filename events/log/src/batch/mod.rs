@@ -78,6 +78,8 @@ pub(crate) struct Slot {
     pub(crate) after: Tip,
     /// Whether an answer rests on `before` though nothing is written.
     pub(crate) relied_on: bool,
+    /// The leaves of what is written to it, one after another.
+    pub(crate) leaves: Vec<u8>,
     streams: HashMap<StreamName, Option<i64>>,
     counters: HashMap<Subject, Usage>,
     ids: HashMap<EventKey, Known>,
@@ -222,6 +224,7 @@ impl<'l, 'b> Planner<'l, 'b> {
             before: tip,
             after,
             relied_on: false,
+            leaves: Vec::new(),
             streams: HashMap::default(),
             counters: HashMap::default(),
             ids: HashMap::default(),
@@ -429,21 +432,24 @@ impl<'l, 'b> Planner<'l, 'b> {
             let event = &row.event.event;
             let leaf = Leaf {
                 log_id: slot.after.log_id,
-                tenant: &slot.tenant,
+                tenant: slot.tenant.as_str(),
                 position: row.position,
-                key: &event.key,
-                stream: &event.stream,
+                namespace: event.key.namespace.as_str(),
+                event_id: event.key.id.as_str(),
+                stream: event.stream.as_str(),
                 revision: row.revision,
                 event_type: &event.event_type,
                 schema_version: event.schema_version,
-                occurred_at: event.occurred_at,
-                recorded_at: slot.after.recorded_at,
+                occurred_at: event.occurred_at.micros(),
+                recorded_at: slot.after.recorded_at.micros(),
                 metadata: &event.metadata,
                 data: &event.data,
-                body_hash: row.event.body.as_ref().map(|body| &body.hash),
-                text_hash: row.event.text.as_ref().map(|text| &text.hash),
+                body_hash: row.event.body.as_ref().map(|body| &body.hash[..]),
+                text_hash: row.event.text.as_ref().map(|text| &text.hash[..]),
             };
-            slot.after.frontier.append(leaf.hash());
+            let leaf = leaf.hash();
+            slot.leaves.extend_from_slice(&leaf);
+            slot.after.frontier.append(leaf);
         }
         for slot in &mut self.slots {
             if slot.writes() {

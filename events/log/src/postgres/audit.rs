@@ -226,7 +226,7 @@ fn bytes(events: &[Recorded]) -> usize {
 
 /// The last position that was accepted before an instant. Positions are in the order of their
 /// acceptance, so that halving finds it without an index on time.
-async fn before(
+pub(super) async fn before(
     connection: &mut PgConnection,
     tenant: &Tenant,
     at: Timestamp,

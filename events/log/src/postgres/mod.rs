@@ -14,6 +14,7 @@ mod load;
 mod migrate;
 mod outage;
 mod pools;
+mod raw;
 mod read;
 mod statement;
 mod wake;
@@ -37,6 +38,7 @@ pub use failpoint::Hook;
 pub use failpoint::Point;
 pub use migrate::migrate;
 pub use pools::{Pools, Role, Scope, begin_scoped};
+pub use raw::{RawLog, RawReader, Seals, StoredLeaves};
 
 use self::collect::{Caller, Queue, Request};
 use self::leader::Leader;

@@ -44,7 +44,7 @@ pub(super) const TENANTS_MAX: usize = 8;
 
 const BASE: &str = include_str!("sql/append.sql");
 /// Parameters of the base, after which the parts count on.
-const BASE_PARAMETERS: usize = 28;
+const BASE_PARAMETERS: usize = 29;
 const PART_MARK: &str = "/* parts */";
 const MOVED_MARK: &str = "/* moved */";
 const TWICE_MARK: &str = "/* twice */";
@@ -215,6 +215,7 @@ fn bind_slots<'q>(query: AppendQuery<'q>, slots: &'q [Slot], clock: Timestamp) -
         .bind(moved.iter().map(|s| &s.after.root[..]).collect::<Vec<_>>())
         .bind(moved.iter().map(|s| s.after.frontier.to_bytes()).collect::<Vec<_>>())
         .bind(moved.iter().map(|s| s.after.facts).collect::<Vec<_>>())
+        .bind(moved.iter().map(|s| &s.leaves[..]).collect::<Vec<_>>())
 }
 
 fn bind_rows<'q>(

@@ -4,11 +4,10 @@
 //! Everything in here is pure.
 
 mod proof;
+pub mod verify;
 
-pub use proof::{Tree, verify_consistency, verify_inclusion};
+pub use proof::{ClosedOutline, Outline, Tree, verify_consistency, verify_inclusion};
 
-use ledger_domain::id::{EventKey, StreamName, Tenant};
-use ledger_domain::time::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -32,31 +31,33 @@ pub struct Leaf<'a> {
     /// The log's id.
     pub log_id: Uuid,
     /// The tenant whose log it is.
-    pub tenant: &'a Tenant,
+    pub tenant: &'a str,
     /// The place in the log.
     pub position: i64,
-    /// The event's key.
-    pub key: &'a EventKey,
+    /// The namespace of the event's key.
+    pub namespace: &'a str,
+    /// The event's id within the namespace.
+    pub event_id: &'a str,
     /// The stream.
-    pub stream: &'a StreamName,
+    pub stream: &'a str,
     /// The place in the stream.
     pub revision: i64,
     /// The type.
     pub event_type: &'a str,
     /// The version of the type's shape.
     pub schema_version: i32,
-    /// When it happened.
-    pub occurred_at: Timestamp,
-    /// When the log accepted it.
-    pub recorded_at: Timestamp,
+    /// When it happened, in microseconds since 1970.
+    pub occurred_at: i64,
+    /// When the log accepted it, in microseconds since 1970.
+    pub recorded_at: i64,
     /// Who, why and from where, as stored.
     pub metadata: &'a [u8],
     /// What it states, as stored.
     pub data: &'a [u8],
     /// The salted hash of its body.
-    pub body_hash: Option<&'a Hash>,
+    pub body_hash: Option<&'a [u8]>,
     /// The salted hash of its text.
-    pub text_hash: Option<&'a Hash>,
+    pub text_hash: Option<&'a [u8]>,
 }
 
 impl Leaf<'_> {
@@ -67,16 +68,16 @@ impl Leaf<'_> {
         hasher.update([LEAF_PREFIX]);
         field(&mut hasher, LEAF_TAG);
         field(&mut hasher, self.log_id.as_bytes());
-        field(&mut hasher, self.tenant.as_str().as_bytes());
+        field(&mut hasher, self.tenant.as_bytes());
         integer(&mut hasher, self.position);
-        field(&mut hasher, self.key.namespace.as_str().as_bytes());
-        field(&mut hasher, self.key.id.as_str().as_bytes());
-        field(&mut hasher, self.stream.as_str().as_bytes());
+        field(&mut hasher, self.namespace.as_bytes());
+        field(&mut hasher, self.event_id.as_bytes());
+        field(&mut hasher, self.stream.as_bytes());
         integer(&mut hasher, self.revision);
         field(&mut hasher, self.event_type.as_bytes());
         integer(&mut hasher, self.schema_version.into());
-        integer(&mut hasher, self.occurred_at.micros());
-        integer(&mut hasher, self.recorded_at.micros());
+        integer(&mut hasher, self.occurred_at);
+        integer(&mut hasher, self.recorded_at);
         field(&mut hasher, self.metadata);
         field(&mut hasher, self.data);
         nullable(&mut hasher, self.body_hash);
@@ -91,19 +92,20 @@ impl Recorded {
     pub fn leaf(&self) -> Hash {
         Leaf {
             log_id: self.log_id,
-            tenant: &self.tenant,
+            tenant: self.tenant.as_str(),
             position: self.position,
-            key: &self.key,
-            stream: &self.stream,
+            namespace: self.key.namespace.as_str(),
+            event_id: self.key.id.as_str(),
+            stream: self.stream.as_str(),
             revision: self.revision,
             event_type: &self.event_type,
             schema_version: self.schema_version,
-            occurred_at: self.occurred_at,
-            recorded_at: self.recorded_at,
+            occurred_at: self.occurred_at.micros(),
+            recorded_at: self.recorded_at.micros(),
             metadata: &self.metadata,
             data: &self.data,
-            body_hash: self.body_hash.as_ref(),
-            text_hash: self.text_hash.as_ref(),
+            body_hash: self.body_hash.as_ref().map(|hash| &hash[..]),
+            text_hash: self.text_hash.as_ref().map(|hash| &hash[..]),
         }
         .hash()
     }
@@ -120,7 +122,7 @@ fn integer(hasher: &mut Sha256, value: i64) {
     field(hasher, &value.to_be_bytes());
 }
 
-fn nullable(hasher: &mut Sha256, value: Option<&Hash>) {
+fn nullable(hasher: &mut Sha256, value: Option<&[u8]>) {
     match value {
         Some(hash) => field(hasher, hash),
         None => hasher.update(NULL),
@@ -139,7 +141,7 @@ pub fn text_hash(salt: &Salt, text: &str) -> Hash {
     salted(TEXT_TAG, salt, text.as_bytes())
 }
 
-fn salted(tag: &[u8], salt: &Salt, bytes: &[u8]) -> Hash {
+fn salted(tag: &[u8], salt: &[u8], bytes: &[u8]) -> Hash {
     let mut hasher = Sha256::new();
     hasher.update(tag);
     hasher.update(salt);
@@ -216,6 +218,8 @@ impl Frontier {
 
 #[cfg(test)]
 mod tests {
+    use ledger_domain::id::{EventKey, StreamName, Tenant};
+    use ledger_domain::time::Timestamp;
     use proptest::prelude::{any, proptest};
 
     use super::*;

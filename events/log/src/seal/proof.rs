@@ -1,6 +1,6 @@
 //! Proofs over the Merkle tree of RFC 9162, section 2.1.
 
-use super::{empty_root, node};
+use super::{Frontier, empty_root, node};
 use crate::port::Hash;
 
 /// A whole tree in memory, for making proofs. Every complete subtree's hash is kept, so that a
@@ -116,6 +116,71 @@ fn split(length: u64) -> u64 {
     1 << (u64::BITS - 1 - (length - 1).leading_zeros())
 }
 
+/// How many leaves an [`Outline`] keeps one hash of.
+const BLOCK: u64 = 1 << 10;
+
+/// The tree without its lowest levels, for proofs of many leaves of a tree that is too large to be
+/// kept: a hash for each 1,024 leaves. The leaves around the one that is proved are given again.
+#[derive(Debug, Clone, Default)]
+pub struct Outline {
+    blocks: Tree,
+    open: Frontier,
+}
+
+impl Outline {
+    /// Adds a leaf at the end.
+    pub fn append(&mut self, leaf: Hash) {
+        self.open.append(leaf);
+        if self.open.size() == BLOCK {
+            self.blocks.append(std::mem::take(&mut self.open).root());
+        }
+    }
+
+    /// The number of leaves.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.blocks.size() * BLOCK + self.open.size()
+    }
+
+    /// The same with its last block closed, however few leaves it has, and the root over it all.
+    #[must_use]
+    pub fn close(mut self) -> (ClosedOutline, Hash) {
+        let size = self.size();
+        if self.open.size() > 0 {
+            self.blocks.append(self.open.root());
+        }
+        let root = self.blocks.root(self.blocks.size()).unwrap_or_else(empty_root);
+        (ClosedOutline { blocks: self.blocks, size }, root)
+    }
+}
+
+/// An [`Outline`] of all leaves.
+#[derive(Debug, Clone)]
+pub struct ClosedOutline {
+    blocks: Tree,
+    size: u64,
+}
+
+impl ClosedOutline {
+    /// The indices of the leaves that must be given to prove this one.
+    #[must_use]
+    pub fn block(&self, index: u64) -> std::ops::Range<u64> {
+        let from = index / BLOCK * BLOCK;
+        from..(from + BLOCK).min(self.size)
+    }
+
+    /// The audit path of leaf `index` in the tree of all leaves, given the tree of its block; none
+    /// if that isn't the block's.
+    #[must_use]
+    pub fn inclusion(&self, index: u64, block: &Tree) -> Option<Vec<Hash>> {
+        // Blocks are complete but for the last, so the tree over their roots is the upper part of
+        // the tree over all leaves.
+        let mut path = block.inclusion(index % BLOCK, block.size())?;
+        path.extend(self.blocks.inclusion(index / BLOCK, self.blocks.size())?);
+        Some(path)
+    }
+}
+
 /// Whether the path proves that the leaf is number `index` of the tree of `size` leaves with this
 /// root (RFC 9162, section 2.1.3.2).
 #[must_use]
@@ -197,7 +262,6 @@ mod tests {
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
     use sha2::{Digest, Sha256};
 
-    use super::super::Frontier;
     use super::*;
 
     /// The definition of the RFC, word by word.
@@ -279,6 +343,25 @@ mod tests {
                 let longer = [&proof[..], &[[1; 32]]].concat();
                 prop_assert!(!verify_consistency(m, n, &old_root, &new_root, &longer));
                 prop_assert!(!verify_consistency(m, n, &old_root, &new_root, &proof[1..]));
+            }
+        }
+    }
+
+    #[test]
+    fn an_outline_proves_what_the_whole_tree_proves() {
+        for count in [0, 1, 2, 1_023, 1_024, 1_025, 2_048, 3_000, 5_121] {
+            let (leaves, mut outline) = (leaves(count, 5), Outline::default());
+            leaves.iter().for_each(|leaf| outline.append(*leaf));
+            let (whole, size) = (tree(&leaves), count as u64);
+            assert_eq!(outline.size(), size);
+            let (outline, root) = outline.close();
+            assert_eq!(Some(root), whole.root(size), "{count}");
+            for index in (0..size).step_by(97).chain(size.checked_sub(1)) {
+                let range = outline.block(index);
+                let at = |index: u64| usize::try_from(index).expect("small");
+                let block = tree(&leaves[at(range.start)..at(range.end)]);
+                let path = outline.inclusion(index, &block);
+                assert_eq!(path, whole.inclusion(index, size), "{index} of {count}");
             }
         }
     }

@@ -114,6 +114,7 @@ async fn no_role_can_change_or_take_away_what_happened() {
         "UPDATE event_dedup SET position = 1",
         "DELETE FROM event_dedup",
         "UPDATE log_seal SET root = ''",
+        "UPDATE log_seal SET leaves = NULL",
         "DELETE FROM log_seal",
         "DELETE FROM log_head",
         "UPDATE usage_entry SET quantity = 0",

@@ -32,8 +32,8 @@ pub(crate) struct RawEvent {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RawLog {
     pub(crate) events: Vec<RawEvent>,
-    /// Size and root.
-    pub(crate) seals: Vec<(i64, Vec<u8>)>,
+    /// Size, root and leaves of the batch.
+    pub(crate) seals: Vec<(i64, Vec<u8>, Vec<u8>)>,
     /// Position and root.
     pub(crate) head: (i64, Vec<u8>),
     /// Id, position and revision.
@@ -47,7 +47,7 @@ impl RawLog {
             (extract(epoch FROM recorded_at) * 1000000)::bigint AS recorded
             FROM event WHERE tenant = $1 ORDER BY position";
         let events = sqlx::query(events).bind(tenant).fetch_all(owner).await.unwrap();
-        let seals = "SELECT size, root FROM log_seal WHERE tenant = $1 ORDER BY size";
+        let seals = "SELECT size, root, leaves FROM log_seal WHERE tenant = $1 ORDER BY size";
         let head = "SELECT position, root FROM log_head WHERE tenant = $1";
         let keys = "SELECT namespace || '/' || event_id, position, revision FROM event_dedup
             WHERE tenant = $1";
@@ -171,16 +171,23 @@ fn rows(log: &RawLog, found: &mut Vec<String>) {
 fn seals(log: &RawLog, found: &mut Vec<String>) {
     let roots = roots(&log.events);
     let root_at = |size: i64| usize::try_from(size - 1).ok().and_then(|index| roots.get(index));
-    for (size, root) in &log.seals {
+    let mut from = 0;
+    for (size, root, leaves) in &log.seals {
         if root_at(*size) != Some(root) {
             found.push(format!("the seal over {size} leaves doesn't fit them"));
         }
+        let until = usize::try_from(*size).unwrap();
+        let batch = log.events.get(from..until).unwrap_or_default();
+        if *leaves != batch.iter().flat_map(|event| event.leaf).collect::<Vec<_>>() {
+            found.push(format!("the leaves of the batch up to {size} aren't its events'"));
+        }
+        from = until;
     }
     let size = i64::try_from(log.events.len()).unwrap();
     if log.head.0 != size || root_at(size) != Some(&log.head.1) {
         found.push(format!("the head stands at {} of {size}, or has another root", log.head.0));
     }
-    if log.seals.last().is_none_or(|(last, _)| *last != size) {
+    if log.seals.last().is_none_or(|(last, ..)| *last != size) {
         found.push("the last batch has no seal".to_owned());
     }
 }
@@ -245,7 +252,9 @@ mod tests {
         };
         let events: Vec<_> = (1..=9).map(event).collect();
         let roots = roots(&events);
-        let seals = vec![(4, roots[3].clone()), (9, roots[8].clone())];
+        let leaves = |batch: &[RawEvent]| batch.iter().flat_map(|event| event.leaf).collect();
+        let (first, second) = (leaves(&events[..4]), leaves(&events[4..]));
+        let seals = vec![(4, roots[3].clone(), first), (9, roots[8].clone(), second)];
         let keys = events.iter().map(|e| (e.id.clone(), e.position, 0)).collect();
         let ack = |e: &RawEvent| {
             let at = u64::try_from(e.position).unwrap() * 10;
@@ -263,7 +272,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_damage_is_reported() {
-        let damages: [(&str, Damage); 14] = [
+        let damages: [(&str, Damage); 15] = [
             ("a lost event", |log, _| drop(log.events.remove(4))),
             ("a lost last event", |log, _| drop(log.events.pop())),
             ("a gap, as a sequence leaves it", |log, _| log.events[8].position = 11),
@@ -273,6 +282,7 @@ mod tests {
             ("time running back", |log, _| log.events[5].recorded_at = 1),
             ("an altered event", |log, _| log.events[5].leaf[0] ^= 1),
             ("an altered seal", |log, _| log.seals[0].1[0] ^= 1),
+            ("an altered leaf in a seal", |log, _| log.seals[1].2[40] ^= 1),
             ("a missing seal", |log, _| drop(log.seals.pop())),
             ("a head behind", |log, _| log.head.0 = 8),
             ("a key that leads elsewhere", |log, _| log.keys[3].1 = 9),

@@ -23,26 +23,27 @@ go AS MATERIALIZED (
 ),
 /* moved */
 sealed AS (
-    INSERT INTO log_seal (tenant, size, recorded_at, root)
-    SELECT unnest($6::text[]), unnest($8::bigint[]), unnest($9::timestamptz[]), unnest($10::bytea[])
+    INSERT INTO log_seal (tenant, size, recorded_at, root, leaves)
+    SELECT unnest($6::text[]), unnest($8::bigint[]), unnest($9::timestamptz[]),
+           unnest($10::bytea[]), unnest($13::bytea[])
     WHERE (SELECT ok FROM go)
 ),
 -- Before the events, so that a key that is there already costs the least.
 keys AS (
     INSERT INTO event_dedup (tenant, position, revision, namespace, event_id, content_hash)
-    SELECT unnest($13::text[]), unnest($14::bigint[]), unnest($15::bigint[]),
-           unnest($20::text[]), unnest($21::text[]), unnest($24::bytea[])
+    SELECT unnest($14::text[]), unnest($15::bigint[]), unnest($16::bigint[]),
+           unnest($21::text[]), unnest($22::text[]), unnest($25::bytea[])
     WHERE (SELECT ok FROM go)
 ),
 events AS (
     INSERT INTO event (format, tenant, position, revision, occurred_at, recorded_at,
                        schema_version, log_id, namespace, event_id, stream, type, content_hash,
                        body_hash, text_hash, metadata, data)
-    SELECT 1, unnest($13::text[]), unnest($14::bigint[]), unnest($15::bigint[]),
-           unnest($16::timestamptz[]), unnest($17::timestamptz[]), unnest($18::integer[]),
-           unnest($19::uuid[]), unnest($20::text[]), unnest($21::text[]), unnest($22::text[]),
-           unnest($23::text[]), unnest($24::bytea[]), unnest($25::bytea[]), unnest($26::bytea[]),
-           unnest($27::bytea[]), unnest($28::bytea[])
+    SELECT 1, unnest($14::text[]), unnest($15::bigint[]), unnest($16::bigint[]),
+           unnest($17::timestamptz[]), unnest($18::timestamptz[]), unnest($19::integer[]),
+           unnest($20::uuid[]), unnest($21::text[]), unnest($22::text[]), unnest($23::text[]),
+           unnest($24::text[]), unnest($25::bytea[]), unnest($26::bytea[]), unnest($27::bytea[]),
+           unnest($28::bytea[]), unnest($29::bytea[])
     WHERE (SELECT ok FROM go)
 )/* parts */
 SELECT fence.heads_hold, fence.clock_holds,
