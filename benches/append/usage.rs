@@ -77,6 +77,7 @@ fn terms(trainer: usize) -> Terms {
             allowance: Allowance::Capped(LIMIT),
             soft: false,
             giver: None,
+            cap: None,
             denial: None,
             window: None,
             warn_percent: 80,

@@ -231,6 +231,7 @@ mod tests {
         there.remove(0)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests read better with json!(..)")]
     fn with_a(schema: Value) -> Value {
         json!({ "type": "object", "properties": { "a": schema } })
     }

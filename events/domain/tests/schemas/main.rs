@@ -117,7 +117,7 @@ fn schemas_allow_what_the_decoder_reads_and_nothing_else() {
 /// A document with each of its values taken away, or put in another's place.
 fn changed(document: &Value) -> Vec<(String, Value)> {
     let mut paths = Vec::new();
-    paths_of(document, String::new(), &mut paths);
+    paths_of(document, "", &mut paths);
     let others = [json!(null), json!(true), json!(-7), json!(1_000), json!("né"), json!({})];
     let mut changed = Vec::new();
     for path in paths {
@@ -142,7 +142,7 @@ fn changed(document: &Value) -> Vec<(String, Value)> {
     changed
 }
 
-fn paths_of(value: &Value, path: String, paths: &mut Vec<String>) {
+fn paths_of(value: &Value, path: &str, paths: &mut Vec<String>) {
     let below: Vec<(String, &Value)> = match value {
         Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), value)).collect(),
         Value::Array(list) => {
@@ -151,9 +151,9 @@ fn paths_of(value: &Value, path: String, paths: &mut Vec<String>) {
         _ => Vec::new(),
     };
     if !path.is_empty() {
-        paths.push(path.clone());
+        paths.push(path.to_owned());
     }
     for (key, value) in below {
-        paths_of(value, format!("{path}/{key}"), paths);
+        paths_of(value, &format!("{path}/{key}"), paths);
     }
 }
