@@ -186,7 +186,11 @@ impl Export {
     ) -> Result<(), Failure> {
         let mut output = Output::open(self.out.as_deref(), self.format).map_err(Failure::usage)?;
         let lines = self.lines((pools, reader), header, prover.as_mut(), &mut output, bar);
-        lines.await.map_err(Failure::unavailable)
+        match lines.await {
+            // A reader that has gone away has enough.
+            Err(error) if has_gone(&error) => Ok(()),
+            done => done.map_err(Failure::unavailable),
+        }
     }
 
     async fn lines(
@@ -244,6 +248,11 @@ impl Export {
     }
 }
 
+fn has_gone(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
 impl Output {
     fn open(path: Option<&std::path::Path>, format: Format) -> anyhow::Result<Self> {
         let to: Box<dyn Write> = match path {
@@ -276,7 +285,7 @@ impl Output {
     }
 
     fn json(&mut self, line: &impl serde::Serialize) -> anyhow::Result<()> {
-        serde_json::to_writer(&mut self.to, line)?;
+        serde_json::to_writer(&mut self.to, line).map_err(io::Error::from)?;
         Ok(self.to.write_all(b"\n")?)
     }
 

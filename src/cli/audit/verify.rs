@@ -258,9 +258,10 @@ fn told(report: &Report, note: &str) -> String {
         text.push_str(&format!("  WRONG at position {position}{last}: {what}\n"));
     }
     if report.sound {
-        text.push_str(match report.proved_to {
-            Some(_) => "  sound: these are the events that were signed\n",
-            None => "  sound in itself\n",
+        text.push_str(match (report.proved_to, report.events) {
+            (_, 0) => "  there is no event to be verified\n",
+            (Some(_), _) => "  sound: these events were signed\n",
+            (None, _) => "  sound in itself\n",
         });
     }
     text

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -11,6 +12,10 @@ use tokio::time::timeout;
 use super::settings::Settings;
 use super::wait::{WAIT_MAX, turns};
 use super::watchdog;
+
+/// How long a program may take until it is ready. With a sample it takes in a product's months
+/// first, for which a busy machine needs minutes.
+const READY_MAX: Duration = WAIT_MAX.saturating_mul(5);
 
 /// The program under test.
 pub(crate) const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
@@ -65,13 +70,13 @@ impl Service {
         output.follow(stdout, Arc::clone(&tell_ready), address_in);
         output.follow(stderr, tell_ready, address_in);
         let mut service = Self { child, url: String::new(), output };
-        match timeout(WAIT_MAX, ready).await {
+        match timeout(READY_MAX, ready).await {
             Ok(Ok(url)) => service.url = url,
             Ok(Err(_)) => {
                 let status = service.ended().await;
                 return Err(format!("{status}\n{}", service.output.text()));
             }
-            Err(_) => panic!("not ready after {WAIT_MAX:?}:\n{}", service.output.tail()),
+            Err(_) => panic!("not ready after {READY_MAX:?}:\n{}", service.output.tail()),
         }
         Ok(service)
     }

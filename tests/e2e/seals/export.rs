@@ -90,6 +90,14 @@ async fn a_trainers_export_holds_what_auditors_are_shown() {
     assert_eq!(lines(&auditor, "export")[0]["holds"], "whole");
     auditor.export(&app.database, "export", &["--to", "2000-01-01T00:00:00Z"]).await;
     assert_eq!(lines(&auditor, "export").len(), 1);
+    // An export of nobody proves nothing, and doesn't look as if it did.
+    export_proved(&auditor, &app.database, &["--trainer", "nobody"]).await;
+    let [export, checkpoint, key] = ["export", "checkpoint", "key.pub"].map(|it| auditor.path(it));
+    let mut args = vec!["audit", "verify", "--from-export", text(&export)];
+    args.extend(["--checkpoint", text(&checkpoint), "--public-key", text(&key)]);
+    let empty = run(&Settings::none(), &args).await;
+    assert!(empty.stdout.contains("there is no event"), "{}{}", empty.stdout, empty.stderr);
+    assert!(!empty.stdout.contains("sound"), "{}", empty.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,6 +53,18 @@ async fn a_log_is_signed_again_while_it_continues_what_was_signed() {
     let refused = audit(&other.database, &since).await;
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     assert!(refused.stderr.contains("of another log"), "{}", refused.stderr);
+
+    // Nor is one log's checkpoint taken for another's.
+    auditor.export(&other.database, "export", &[]).await;
+    for verified in [
+        auditor.verify(&other.database, Some("one")).await,
+        auditor.verify_export("export", "one").await,
+    ] {
+        assert_eq!(verified.code, Some(1), "{}", verified.stderr);
+        assert!(verified.stderr.contains("is of the log default."), "{}", verified.stderr);
+    }
+    let checked = auditor.check("export", "one").await;
+    assert_eq!(checked, (false, None, "another_log".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
