@@ -49,6 +49,10 @@ async fn status_tells_where_everything_is() {
     let told = json(&replay(&app.database, &["status", "--json"]).await);
     let head = "SELECT position FROM log_head WHERE tenant = 'default'";
     assert_eq!(told["log"]["position"], app.database.number(head).await);
+    // A misspelt name doesn't look as if all were well.
+    let told = replay(&app.database, &["status", "--tenant", "nobody"]).await;
+    assert_eq!(told.code, Some(1), "{}", told.stdout);
+    assert!(told.stderr.contains("no log of this tenant"), "{}", told.stderr);
 }
 
 /// Somebody restores a log and says so, as docs/log-format.md tells; then everything is made anew,

@@ -145,6 +145,8 @@ async fn an_unknown_tenant_is_not_found() {
         assert_eq!(answer.status, 404, "{tenant}: {answer:?}");
     }
     assert_eq!(everything_stored(&app).await, before);
+    let told = || async { app.output().text().contains("unknown_tenant").then_some(()) };
+    eventually("the log tells why", told).await;
 
     // The default tenant has a name as well.
     let named: Stripe = app.stripe_of("default", WEBHOOK_SECRET);
